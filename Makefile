@@ -1,0 +1,93 @@
+# Every command that a person types: `make help` prints the lines that begin with "#:".
+#
+#: Commands, from this folder; LAB=01 means one lab, SYSTEM=unix or win32 one system.
+#:
+#:   make setup run           install what is missing, build, watch every conversation
+#:   make setup check         install, build, run every check and the kit's own tests
+#:
+#:   make                     build everything into build/
+#:   make run LAB=01          watch one lab's conversation
+#:   make check LAB=01        judge one lab's programs
+#:        TEST=id             ... by one test        SEED=0x... with the same random texts
+#:        WORK=folder         ... your own programs: folder/unix/server.c and so on
+#:   make mistakes LAB=01     prove the checker: each known mistake must be caught
+#:   make experiment LAB=01 M=name   make that mistake and watch what happens
+#:   make kit-check           the tests of the checkers' own harness
+#:   make sanitize            every check again, with ASan and UBSan
+#:   make valgrind            every UNIX check again, under valgrind
+#:   make lint                formatting, clang-tidy, cppcheck, shellcheck
+#:   make doctor              what this machine has, what it lacks, and what mends it
+#:   make clean               remove build/
+#:
+#: In a lab's folder: make, make run, make check, make mistakes, make experiment M=name.
+
+include tools/side-by-side.mk
+ifdef INNER
+
+LABS   := $(sort $(notdir $(wildcard labs/[0-9]*)))
+CHOSEN := $(if $(LAB),$(filter $(LAB)%,$(LABS)),$(LABS))
+BUILD  ?= $(CURDIR)/build
+export BUILD
+unexport LAB
+
+ifneq ($(LAB),)
+ifeq ($(CHOSEN),)
+$(error there is no lab $(LAB): the labs are $(LABS))
+endif
+endif
+
+.PHONY: all help setup doctor kit run check kit-check total mistakes experiment sanitize \
+        valgrind lint clean
+
+all: $(CHOSEN:%=all-%)
+
+help:
+	@sed -n 's/^#: \{0,1\}//p' Makefile
+
+setup:
+	@tools/setup
+
+doctor:
+	@tools/doctor
+
+kit:
+	@+$(MAKE) -C grading
+
+# In every lab, side by side: build, check and mistakes.
+define in_every_lab
+.PHONY: $(LABS:%=$(1)-%)
+$(LABS:%=$(1)-%): $(1)-%: kit
+	@+$(MAKE) -C labs/$$* $(1)
+endef
+$(foreach command,all check mistakes,$(eval $(call in_every_lab,$(command))))
+
+# One lab after the other: these are there to be watched.
+run: all
+	@+for lab in $(CHOSEN); do $(MAKE) -C labs/$$lab run || exit; done
+
+experiment: kit
+	@+$(if $(filter 1,$(words $(CHOSEN))),,echo "make experiment LAB=01 M=name" >&2; exit 2;) \
+	$(MAKE) -C labs/$(CHOSEN) experiment
+
+check: $(CHOSEN:%=check-%) $(if $(LAB),,kit-check)
+mistakes: $(CHOSEN:%=mistakes-%)
+
+kit-check: kit
+	@+$(MAKE) -C grading check
+
+sanitize:
+	@+$(MAKE) $(CHOSEN:%=check-%) BUILD=$(BUILD)/sanitized \
+	    SANITIZE_UNIX="-fsanitize=address,undefined -fno-sanitize-recover=all" \
+	    SANITIZE_WIN32="-fsanitize=undefined -fsanitize-undefined-trap-on-error"
+
+valgrind:
+	@+PROGRAM_PREFIX="valgrind --quiet --leak-check=full --error-exitcode=99" \
+	    $(MAKE) $(CHOSEN:%=check-%) SYSTEM=unix
+
+lint:
+	@tools/lint
+
+clean:
+	rm -rf $(BUILD)
+
+endif

@@ -1,0 +1,214 @@
+/*
+ * harness.h - what every check.c is written with: start a program, talk to it, watch it,
+ * judge it. The harness knows the two systems apart, so that a check need not.
+ *
+ * A check is a sentence and a few lines that act it out:
+ *
+ *     TEST(echoes_a_message, .judges = SERVER, .points = 1, .step = 5,
+ *          .name = "a message comes back as it was sent",
+ *          .hint = "Send back what was read, and as much of it as was read.")
+ *     {
+ *         struct program *server = start(SERVER, NULL);
+ *         wait_line(server, "server: ready");
+ *         ...
+ *     }
+ *
+ *     CHECKER("05-sockets", "sockets")
+ *
+ * Every function below that can fail ends the test: with the verdict "failed" where the
+ * program under test is to blame, with "error" where the kit is. None returns an error code.
+ * Each waits for an event, never for a time; the limit is generous, in seconds, scaled at the
+ * start of the run to the speed of the machine, and reaching it is a failure that tells who
+ * was waiting for what.
+ */
+#ifndef HARNESS_H
+#define HARNESS_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* ---- Tests (judge.c) ---------------------------------------------------------------- */
+
+/* Whom a test judges. With a student's programs in play, a PAIR test runs three times: their
+ * server with our client, our server with their client, and their two together. */
+enum role { SERVER, CLIENT, PAIR };
+
+enum system { UNIX, WIN32 };
+
+struct test {
+    const char *id;        /* the C identifier; `make check TEST=id` runs this test alone */
+    const char *name;      /* the sentence that people read */
+    enum role judges;
+    int points;
+    int step;              /* the STEP of the program to look at, or 0 */
+    const char *hint;      /* what to look for, one or two sentences */
+    const char *only;      /* the one program it is for ("capacity"), NULL for the pair */
+    void (*run)(void);
+};
+
+/* Defines a test and puts it on the list; tests run in the order of the source. */
+#define TEST(identifier, ...)                                                              \
+    static void identifier(void);                                                          \
+    __attribute__((constructor)) static void identifier##_enlist(void)                     \
+    {                                                                                      \
+        static const struct test test = {.id = #identifier, .run = identifier, __VA_ARGS__}; \
+        enlist(&test);                                                                     \
+    }                                                                                      \
+    static void identifier(void)
+
+/* Puts `test`, which must stay valid, on the list. TEST does it. */
+void enlist(const struct test *test);
+
+/* Runs the tests that the command line asks for. `lab` is the lab's folder ("01-anon-pipes"),
+ * `title` its subject, `conversation` what --run shows. Returns the exit code of the process:
+ * 0 all passed (or skipped), 1 something failed, 2 usage, 3 the kit itself failed. */
+int check_main(int argc, char *argv[], const char *lab, const char *title,
+               void (*conversation)(void));
+
+/* The main function of a check.c. */
+#define CHECKER(lab, title)                                                                \
+    int main(int argc, char *argv[])                                                       \
+    {                                                                                      \
+        return check_main(argc, argv, lab, title, conversation);                           \
+    }
+
+/* The system that this run is about. */
+enum system under_test(void);
+
+/* Ends the test as failed, with a reason in the manner of printf. */
+_Noreturn void fail_test(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Ends the test as skipped: "needs Windows: ..." or another reason. It counts as neither
+ * passed nor failed, and its points leave the maximum. */
+_Noreturn void skip_test(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Ends the test as an error of the kit, for which nobody loses points. */
+_Noreturn void kit_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Fails the test unless the `length` bytes at `got` are the `expected_length` at `expected`.
+ * `what` names them: "the echo of the third message". `sent` may be NULL. */
+void expect_bytes(const char *what, const void *sent, size_t sent_length,
+                  const void *expected, size_t expected_length, const void *got, size_t length);
+
+/* A random word of lower-case letters and digits, new at each call, the same for the same
+ * SEED and test: whoever echoes it has read it. The string lives as long as the test. */
+const char *token(void);
+
+/* `format` filled in; the string lives as long as the test. */
+char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* `length` bytes from the seed, each from `low` to `high`; they live as long as the test. */
+char *random_bytes(size_t length, unsigned char low, unsigned char high);
+
+/* ---- Programs (program.c) ----------------------------------------------------------- */
+
+struct program;
+
+/* How start() starts a program, where that differs from the usual. */
+struct start_options {
+    const char *name;   /* which program instead of the role's own: "capacity" */
+    const char *const *environment; /* "NAME=value", NULL at the end: added to the usual */
+    bool terminal_input;  /* standard input is a terminal (pseudo-terminal), else a pipe */
+    bool terminal_output; /* standard output and error are that terminal, else pipes */
+    bool closed_input;    /* standard input is at its end from the start */
+    size_t output_limit;  /* bytes kept of each output, 0 for the usual 16 MiB */
+};
+
+/* Starts the program that plays `role` (SERVER or CLIENT) with the arguments given, NULL at
+ * their end, in the scratch folder. It is ended with the test whatever happens. */
+struct program *start(enum role role, ... /* const char *argument, NULL */)
+    __attribute__((sentinel));
+struct program *start_with(enum role role, struct start_options options, ...)
+    __attribute__((sentinel));
+
+/* The path of the program that plays `role`, of `name` beside it if not NULL, written as its
+ * own system writes paths: fit to be an argument. */
+const char *path_of(enum role role, const char *name);
+
+/* Sends bytes to standard input, all of them, while reading whatever the program prints.
+ * A program that has closed its input fails the test. */
+void send_bytes(struct program *program, const void *bytes, size_t length);
+
+/* The same, but a closed input ends the sending. Returns how many bytes went out. */
+size_t offer_bytes(struct program *program, const void *bytes, size_t length);
+
+/* Closes the program's standard input: it will read the end of file. */
+void close_input(struct program *program);
+
+/* Closes our reading end of its standard output: whatever it writes there next fails. */
+void close_output(struct program *program);
+
+/* Waits until the program has printed, on standard output or standard error, a line equal to
+ * `format` filled in, after the line that the wait before found. Other lines may stand
+ * between. Returns the line; it lives as long as the test. */
+const char *wait_line(struct program *program, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same for a line that fits a pattern of fnmatch(3), which is taken as it is. */
+const char *wait_line_like(struct program *program, const char *pattern);
+
+/* Whether such a line is there now, anywhere in the transcript. */
+bool printed_like(struct program *program, const char *pattern);
+
+/* How many lines that fit the pattern are there now. */
+size_t count_lines(struct program *program, const char *pattern);
+
+/* Reads the program's standard output as bytes, not lines, up to and including `end`. The
+ * bytes live as long as the test; `*length` counts them with `end`. */
+char *receive_until(struct program *program, char end, size_t *length);
+
+/* All that the program has printed on standard output up to now, and how much that is. */
+const char *output_of(struct program *program, size_t *length);
+
+/* The same for standard error. */
+const char *errors_of(struct program *program, size_t *length);
+
+/* Waits for the program's end. Returns its exit code, or 128 + the signal that ended it. */
+int wait_end(struct program *program);
+
+/* Waits for the program's end and fails the test unless it ended with `code`. */
+void expect_end(struct program *program, int code);
+
+/* Waits until nobody holds the program's standard error any more: it and whoever inherited
+ * it have ended. */
+void wait_silence(struct program *program);
+
+/* Whether the program is still running. */
+bool is_running(struct program *program);
+
+/* Sends a UNIX signal (under Wine, SIGINT arrives as Ctrl-C). */
+void send_signal(struct program *program, int signal);
+
+/* Kills the program at once, without its knowledge, and waits until it is gone. */
+void kill_program(struct program *program);
+
+/* Kills the child of `program` that runs the executable `name` ("client"), wherever it is
+ * in the tree of processes, and waits until it is gone. */
+void kill_child(struct program *program, const char *name);
+
+/* Fails the test if the program and its children use the processor while nothing happens:
+ * more than `percent` of one during `seconds` (the one place where time itself is measured). */
+void expect_idle(struct program *program, double seconds, double percent);
+
+/* ---- The scratch folder and the probe ----------------------------------------------- */
+
+/* Writes a file into the scratch folder, the folder that programs run in, removed after the
+ * test. `mode` as for chmod. Returns its path. */
+const char *write_file(const char *name, const void *bytes, size_t length, mode_t mode);
+
+/* Reads a file of the scratch folder; the bytes live as long as the test. */
+char *read_file(const char *name, size_t *length);
+
+/* Puts a probe (grading/probe/NAME) of the system under test into the scratch folder as
+ * `name`, with `script` for it to follow. Returns its path as an argument. */
+const char *place_probe(const char *probe, const char *name, const char *script);
+
+/* ---- For the conversation that --run shows ------------------------------------------ */
+
+/* Prints a sentence of explanation between the lines of the programs. */
+void narrate(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * inside.h - what the files of the harness share among themselves; a check.c never sees it.
+ *
+ *     judge.c    the list of tests, the command line, libcheck, verdicts
+ *     program.c  start a program, talk to it, wait for it
+ *     system.c   what starting means on each system: UNIX, Wine, WSL
+ *     watch.c    look at processes from outside: who waits, who is left
+ *     report.c   verdicts for people and as JSON
+ *
+ * A run has two kinds of processes: the runner, which reads the command line and reports, and
+ * for each test a child of it, forked by libcheck, in which the test runs. The child hands its
+ * verdict and its evidence over in a file. Memory of the child is freed by its end.
+ */
+#ifndef INSIDE_H
+#define INSIDE_H
+
+#include <jansson.h>
+
+#include "harness.h"
+
+/* One test with the programs that play in it. */
+struct plan {
+    const struct test *test;
+    const char *server, *client; /* paths of the programs */
+    const char *cast;            /* "your server, our client", or "" */
+};
+
+/* What the whole run knows. Set by the runner, read by all. */
+struct run {
+    enum system system;
+    const char *lab, *title; /* "01-anon-pipes", "anonymous pipes" */
+    const char *build;       /* where everything built lies */
+    const char *labs;        /* where the labs' sources lie */
+    const char *command;     /* the command that repeats this run, for the report */
+    char folder[64];         /* this run's own folder, removed at its end */
+    char scratch[80];        /* in it, the folder that programs run in */
+    uint64_t seed;
+    char mark[8];            /* the beginning of every token of this run */
+    double limit;            /* seconds that one wait may last */
+    bool private_room;       /* nobody else sees our /tmp, /dev/shm and IPC objects */
+    bool show;               /* print every line as it comes: --run */
+    pid_t runner;
+    const struct plan *plan; /* the test that runs now */
+};
+extern struct run run;
+
+/* ---- judge.c ---- */
+
+/* Ends the test with `evidence`, to which verdict and reason are added. Steals it. */
+_Noreturn void end_test(json_t *evidence, const char *verdict, const char *format,
+                        va_list values);
+
+/* ---- program.c ---- */
+
+/* Ends every program that the test started. */
+void end_programs(void);
+
+/* The transcript so far, its last lines, as an array of objects; what was cut as a note. */
+json_t *transcript(void);
+
+/* "server" for the program that has the process `pid`, NULL for none. */
+const char *program_name(pid_t pid);
+
+/* ---- system.c ---- */
+
+/* Gets the system ready: under Wine a private prefix with its server running. Measures how
+ * long a program takes to start, and returns by what factor waits must be longer than usual. */
+double open_system(void);
+
+/* Ends what open_system() started. */
+void close_system(void);
+
+/* How Windows programs run here: "under Wine", "natively, by WSL". */
+const char *win32_runner(void);
+
+/* The words that start the program file `path`, NULL at the end, room for `more` words. */
+char **command_for(const char *path, size_t more);
+
+/* Adds what the system needs to the environment of a child that is about to exec. */
+void set_environment(void);
+
+/* `path` as the system under test writes it. */
+const char *system_path(const char *path);
+
+/* ".exe" or "". */
+const char *program_suffix(void);
+
+/* Runs a command, its three streams on /dev/null, and returns its exit code, -1 on failure. */
+int run_command(const char *const words[]);
+
+/* ---- watch.c ---- */
+
+struct process {
+    pid_t pid, parent;
+    char state;          /* as in proc(5): R, S, Z ... */
+    char words[200];     /* its command line, or [name] */
+};
+
+/* Notes the processes below the runner that belong to the system itself (wineserver). */
+void note_baseline(void);
+
+/* The living processes below the runner but the test's own and the baseline; returns how
+ * many, and in `*list` an array that the caller frees. */
+size_t our_processes(struct process **list);
+
+/* Whether the command line in `process` runs the program `name` ("client", "client.exe"). */
+bool runs_program(const struct process *process, const char *name);
+
+/* Processor time that our processes have used up to now, in seconds. */
+double processor_time(void);
+
+/* What each of our processes is doing: an array of sentences. */
+json_t *who_waits(void);
+
+/* Removes whatever the test left: processes, and IPC objects. Returns an array of sentences,
+ * one for each; empty is good. Waits a little for processes that are about to end. */
+json_t *take_census(void);
+
+/* Removes a folder and all that is in it. */
+void remove_tree(const char *path);
+
+/* ---- report.c ---- */
+
+struct totals {
+    int passed, failed, skipped, errors;
+    int points, maximum;
+};
+
+/* Prints the heading of the run. */
+void report_start(void);
+
+/* Prints one result and returns it as JSON: `evidence` with the test's own facts added. */
+json_t *report_result(const struct plan *plan, json_t *evidence, double seconds);
+
+/* Prints the summary. */
+void report_end(const struct totals *totals);
+
+/* Prints one line of a program, for --run. */
+void show_line(const char *program, const char *line);
+
+#endif

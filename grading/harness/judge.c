@@ -1,0 +1,676 @@
+/*
+ * judge.c - the list of tests, the command line, and the verdicts.
+ *
+ * Each test is one run of libcheck, which forks a process for it, so that nothing that goes
+ * wrong in one test reaches the next. What must happen after a test whatever its verdict,
+ * above all the census, happens here in the runner: libcheck leaves a test's own teardown out
+ * when the test fails.
+ */
+#include "inside.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "say.h"
+
+#define USUAL_LIMIT 10.0      /* seconds that one wait may last on a usual machine */
+#define LIMITS_PER_TEST 30    /* a whole test may last that many of them */
+#define MOST_TESTS 256
+#define MOST_PLANS (3 * MOST_TESTS)
+#define BYTES_IN_REPORT 160   /* of a long message, this much around the first difference */
+
+struct run run;
+
+static const struct test *tests[MOST_TESTS];
+static size_t test_count;
+static struct plan plans[MOST_PLANS];
+static size_t plan_count;
+
+/* What tests that passed have left behind, for the last test of the run. */
+static json_t *all_findings;
+
+void enlist(const struct test *test)
+{
+    if (test_count < MOST_TESTS)
+        tests[test_count++] = test;
+}
+
+enum system under_test(void)
+{
+    return run.system;
+}
+
+/* ---- How a test ends ---------------------------------------------------------------- */
+
+static const char *evidence_path(void)
+{
+    static char path[96];
+    snprintf(path, sizeof path, "%s/evidence.json", run.folder);
+    return path;
+}
+
+static void hand_over(json_t *evidence, const char *verdict)
+{
+    json_object_set_new(evidence, "verdict", json_string(verdict));
+    if (json_dump_file(evidence, evidence_path(), JSON_INDENT(1)) == -1)
+        fprintf(stderr, "check: %s: %s\n", evidence_path(), strerror(errno));
+}
+
+_Noreturn void end_test(json_t *evidence, const char *verdict, const char *format,
+                        va_list values)
+{
+    char *reason;
+    if (vasprintf(&reason, format, values) == -1)
+        abort();
+    /* A reason may quote what a program printed, and JSON takes nothing but UTF-8. */
+    char *safe = quoted(reason, strlen(reason));
+    json_t *string = json_string(reason);
+    json_object_set_new(evidence, "reason", string != NULL ? string : json_string(safe));
+    if (strcmp(verdict, "failed") == 0) {
+        json_object_set_new(evidence, "waiting", who_waits());
+        json_object_set_new(evidence, "transcript", transcript());
+    }
+    hand_over(evidence, verdict);
+    end_programs();
+    if (strcmp(verdict, "skipped") == 0)
+        exit(EXIT_SUCCESS); /* libcheck knows no skipping: to it, this test has passed */
+    ck_abort_msg("%s", reason);
+}
+
+void fail_test(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    end_test(json_object(), "failed", format, values);
+}
+
+void skip_test(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    end_test(json_object(), "skipped", format, values);
+}
+
+void kit_error(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    if (getpid() != run.runner)
+        end_test(json_object(), "error", format, values);
+    fputs("check: ", stderr);
+    vfprintf(stderr, format, values);
+    fputc('\n', stderr);
+    exit(3);
+}
+
+/* The part of `bytes` around `where` that fits a report, quoted; says what it leaves out. */
+static json_t *excerpt(const void *bytes, size_t length, size_t where)
+{
+    size_t first = where > BYTES_IN_REPORT / 2 ? where - BYTES_IN_REPORT / 2 : 0;
+    if (length <= BYTES_IN_REPORT)
+        first = 0;
+    size_t shown = length - first > BYTES_IN_REPORT ? BYTES_IN_REPORT : length - first;
+    if (first > length)
+        first = length, shown = 0;
+    char *safe = quoted((const char *)bytes + first, shown);
+    char *before = quoted((const char *)bytes + first, where >= first && where <= first + shown
+                                                           ? where - first
+                                                           : 0);
+    json_t *object = json_pack("{s:s, s:I, s:I, s:I}", "text", safe, "bytes", (json_int_t)length,
+                               "from", (json_int_t)first, "mark",
+                               (json_int_t)strlen(before) - 1);
+    free(safe);
+    free(before);
+    return object;
+}
+
+static void fail_with_evidence(json_t *evidence, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+
+static void fail_with_evidence(json_t *evidence, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    end_test(evidence, "failed", format, values);
+}
+
+void expect_bytes(const char *what, const void *sent, size_t sent_length, const void *expected,
+                  size_t expected_length, const void *got, size_t length)
+{
+    size_t same = 0;
+    while (same < length && same < expected_length &&
+           ((const char *)expected)[same] == ((const char *)got)[same])
+        same++;
+    if (same == length && same == expected_length)
+        return;
+    json_t *evidence = json_object();
+    if (sent != NULL)
+        json_object_set_new(evidence, "sent", excerpt(sent, sent_length, same));
+    json_object_set_new(evidence, "expected", excerpt(expected, expected_length, same));
+    json_object_set_new(evidence, "received", excerpt(got, length, same));
+    json_object_set_new(evidence, "difference", json_integer((json_int_t)same));
+    fail_with_evidence(evidence, "%s %s", what,
+                       same == length            ? "is cut short"
+                       : same == expected_length ? "has more at its end than it should"
+                                                 : "is not what it should be");
+}
+
+/* ---- Random things, the same for the same seed -------------------------------------- */
+
+static uint64_t random_state;
+
+/* splitmix64, by Sebastiano Vigna, who placed it in the public domain. */
+static uint64_t random_number(void)
+{
+    uint64_t z = (random_state += 0x9E3779B97F4A7C15);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+    return z ^ (z >> 31);
+}
+
+static void random_word(char *word, size_t length)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    for (size_t i = 0; i < length; i++)
+        word[i] = letters[random_number() % (sizeof letters - 1)];
+    word[length] = '\0';
+}
+
+const char *token(void)
+{
+    char word[9];
+    random_word(word, 8);
+    return text("%s%s", run.mark, word);
+}
+
+char *random_bytes(size_t length, unsigned char low, unsigned char high)
+{
+    char *bytes = malloc(length + 1);
+    if (bytes == NULL)
+        kit_error("no memory");
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (char)(low + random_number() % (high - low + 1u));
+    bytes[length] = '\0';
+    return bytes;
+}
+
+char *text(const char *format, ...)
+{
+    char *string;
+    va_list values;
+    va_start(values, format);
+    if (vasprintf(&string, format, values) == -1)
+        kit_error("no memory");
+    va_end(values);
+    return string;
+}
+
+/* ---- The scratch folder and the probe ----------------------------------------------- */
+
+const char *write_file(const char *name, const void *bytes, size_t length, mode_t mode)
+{
+    const char *path = text("%s/%s", run.scratch, name);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    if (file == -1 || write(file, bytes, length) != (ssize_t)length || fchmod(file, mode) == -1 ||
+        close(file) == -1)
+        kit_error("%s: %s", path, strerror(errno));
+    return path;
+}
+
+static char *read_whole(const char *path, size_t *length)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat facts;
+    if (file == -1 || fstat(file, &facts) == -1)
+        return NULL;
+    char *bytes = malloc((size_t)facts.st_size + 1);
+    ssize_t got = bytes == NULL ? -1 : read(file, bytes, (size_t)facts.st_size);
+    close(file);
+    *length = got < 0 ? 0 : (size_t)got;
+    return got < 0 ? NULL : bytes;
+}
+
+char *read_file(const char *name, size_t *length)
+{
+    char *bytes = read_whole(text("%s/%s", run.scratch, name), length);
+    if (bytes == NULL)
+        fail_test("the file %s was not written", name);
+    return bytes;
+}
+
+const char *place_probe(const char *probe, const char *name, const char *script)
+{
+    size_t length;
+    const char *from = text("%s/grading/probe/%s/%s%s", run.build,
+                            run.system == UNIX ? "unix" : "win32", probe, program_suffix());
+    char *bytes = read_whole(from, &length);
+    if (bytes == NULL)
+        kit_error("%s: %s", from, strerror(errno));
+    const char *path =
+        write_file(text("%s%s", name, program_suffix()), bytes, length, 0755);
+    free(bytes);
+    write_file(text("%s.script", name), script, strlen(script), 0644);
+    return system_path(path);
+}
+
+/* ---- Running one test --------------------------------------------------------------- */
+
+static void seed_for(const struct plan *plan)
+{
+    random_state = run.seed;
+    for (const char *c = text("%s/%s", plan->test->id, plan->cast); *c != '\0'; c++)
+        random_state = random_number() ^ (uint64_t)(unsigned char)*c;
+}
+
+START_TEST(run_plan)
+{
+    /* A program that closes its input while we write to it is an event, not our end. */
+    signal(SIGPIPE, SIG_IGN);
+    run.plan = &plans[_i];
+    seed_for(run.plan);
+    run.plan->test->run();
+    end_programs();
+    hand_over(json_object(), "passed");
+}
+END_TEST
+
+static void make_scratch(void)
+{
+    remove_tree(run.scratch);
+    if (mkdir(run.scratch, 0700) == -1)
+        kit_error("%s: %s", run.scratch, strerror(errno));
+    unlink(evidence_path());
+}
+
+/* Runs plan `number` under libcheck. Returns what it handed over, with a verdict always. */
+static json_t *judge(size_t number)
+{
+    make_scratch();
+    Suite *suite = suite_create(run.lab);
+    TCase *one = tcase_create(plans[number].test->id);
+    tcase_set_timeout(one, run.limit * LIMITS_PER_TEST);
+    tcase_add_loop_test(one, run_plan, (int)number, (int)number + 1);
+    suite_add_tcase(suite, one);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK);
+    srunner_run_all(runner, CK_SILENT);
+
+    json_t *evidence = json_load_file(evidence_path(), 0, NULL);
+    TestResult **results = srunner_results(runner);
+    if (evidence == NULL) {
+        /* The test's own process has ended before its time: that is the kit's failure. */
+        evidence = json_pack("{s:s, s:s}", "verdict", "error", "reason",
+                             srunner_ntests_run(runner) > 0 ? tr_msg(results[0]) : "did not run");
+    }
+    free(results);
+    srunner_free(runner);
+
+    json_t *left = take_census();
+    bool passed = strcmp(json_string_value(json_object_get(evidence, "verdict")), "passed") == 0;
+    for (size_t i = 0; passed && i < json_array_size(left); i++)
+        json_array_append_new(all_findings,
+                              json_sprintf("after \"%s\": %s", plans[number].test->name,
+                                           json_string_value(json_array_get(left, i))));
+    if (json_array_size(left) > 0)
+        json_object_set_new(evidence, "left", left);
+    else
+        json_decref(left);
+    return evidence;
+}
+
+/* The last test of every run: it judges what the census found after the others. */
+static void leaves_nothing_behind(void)
+{
+    size_t count = json_array_size(all_findings);
+    if (count == 0)
+        return;
+    json_t *evidence = json_object();
+    json_object_set(evidence, "left", all_findings);
+    fail_with_evidence(evidence, "%zu thing%s left when the programs had ended: %s", count,
+                       count == 1 ? " was" : "s were",
+                       json_string_value(json_array_get(all_findings, 0)));
+}
+
+static const struct test census_test = {
+    .id = "leaves_nothing_behind",
+    .name = "no process and no named object is left when a conversation is over",
+    .judges = PAIR,
+    .points = 2,
+    .hint = "Whatever a program starts or creates it must wait for, close and remove, on every "
+            "way out.",
+    .run = leaves_nothing_behind,
+};
+
+/* ---- The command line --------------------------------------------------------------- */
+
+struct choices {
+    const char *server, *client; /* the guests: a file or a folder, or NULL */
+    const char *only;            /* a pattern for the ids of tests */
+    const char *json;            /* where the JSON goes */
+    const char *must_fail;       /* ids that must fail, and no other */
+    bool conversation, list;
+    double limit;
+};
+
+static void usage(FILE *stream)
+{
+    fputs("usage: check [OPTION...]\n"
+          "  --system unix|win32   whose programs (unix)\n"
+          "  --server PATH         judge this server, a program or a folder with one\n"
+          "  --client PATH         judge this client\n"
+          "  --test PATTERN        only tests whose id fits (a pattern of fnmatch)\n"
+          "  --seed NUMBER         the seed of a former run: the same random texts again\n"
+          "  --json FILE           write the results as JSON too\n"
+          "  --must-fail ID,...    succeed if exactly these tests fail\n"
+          "  --limit SECONDS       how long one wait may last (10)\n"
+          "  --labs FOLDER         where the labs' sources are, to quote a STEP from\n"
+          "  --command TEXT        the command that runs this again, for the report\n"
+          "  --run                 show the conversation instead of checking\n"
+          "  --list                list the tests\n",
+          stream);
+}
+
+static const char *program_in(const char *path, const char *name)
+{
+    struct stat facts;
+    char *full = realpath(path, NULL);
+    if (full == NULL || stat(full, &facts) == -1) {
+        fprintf(stderr, "check: %s: %s\n", path, strerror(errno));
+        exit(2);
+    }
+    return S_ISDIR(facts.st_mode) ? text("%s/%s%s", full, name, program_suffix()) : full;
+}
+
+static void read_options(int argc, char *argv[], struct choices *choices)
+{
+    static const struct option options[] = {
+        {"system", required_argument, NULL, 's'},    {"server", required_argument, NULL, 'S'},
+        {"client", required_argument, NULL, 'C'},    {"test", required_argument, NULL, 't'},
+        {"seed", required_argument, NULL, 'e'},      {"json", required_argument, NULL, 'j'},
+        {"must-fail", required_argument, NULL, 'm'}, {"limit", required_argument, NULL, 'l'},
+        {"labs", required_argument, NULL, 'b'},      {"command", required_argument, NULL, 'c'},
+        {"run", no_argument, NULL, 'r'},             {"list", no_argument, NULL, 'L'},
+        {"help", no_argument, NULL, 'h'},            {NULL, 0, NULL, 0},
+    };
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (option) {
+        case 's':
+            if (strcmp(optarg, "unix") != 0 && strcmp(optarg, "win32") != 0) {
+                fprintf(stderr, "check: the systems are unix and win32, not %s\n", optarg);
+                exit(2);
+            }
+            run.system = strcmp(optarg, "win32") == 0 ? WIN32 : UNIX;
+            break;
+        case 'S': choices->server = optarg; break;
+        case 'C': choices->client = optarg; break;
+        case 't': choices->only = optarg; break;
+        case 'e': run.seed = strtoull(optarg, NULL, 0); break;
+        case 'j': choices->json = optarg; break;
+        case 'm': choices->must_fail = optarg; break;
+        case 'l': choices->limit = strtod(optarg, NULL); break;
+        case 'b': run.labs = optarg; break;
+        case 'c': run.command = optarg; break;
+        case 'r': choices->conversation = true; break;
+        case 'L': choices->list = true; break;
+        case 'h': usage(stdout); exit(0);
+        default: usage(stderr); exit(2);
+        }
+    }
+    if (optind != argc || choices->limit <= 0) {
+        usage(stderr);
+        exit(2);
+    }
+}
+
+static void add_plan(const struct test *test, const char *server, const char *client,
+                     const char *cast)
+{
+    if (plan_count < MOST_PLANS)
+        plans[plan_count++] = (struct plan){test, server, client, cast};
+}
+
+/* Without guests the reference plays, and every test runs once. A guest is judged alone
+ * against the reference, and where both are guests the two together as well. */
+static void make_plans(const struct choices *choices)
+{
+    const char *folder = text("%s/labs/%s/%s", run.build, run.lab,
+                              run.system == UNIX ? "unix" : "win32");
+    const char *our_server = text("%s/server%s", folder, program_suffix());
+    const char *our_client = text("%s/client%s", folder, program_suffix());
+    const char *server = choices->server ? program_in(choices->server, "server") : our_server;
+    const char *client = choices->client ? program_in(choices->client, "client") : our_client;
+    bool guests = choices->server != NULL || choices->client != NULL;
+
+    for (size_t i = 0; i < test_count; i++) {
+        const struct test *test = tests[i];
+        if (test->only != NULL) {
+            if (!guests)
+                add_plan(test, our_server, our_client, "");
+        } else if (test->judges == SERVER) {
+            if (!guests || choices->server != NULL)
+                add_plan(test, server, our_client, "");
+        } else if (test->judges == CLIENT) {
+            if (!guests || choices->client != NULL)
+                add_plan(test, our_server, client, "");
+        } else if (!guests) {
+            add_plan(test, our_server, our_client, "");
+        } else {
+            if (choices->server != NULL)
+                add_plan(test, server, our_client, "this server, our client");
+            if (choices->client != NULL)
+                add_plan(test, our_server, client, "our server, this client");
+            if (choices->server != NULL && choices->client != NULL)
+                add_plan(test, server, client, "this server, this client");
+        }
+    }
+    add_plan(&census_test, server, client, "");
+}
+
+static bool chosen(const struct choices *choices, const struct plan *plan)
+{
+    return choices->only == NULL || fnmatch(choices->only, plan->test->id, 0) == 0 ||
+           strcmp(choices->only, census_test.id) == 0;
+}
+
+/* ---- The run ------------------------------------------------------------------------ */
+
+static void open_run(void)
+{
+    const char *private = getenv("PRIVATE_ROOM");
+    run.private_room = private != NULL && strcmp(private, "yes") == 0;
+    run.runner = getpid();
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
+        kit_error("prctl: %s", strerror(errno));
+
+    /* build/labs/LAB/check knows by its own place where build/ is. */
+    char self[4096];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length == -1)
+        kit_error("/proc/self/exe: %s", strerror(errno));
+    self[length] = '\0';
+    for (int up = 0; up < 3; up++)
+        *strrchr(self, '/') = '\0';
+    run.build = text("%s", self);
+
+    if (run.seed == 0 && getrandom(&run.seed, sizeof run.seed, 0) == -1)
+        kit_error("getrandom: %s", strerror(errno));
+    run.seed &= 0xFFFFFFFF; /* eight digits are enough to tell runs apart, and to type */
+    random_state = run.seed;
+    random_word(run.mark, 5);
+
+    strcpy(run.folder, "/tmp/ipclab.XXXXXX");
+    if (mkdtemp(run.folder) == NULL)
+        kit_error("mkdtemp: %s", strerror(errno));
+    snprintf(run.scratch, sizeof run.scratch, "%s/scratch", run.folder);
+    make_scratch();
+}
+
+static void close_run(void)
+{
+    close_system();
+    remove_tree(run.folder);
+}
+
+/* Whether `id` is one of the comma-separated `ids`. */
+static bool among(const char *ids, const char *id)
+{
+    size_t length = strlen(id);
+    for (const char *at = ids; (at = strstr(at, id)) != NULL; at += length)
+        if ((at == ids || at[-1] == ',') && (at[length] == ',' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
+/* Compares the failures with those that must be. Returns the exit code. */
+static int compare_failures(const char *must_fail, const json_t *results)
+{
+    int unexpected = 0;
+    char *ids = text("%s", must_fail);
+    size_t i;
+    json_t *result;
+    json_array_foreach(results, i, result) {
+        const char *id = json_string_value(json_object_get(result, "id"));
+        const char *verdict = json_string_value(json_object_get(result, "verdict"));
+        if (strcmp(verdict, "failed") == 0 && !among(must_fail, id)) {
+            printf("not expected to fail: %s\n", id);
+            unexpected++;
+        }
+    }
+    for (char *id = strtok(ids, ","); id != NULL; id = strtok(NULL, ",")) {
+        bool failed = false;
+        json_array_foreach(results, i, result) {
+            failed = failed ||
+                     (strcmp(id, json_string_value(json_object_get(result, "id"))) == 0 &&
+                      strcmp("failed", json_string_value(json_object_get(result, "verdict"))) == 0);
+        }
+        if (!failed) {
+            printf("did not fail: %s\n", id);
+            unexpected++;
+        }
+    }
+    return unexpected == 0 ? 0 : 1;
+}
+
+static void count_result(struct totals *totals, const json_t *result)
+{
+    const char *verdict = json_string_value(json_object_get(result, "verdict"));
+    int points = (int)json_integer_value(json_object_get(result, "maximum"));
+    bool passed = strcmp(verdict, "passed") == 0, failed = strcmp(verdict, "failed") == 0;
+    totals->passed += passed;
+    totals->failed += failed;
+    totals->skipped += strcmp(verdict, "skipped") == 0;
+    totals->errors += strcmp(verdict, "error") == 0;
+    totals->points += passed ? points : 0;
+    totals->maximum += passed || failed ? points : 0;
+}
+
+static json_t *run_plans(const struct choices *choices, struct totals *totals)
+{
+    json_t *results = json_array();
+    all_findings = json_array();
+    report_start();
+    for (size_t i = 0; i < plan_count; i++) {
+        if (!chosen(choices, &plans[i]))
+            continue;
+        struct timespec start, end;
+        clock_gettime(CLOCK_MONOTONIC, &start);
+        json_t *evidence = judge(i);
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        json_t *result = report_result(&plans[i], evidence,
+                                       (double)(end.tv_sec - start.tv_sec) +
+                                           (double)(end.tv_nsec - start.tv_nsec) / 1e9);
+        count_result(totals, result);
+        json_array_append_new(results, result);
+    }
+    report_end(totals);
+    return results;
+}
+
+static void write_json(const char *path, const json_t *results, const struct totals *totals)
+{
+    json_t *whole = json_pack(
+        "{s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:O}", "lab", run.lab, "title",
+        run.title, "system", run.system == UNIX ? "unix" : "win32", "seed",
+        json_sprintf("0x%08llx", (unsigned long long)run.seed), "passed", totals->passed,
+        "failed", totals->failed, "skipped", totals->skipped, "errors", totals->errors, "points",
+        totals->points, "maximum", totals->maximum, "tests", results);
+    if (whole == NULL || json_dump_file(whole, path, JSON_INDENT(2)) == -1)
+        kit_error("%s: cannot be written", path);
+    json_decref(whole);
+}
+
+static void list_tests(void)
+{
+    for (size_t i = 0; i < plan_count; i++)
+        printf("%-32s %2d  %s%s%s\n", plans[i].test->id, plans[i].test->points,
+               plans[i].test->name, *plans[i].cast != '\0' ? ": " : "", plans[i].cast);
+}
+
+/* Shows the conversation in a child, as a test would run, and cleans up after it. */
+static int show_conversation(void (*conversation)(void))
+{
+    static struct test shown = {.id = "conversation", .name = "the conversation", .judges = PAIR};
+    shown.run = conversation;
+    run.show = true;
+    plans[0].test = &shown;
+    plans[0].cast = "";
+    json_t *evidence = judge(0);
+    const char *verdict = json_string_value(json_object_get(evidence, "verdict"));
+    if (strcmp(verdict, "passed") == 0)
+        return 0;
+    printf("%s: %s\n", verdict, json_string_value(json_object_get(evidence, "reason")));
+    return strcmp(verdict, "skipped") == 0 ? 0 : 1;
+}
+
+int check_main(int argc, char *argv[], const char *lab, const char *title,
+               void (*conversation)(void))
+{
+    struct choices choices = {.limit = USUAL_LIMIT};
+    struct totals totals = {0};
+    run.lab = lab;
+    run.title = title;
+    run.command = text("make check LAB=%.2s", lab);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    read_options(argc, argv, &choices);
+    open_run();
+    make_plans(&choices);
+    if (choices.list) {
+        list_tests();
+        remove_tree(run.folder);
+        return 0;
+    }
+    run.limit = choices.limit * open_system();
+    all_findings = json_array();
+
+    int code;
+    if (choices.conversation) {
+        code = show_conversation(conversation);
+    } else {
+        json_t *results = run_plans(&choices, &totals);
+        if (choices.json != NULL)
+            write_json(choices.json, results, &totals);
+        code = totals.errors > 0   ? 3
+               : choices.must_fail ? compare_failures(choices.must_fail, results)
+               : totals.failed > 0 ? 1
+                                   : 0;
+        if (json_array_size(results) == 0) {
+            fprintf(stderr, "check: no test fits %s\n", choices.only);
+            code = 2;
+        }
+    }
+    close_run();
+    return code;
+}

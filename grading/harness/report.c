@@ -1,0 +1,184 @@
+/*
+ * report.c - verdicts, for people on a terminal or in a file, and as JSON for programs.
+ *
+ * What a program under test printed is shown only as quoted() writes it, so no output of
+ * theirs can move the cursor, change a colour or forge a line of the report.
+ */
+#include "inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MARGIN "             "
+
+static const char *colour(const char *code)
+{
+    static int terminal = -1;
+    if (terminal == -1) /* make, which collects our output, tells where it will put it */
+        terminal = (isatty(STDOUT_FILENO) || getenv("MAKE_TERMOUT") != NULL) &&
+                   getenv("NO_COLOR") == NULL;
+    return terminal ? code : "";
+}
+
+#define GREEN colour("\033[32m")
+#define RED colour("\033[31m")
+#define YELLOW colour("\033[33m")
+#define BOLD colour("\033[1m")
+#define DIM colour("\033[2m")
+#define PLAIN colour("\033[0m")
+
+static const char *system_name(void)
+{
+    return run.system == UNIX ? "UNIX" : "Win32";
+}
+
+void report_start(void)
+{
+    printf("%sLab %.2s, %s, %s%s", BOLD, run.lab, run.title, system_name(), PLAIN);
+    if (run.system == WIN32)
+        printf(" %s", win32_runner());
+    printf("%s  SEED=0x%08llx%s\n", DIM, (unsigned long long)run.seed, PLAIN);
+}
+
+static void print_excerpt(const char *name, const json_t *excerpt, bool mark)
+{
+    if (excerpt == NULL)
+        return;
+    long long from = json_integer_value(json_object_get(excerpt, "from"));
+    long long bytes = json_integer_value(json_object_get(excerpt, "bytes"));
+    int column = (int)json_integer_value(json_object_get(excerpt, "mark"));
+    const char *string = json_string_value(json_object_get(excerpt, "text"));
+    printf(MARGIN "%-10s %s  (%lld byte%s", name, string, bytes, bytes == 1 ? "" : "s");
+    printf(from > 0 ? ", from byte %lld)\n" : ")\n", from);
+    if (!mark)
+        return;
+    /* The mark stands under a character; what counts is columns, not bytes of UTF-8. */
+    int columns = 0;
+    for (int i = 0; i < column; i++)
+        columns += (string[i] & 0xC0) != 0x80;
+    printf(MARGIN "%-10s %*s%s^ the first difference%s\n", "", columns, "", RED, PLAIN);
+}
+
+static void print_list(const char *name, const json_t *list)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(list, i, item) {
+        printf(MARGIN "%-10s %s\n", i == 0 ? name : "", json_string_value(item));
+    }
+}
+
+/* Prints which STEP to look at, in the words of our own program. */
+static void print_step(const struct test *test)
+{
+    const char *program = test->judges == CLIENT ? "client" : "server";
+    if (test->only != NULL)
+        program = test->only;
+    printf(MARGIN "%-10s STEP %d of %s", "step", test->step, program);
+    if (run.labs != NULL) {
+        char label[32], line[512];
+        snprintf(label, sizeof label, "/* STEP %d: ", test->step);
+        FILE *source = fopen(text("%s/%s/%s/%s.c", run.labs, run.lab,
+                                  run.system == UNIX ? "unix" : "win32", program),
+                             "re");
+        while (source != NULL && fgets(line, sizeof line, source) != NULL) {
+            char *found = strstr(line, label);
+            if (found == NULL)
+                continue;
+            found += strlen(label);
+            found[strcspn(found, ".*\n")] = '\0';
+            printf(": %s", found);
+            break;
+        }
+        if (source != NULL)
+            fclose(source);
+    }
+    putchar('\n');
+}
+
+static void print_failure(const struct plan *plan, const json_t *evidence)
+{
+    const struct test *test = plan->test;
+    printf(MARGIN "%-10s %s\n", "reason",
+           json_string_value(json_object_get(evidence, "reason")));
+    print_excerpt("sent", json_object_get(evidence, "sent"), false);
+    print_excerpt("expected", json_object_get(evidence, "expected"), false);
+    print_excerpt("received", json_object_get(evidence, "received"), true);
+    print_list("waiting", json_object_get(evidence, "waiting"));
+    print_list("left", json_object_get(evidence, "left"));
+    print_list("transcript", json_object_get(evidence, "transcript"));
+    if (test->step > 0)
+        print_step(test);
+    if (test->hint != NULL)
+        printf(MARGIN "%-10s %s\n", "hint", test->hint);
+    printf(MARGIN "%-10s %s TEST=%s SEED=0x%08llx\n", "again", run.command, test->id,
+           (unsigned long long)run.seed);
+}
+
+json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
+{
+    const struct test *test = plan->test;
+    const char *verdict = json_string_value(json_object_get(evidence, "verdict"));
+    const char *reason = json_string_value(json_object_get(evidence, "reason"));
+    bool passed = strcmp(verdict, "passed") == 0, failed = strcmp(verdict, "failed") == 0;
+
+    const char *shade = passed ? GREEN : failed ? RED : YELLOW;
+    if (passed || failed)
+        printf("  %s%-7s%s %d/%d  %s", shade, verdict, PLAIN, passed ? test->points : 0,
+               test->points, test->name);
+    else
+        printf("  %s%-7s%s  -   %s", shade, verdict, PLAIN, test->name);
+    if (*plan->cast != '\0')
+        printf(" (%s)", plan->cast);
+    putchar('\n');
+    if (failed)
+        print_failure(plan, evidence);
+    else if (!passed)
+        printf(MARGIN "%-10s %s\n", strcmp(verdict, "skipped") == 0 ? "because" : "the kit's",
+               reason);
+
+    json_object_update_new(
+        evidence,
+        json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:s*, s:s}", "id", test->id, "name",
+                  test->name, "judges",
+                  test->judges == SERVER   ? "server"
+                  : test->judges == CLIENT ? "client"
+                                           : "pair",
+                  "points", passed ? test->points : 0, "maximum", test->points, "step",
+                  test->step, "seconds", seconds, "hint", test->hint, "cast", plan->cast));
+    return evidence;
+}
+
+void report_end(const struct totals *totals)
+{
+    const char *shade = totals->failed + totals->errors > 0 ? RED : GREEN;
+    printf("  %s%d of %d points%s: %d passed, %d failed, %d skipped", shade, totals->points,
+           totals->maximum, PLAIN, totals->passed, totals->failed, totals->skipped);
+    if (totals->errors > 0)
+        printf(", %d could not be judged (the kit's failure, not the programs')", totals->errors);
+    putchar('\n');
+}
+
+/* ---- The conversation --------------------------------------------------------------- */
+
+void narrate(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    fputs(DIM, stdout);
+    vprintf(format, values);
+    puts(PLAIN);
+    va_end(values);
+    fflush(stdout);
+}
+
+void show_line(const char *program, const char *line)
+{
+    /* The server speaks on the left, the client on the right, whichever stream it came by. */
+    bool right = strncmp(line, "client", 6) == 0 ||
+                 (strncmp(line, "server", 6) != 0 && strcmp(program, "client") == 0);
+    printf("  %*s%s%s%s\n", right ? 40 : 0, "", right ? GREEN : YELLOW, line, PLAIN);
+    fflush(stdout);
+}

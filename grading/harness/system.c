@@ -1,0 +1,174 @@
+/*
+ * system.c - what starting a program means: on UNIX, under Wine, and natively through WSL.
+ */
+#include "inside.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* Debian's `wine` is a shell script around this loader. */
+#define WINE_LOADER "/usr/lib/wine/wine64"
+
+/* How long a start and an end of the idle probe takes on the machine that the limits were
+ * chosen on, in seconds. A slower machine gets longer limits, a faster one the same. */
+#define USUAL_START_UNIX 0.003
+#define USUAL_START_WIN32 0.060
+#define LARGEST_FACTOR 20.0
+
+/* PROGRAM_PREFIX, words to put before a UNIX program ("valgrind -q"), may have this many. */
+#define MOST_PREFIX_WORDS 16
+
+static bool native; /* Windows programs run on a Windows kernel: we are in WSL */
+static const char *wine_loader;
+
+static void detect_win32(void)
+{
+    const char *choice = getenv("WIN32_RUNNER"); /* "wine" or "native", for those who have both */
+    bool wsl = access("/proc/sys/fs/binfmt_misc/WSLInterop", F_OK) == 0 ||
+               access("/proc/sys/fs/binfmt_misc/WSLInterop-late", F_OK) == 0;
+    native = choice != NULL ? strcmp(choice, "native") == 0 : wsl;
+    wine_loader = access(WINE_LOADER, X_OK) == 0 ? WINE_LOADER : "wine";
+}
+
+const char *win32_runner(void)
+{
+    detect_win32();
+    return native ? "natively, by WSL" : "under Wine";
+}
+
+int run_command(const char *const words[])
+{
+    posix_spawn_file_actions_t streams;
+    posix_spawn_file_actions_init(&streams);
+    posix_spawn_file_actions_addopen(&streams, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&streams, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&streams, 2, "/dev/null", O_WRONLY, 0);
+    pid_t pid;
+    int status = -1;
+    if (posix_spawnp(&pid, words[0], &streams, NULL, (char *const *)words, environ) != 0 ||
+        waitpid(pid, &status, 0) == -1)
+        status = -1;
+    posix_spawn_file_actions_destroy(&streams);
+    return status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void need(bool success, const char *what)
+{
+    if (!success) {
+        fprintf(stderr, "check: %s failed; `make doctor` tells what is missing\n", what);
+        remove_tree(run.folder);
+        exit(3);
+    }
+}
+
+double open_system(void)
+{
+    if (run.system == WIN32) {
+        detect_win32();
+        set_environment();
+    }
+    if (run.system == WIN32 && !native) {
+        /* A template, because making a prefix takes Wine seven seconds. */
+        const char *given = getenv("WINE_TEMPLATE");
+        const char *template = given != NULL ? text("%s/.", given)
+                                             : text("%s/wine-template/.", run.build);
+        const char *prefix = text("%s/prefix", run.folder);
+        need(run_command((const char *[]){"cp", "-a", template, prefix, NULL}) == 0,
+             "copying the Wine template");
+        need(run_command((const char *[]){"wineserver", "-p", NULL}) == 0, "wineserver");
+    }
+
+    /* The first start is a cold one, and under Wine starts services that inherit its streams:
+     * on /dev/null they hold nobody up. The others are measured. */
+    const char *probe = text("%s/grading/probe/%s/puppet%s", run.build,
+                             run.system == UNIX ? "unix" : "win32", program_suffix());
+    const char *const *words = (const char *const *)command_for(probe, 0);
+    need(run_command(words) == 0, "starting the probe");
+    note_baseline();
+
+    double fastest = LARGEST_FACTOR;
+    for (int i = 0; i < 3; i++) {
+        struct timespec start, end;
+        clock_gettime(CLOCK_MONOTONIC, &start);
+        need(run_command(words) == 0, "starting the probe");
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        double seconds = (double)(end.tv_sec - start.tv_sec) +
+                         (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+        if (seconds < fastest)
+            fastest = seconds;
+    }
+    double factor = fastest / (run.system == UNIX ? USUAL_START_UNIX : USUAL_START_WIN32);
+    return factor < 1 ? 1 : factor > LARGEST_FACTOR ? LARGEST_FACTOR : factor;
+}
+
+void close_system(void)
+{
+    if (run.system == WIN32 && !native) {
+        run_command((const char *[]){"wineserver", "-k", NULL});
+        run_command((const char *[]){"wineserver", "-w", NULL});
+    }
+}
+
+void set_environment(void)
+{
+    setenv("TMPDIR", run.scratch, 1);
+    setenv("XDG_RUNTIME_DIR", run.scratch, 1);
+    setenv("LC_ALL", "C.UTF-8", 1);
+    if (run.system == WIN32 && !native) {
+        setenv("WINEPREFIX", text("%s/prefix", run.folder), 1);
+        setenv("WINEDEBUG", "-all", 1);
+        /* No debugger that dumps a crash on standard output, no offers to install things. */
+        setenv("WINEDLLOVERRIDES", "winedbg.exe=d;mscoree=;mshtml=;winemenubuilder.exe=d", 1);
+        setenv("WINELOADER", wine_loader, 1);
+    }
+}
+
+char **command_for(const char *path, size_t more)
+{
+    char **words = calloc(more + MOST_PREFIX_WORDS + 2, sizeof *words);
+    size_t n = 0;
+    if (words == NULL)
+        kit_error("no memory");
+    const char *prefix = getenv("PROGRAM_PREFIX");
+    if (run.system == WIN32 && !native) {
+        words[n++] = text("%s", wine_loader);
+    } else if (prefix != NULL) {
+        for (char *word = strtok(text("%s", prefix), " "); word != NULL && n < MOST_PREFIX_WORDS;
+             word = strtok(NULL, " "))
+            words[n++] = word;
+    }
+    words[n] = text("%s", path);
+    return words;
+}
+
+const char *system_path(const char *path)
+{
+    if (run.system == UNIX)
+        return path;
+    if (native) {
+        FILE *pipe = popen(text("wslpath -w '%s'", path), "r");
+        char line[4096] = "";
+        if (pipe == NULL || fgets(line, sizeof line, pipe) == NULL || pclose(pipe) != 0)
+            kit_error("wslpath does not translate %s", path);
+        line[strcspn(line, "\n")] = '\0';
+        return text("%s", line);
+    }
+    char *windows = text("Z:%s", path);
+    for (char *c = windows; *c != '\0'; c++)
+        if (*c == '/')
+            *c = '\\';
+    return windows;
+}
+
+const char *program_suffix(void)
+{
+    return run.system == WIN32 ? ".exe" : "";
+}

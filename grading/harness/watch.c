@@ -1,0 +1,455 @@
+/*
+ * watch.c - look at processes from outside: who waits for whom, who uses the processor, and
+ * what a test has left behind. All of it is read from proc(5).
+ *
+ * The runner is a "child subreaper" (prctl(2)): whatever a program under test does, fork
+ * twice, change its session, detach a Win32 child, its orphans become children of the runner.
+ * So the tree below the runner is complete.
+ */
+#include "inside.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "say.h"
+
+/* How long the census waits for processes that are about to end by themselves. */
+#define GRACE_MILLISECONDS 3000
+
+static pid_t baseline[64];
+static size_t baseline_size;
+
+/* Reads /proc/PID/NAME into `buffer` with a NUL at its end; returns its length, 0 if gone. */
+static size_t read_proc(pid_t pid, const char *name, char *buffer, size_t room)
+{
+    char path[320];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = file == -1 ? 0 : read(file, buffer, room - 1);
+    if (file != -1)
+        close(file);
+    buffer[length > 0 ? length : 0] = '\0';
+    return length > 0 ? (size_t)length : 0;
+}
+
+/* Fills in `process` for `pid`; returns false if there is no such process. */
+static bool look_at(pid_t pid, struct process *process)
+{
+    char stat[512], words[sizeof process->words];
+    if (read_proc(pid, "stat", stat, sizeof stat) == 0)
+        return false;
+    char *name = strchr(stat, '('), *end = strrchr(stat, ')');
+    int parent;
+    if (name == NULL || end == NULL ||
+        sscanf(end + 1, " %c %d", &process->state, &parent) != 2)
+        return false;
+    process->pid = pid;
+    process->parent = parent;
+    size_t length = read_proc(pid, "cmdline", words, sizeof words);
+    while (length > 0 && words[length - 1] == '\0')
+        length--;
+    for (size_t i = 0; i < length; i++)
+        process->words[i] = words[i] == '\0' ? ' ' : words[i];
+    process->words[length] = '\0';
+    if (length == 0)
+        snprintf(process->words, sizeof process->words, "[%.*s]", (int)(end - name - 1), name + 1);
+    return true;
+}
+
+static size_t all_processes(struct process **list)
+{
+    size_t count = 0, room = 0;
+    *list = NULL;
+    DIR *proc = opendir("/proc");
+    for (struct dirent *entry; proc != NULL && (entry = readdir(proc)) != NULL;) {
+        pid_t pid = (pid_t)atoi(entry->d_name);
+        if (pid <= 0)
+            continue;
+        if (count == room) {
+            room = 2 * room + 64;
+            *list = realloc(*list, room * sizeof **list);
+            if (*list == NULL)
+                kit_error("no memory");
+        }
+        count += look_at(pid, &(*list)[count]);
+    }
+    if (proc != NULL)
+        closedir(proc);
+    return count;
+}
+
+/* Wine's own helpers may start in the middle of a test; they are nobody's fault, and serve
+ * the whole run. */
+static bool is_of_system(const struct process *process)
+{
+    static const char *const names[] = {"services", "explorer",  "conhost",  "winedevice",
+                                        "plugplay", "svchost",   "rpcss",    "wineboot",
+                                        "start",    "wineserver", "wineserver64", "wineserver32"};
+    for (size_t i = 0; i < baseline_size; i++)
+        if (process->pid == baseline[i])
+            return true;
+    for (size_t i = 0; run.system == WIN32 && i < sizeof names / sizeof *names; i++)
+        if (runs_program(process, names[i]))
+            return true;
+    return false;
+}
+
+bool runs_program(const struct process *process, const char *name)
+{
+    /* "Z:\tmp\client.exe 10", "/tmp/client 10", "/usr/lib/wine/wine64 /tmp/client.exe 10" */
+    size_t length = strlen(name);
+    for (const char *word = process->words; word != NULL; word = strchr(word, ' ')) {
+        word += *word == ' ';
+        const char *end = word + strcspn(word, " "), *base = end;
+        while (base > word && base[-1] != '/' && base[-1] != '\\')
+            base--;
+        if (strncmp(base, name, length) == 0 &&
+            (base + length == end || strncmp(base + length, ".exe ", 5) == 0 ||
+             strcmp(base + length, ".exe") == 0))
+            return true;
+        if (strncmp(base, "wine", 4) != 0)
+            return false; /* only the first word counts, and the one behind the loader */
+    }
+    return false;
+}
+
+static size_t below_runner(struct process **list, bool living)
+{
+    size_t count = all_processes(list), kept = 0;
+    struct process *all = *list;
+    for (size_t i = 0; i < count; i++) {
+        /* Climb from the process to the runner, over parents that are in the list too. */
+        pid_t ancestor = all[i].parent;
+        for (size_t steps = 0; ancestor > 1 && ancestor != run.runner && steps < count; steps++) {
+            size_t p = 0;
+            while (p < count && all[p].pid != ancestor)
+                p++;
+            ancestor = p < count ? all[p].parent : 0;
+        }
+        all[i].state = ancestor == run.runner ? all[i].state : '-';
+    }
+    for (size_t i = 0; i < count; i++)
+        if (all[i].state != '-' && all[i].pid != getpid() && !is_of_system(&all[i]) &&
+            (!living || (all[i].state != 'Z' && all[i].state != 'X')))
+            all[kept++] = all[i];
+    return kept;
+}
+
+size_t our_processes(struct process **list)
+{
+    return below_runner(list, true);
+}
+
+void note_baseline(void)
+{
+    struct process *list;
+    size_t count = below_runner(&list, true);
+    for (size_t i = 0; i < count && baseline_size < sizeof baseline / sizeof *baseline; i++)
+        baseline[baseline_size++] = list[i].pid;
+    free(list);
+}
+
+double processor_time(void)
+{
+    struct process *list;
+    size_t count = our_processes(&list);
+    unsigned long long ticks = 0;
+    for (size_t i = 0; i < count; i++) {
+        char stat[512];
+        unsigned long user = 0, kernel = 0;
+        read_proc(list[i].pid, "stat", stat, sizeof stat);
+        const char *end = strrchr(stat, ')');
+        if (end != NULL &&
+            sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                   &kernel) == 2)
+            ticks += user + kernel;
+    }
+    free(list);
+    return (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* ---- Who waits for whom ------------------------------------------------------------- */
+
+/* The calls in which a program waits, and whether their first argument is a descriptor. */
+static const struct {
+    long number;
+    const char *name;
+    bool on_descriptor;
+} waiting_calls[] = {
+    {SYS_read, "read", true},
+    {SYS_readv, "readv", true},
+    {SYS_write, "write", true},
+    {SYS_writev, "writev", true},
+    {SYS_recvfrom, "recvfrom", true},
+    {SYS_recvmsg, "recvmsg", true},
+    {SYS_sendto, "sendto", true},
+    {SYS_sendmsg, "sendmsg", true},
+    {SYS_accept4, "accept", true},
+    {SYS_connect, "connect", true},
+    {SYS_flock, "flock", true},
+    {SYS_fcntl, "fcntl", true},
+    {SYS_mq_timedsend, "mq_send", true},
+    {SYS_mq_timedreceive, "mq_receive", true},
+    {SYS_ppoll, "poll", false},
+    {SYS_pselect6, "select", false},
+    {SYS_epoll_pwait, "epoll_wait", false},
+    {SYS_futex, "futex (a lock, a condition or a thread)", false},
+    {SYS_wait4, "wait", false},
+    {SYS_waitid, "waitid", false},
+    {SYS_clock_nanosleep, "a sleep", false},
+    {SYS_rt_sigtimedwait, "sigwait", false},
+    {SYS_rt_sigsuspend, "sigsuspend", false},
+    {SYS_semtimedop, "semop", false},
+    {SYS_msgrcv, "msgrcv", false},
+    {SYS_msgsnd, "msgsnd", false},
+    {SYS_openat, "open (of a FIFO without a peer?)", false},
+#ifdef SYS_accept /* the calls that newer architectures have no more */
+    {SYS_accept, "accept", true},
+    {SYS_poll, "poll", false},
+    {SYS_select, "select", false},
+    {SYS_epoll_wait, "epoll_wait", false},
+    {SYS_pause, "pause", false},
+    {SYS_semop, "semop", false},
+    {SYS_nanosleep, "a sleep", false},
+#endif
+};
+
+/* "read on descriptor 3, pipe:[4711]" for a thread that waits in the kernel. */
+static void describe_wait(pid_t pid, long number, unsigned long first, char *out, size_t room)
+{
+    for (size_t i = 0; i < sizeof waiting_calls / sizeof *waiting_calls; i++) {
+        if (waiting_calls[i].number != number)
+            continue;
+        char link[64], target[128];
+        snprintf(link, sizeof link, "/proc/%d/fd/%lu", (int)pid, first);
+        ssize_t length =
+            waiting_calls[i].on_descriptor ? readlink(link, target, sizeof target - 1) : -1;
+        if (length > 0)
+            snprintf(out, room, "waits in %s on descriptor %lu, %.*s", waiting_calls[i].name,
+                     first, (int)length, target);
+        else
+            snprintf(out, room, "waits in %s", waiting_calls[i].name);
+        return;
+    }
+    snprintf(out, room, "waits in system call %ld", number);
+}
+
+static void describe_thread(pid_t pid, const char *thread, char *out, size_t room)
+{
+    char name[300], buffer[256];
+    long number;
+    unsigned long first;
+    snprintf(name, sizeof name, "task/%s/syscall", thread);
+    read_proc(pid, name, buffer, sizeof buffer);
+    if (strncmp(buffer, "running", 7) == 0)
+        snprintf(out, room, "is running");
+    else if (run.system == WIN32)
+        snprintf(out, room, "waits"); /* for wineserver, whatever the Win32 call */
+    else if (sscanf(buffer, "%ld %lx", &number, &first) == 2)
+        describe_wait(pid, number, first, out, room);
+    else
+        snprintf(out, room, "waits");
+}
+
+json_t *who_waits(void)
+{
+    json_t *sentences = json_array();
+    struct process *list;
+    size_t count = our_processes(&list);
+    for (size_t i = 0; i < count && i < 8; i++) {
+        char path[64], sentence[512], last[512] = "";
+        snprintf(path, sizeof path, "/proc/%d/task", (int)list[i].pid);
+        DIR *tasks = opendir(path);
+        int threads = 0;
+        for (struct dirent *task; tasks != NULL && (task = readdir(tasks)) != NULL;) {
+            char doing[256];
+            if (task->d_name[0] == '.' || threads++ == 8)
+                continue;
+            describe_thread(list[i].pid, task->d_name, doing, sizeof doing);
+            const char *known = program_name(list[i].pid);
+            snprintf(sentence, sizeof sentence, "%s (process %d)%s %s",
+                     known != NULL ? known : list[i].words, (int)list[i].pid,
+                     threads > 1 ? ", another thread," : "", doing);
+            if (strcmp(sentence, last) != 0)
+                json_array_append_new(sentences, json_string(sentence));
+            strcpy(last, sentence);
+        }
+        if (tasks != NULL)
+            closedir(tasks);
+    }
+    free(list);
+    return sentences;
+}
+
+/* ---- The census --------------------------------------------------------------------- */
+
+static void add_finding(json_t *findings, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void add_finding(json_t *findings, const char *format, ...)
+{
+    char sentence[512];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(sentence, sizeof sentence, format, values);
+    va_end(values);
+    /* A name may hold any byte but JSON only UTF-8; quoted() knows how to write the others. */
+    char *safe = quoted(sentence, strlen(sentence));
+    safe[strlen(safe) - 1] = '\0';
+    json_array_append_new(findings, json_string(safe + 1));
+    free(safe);
+}
+
+static long long milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits until `pid` has ended or the clock shows `until`. */
+static void await_process(pid_t pid, long long until)
+{
+    int handle = (int)syscall(SYS_pidfd_open, pid, 0);
+    long long left = until - milliseconds();
+    if (handle == -1)
+        return;
+    struct pollfd ended = {.fd = handle, .events = POLLIN};
+    if (left > 0)
+        poll(&ended, 1, (int)left);
+    close(handle);
+}
+
+static void census_of_processes(json_t *findings)
+{
+    long long until = milliseconds() + GRACE_MILLISECONDS;
+    for (;;) {
+        struct process *list;
+        size_t count = below_runner(&list, false);
+        bool late = milliseconds() >= until;
+        for (size_t i = 0; i < count; i++) {
+            if (list[i].state == 'Z') {
+                waitpid(list[i].pid, NULL, WNOHANG); /* ours only if it is an orphan */
+            } else if (late) {
+                add_finding(findings, "process %d still runs: %s", (int)list[i].pid,
+                            list[i].words);
+                kill(list[i].pid, SIGKILL);
+                await_process(list[i].pid, milliseconds() + GRACE_MILLISECONDS);
+            } else {
+                await_process(list[i].pid, until);
+            }
+        }
+        free(list);
+        if (count == 0)
+            return;
+    }
+}
+
+/* Removes what stands in `folder` and is ours, and tells so. */
+static void census_of_folder(json_t *findings, const char *folder, const char *kind)
+{
+    DIR *entries = opendir(folder);
+    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
+        const char *name = entry->d_name;
+        char path[512];
+        struct stat facts;
+        snprintf(path, sizeof path, "%s/%s", folder, name);
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || lstat(path, &facts) == -1 ||
+            facts.st_uid != geteuid())
+            continue;
+        bool special = S_ISFIFO(facts.st_mode) || S_ISSOCK(facts.st_mode);
+        bool ours = strcmp(folder, run.scratch) == 0 ? special /* files are welcome there */
+                    : run.private_room               ? !S_ISDIR(facts.st_mode)
+                                                     : strstr(name, run.mark) != NULL;
+        if (!ours || strcmp(path, run.folder) == 0)
+            continue;
+        add_finding(findings, "%s: %s",
+                    S_ISFIFO(facts.st_mode)   ? "a FIFO"
+                    : S_ISSOCK(facts.st_mode) ? "a socket file"
+                                              : kind,
+                    path);
+        unlink(path);
+    }
+    if (entries != NULL)
+        closedir(entries);
+}
+
+/* System V objects outlive their makers. Elsewhere than in a private room only those count
+ * whose maker was a process younger than the runner, and is dead. */
+static void census_of_sysv(json_t *findings, const char *table, int maker_column)
+{
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/sysvipc/%s", table);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return;
+    if (fgets(line, sizeof line, file) == NULL) /* the heading */
+        line[0] = '\0';
+    while (fgets(line, sizeof line, file) != NULL) {
+        long values[12] = {0};
+        int columns = 0;
+        for (char *word = strtok(line, " \t\n"); word != NULL && columns < 12;
+             word = strtok(NULL, " \t\n"))
+            values[columns++] = strtol(word, NULL, 10);
+        int id = (int)values[1];
+        pid_t maker = maker_column < 0 ? 0 : (pid_t)values[maker_column];
+        if (!run.private_room &&
+            (maker <= run.runner || (kill(maker, 0) == 0 || errno != ESRCH)))
+            continue;
+        add_finding(findings, "a System V %s, identifier %d",
+                    *table == 's' ? (table[1] == 'h' ? "shared memory segment" : "semaphore set")
+                                  : "message queue",
+                    id);
+        if (strcmp(table, "shm") == 0)
+            shmctl(id, IPC_RMID, NULL);
+        else if (strcmp(table, "msg") == 0)
+            msgctl(id, IPC_RMID, NULL);
+        else
+            semctl(id, 0, IPC_RMID);
+    }
+    fclose(file);
+}
+
+json_t *take_census(void)
+{
+    json_t *findings = json_array();
+    census_of_processes(findings);
+    census_of_folder(findings, run.scratch, "a file");
+    census_of_folder(findings, "/tmp", "a file");
+    census_of_folder(findings, "/dev/shm", "shared memory or a semaphore");
+    census_of_folder(findings, "/dev/mqueue", "a message queue");
+    census_of_sysv(findings, "shm", 4);
+    census_of_sysv(findings, "msg", 5);
+    census_of_sysv(findings, "sem", -1);
+    return findings;
+}
+
+static int remove_entry(const char *path, const struct stat *facts, int type, struct FTW *where)
+{
+    (void)facts, (void)where;
+    /* A student's program may have left a folder that even its owner cannot write to. */
+    return type == FTW_DP ? rmdir(path) : type == FTW_DNR ? chmod(path, 0700) : unlink(path);
+}
+
+void remove_tree(const char *path)
+{
+    for (int attempt = 0; attempt < 3; attempt++)
+        if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0)
+            return;
+}

@@ -1,0 +1,260 @@
+/*
+ * puppet.c - a client that does what a script says.
+ *
+ * A checker puts it where a server expects its client, with its script beside it: NAME reads
+ * NAME.script, one command a line. What it does it tells on standard error ("puppet: ..."),
+ * what it reads it keeps in NAME.received. Built for both systems from this one source.
+ *
+ *     tell WORDS      print the words
+ *     arguments       print the arguments that it was started with
+ *     send FILE       write the file's bytes to standard output, as few writes as possible
+ *     trickle FILE    write them one at a time, each when the one before has been read
+ *     empty           write 0 bytes, which Windows delivers as a read of 0 bytes
+ *     receive N       read standard input until N more NUL bytes have come
+ *     drain           read standard input to its end
+ *     close-input     close standard input; close-output: the other
+ *     inventory       print every pipe that is open beside the three standard streams
+ *     exit N          end with this exit code (the end of the script: 0)
+ *
+ * FILE is a name in the folder that the puppet runs in. Exit code 99: the script or the
+ * puppet itself is at fault; it has said why.
+ */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <dirent.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#endif
+
+#include "say.h"
+
+static FILE *received;
+
+_Noreturn static void give_up(const char *why)
+{
+    say(stderr, "puppet: fault: %s", why);
+    exit(99);
+}
+
+#ifdef _WIN32
+
+static size_t put(const char *bytes, size_t length)
+{
+    DWORD written = 0;
+    WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), bytes, (DWORD)length, &written, NULL);
+    return written;
+}
+
+static size_t get(char *bytes, size_t room)
+{
+    DWORD length;
+    do { /* a read of 0 bytes is somebody's empty write */
+        if (!ReadFile(GetStdHandle(STD_INPUT_HANDLE), bytes, (DWORD)room, &length, NULL))
+            return 0;
+    } while (length == 0);
+    return length;
+}
+
+static void wait_until_read(void)
+{
+    FlushFileBuffers(GetStdHandle(STD_OUTPUT_HANDLE));
+}
+
+static void shut(bool input)
+{
+    CloseHandle(GetStdHandle(input ? STD_INPUT_HANDLE : STD_OUTPUT_HANDLE));
+}
+
+static void inventory(void)
+{
+    int count = 0;
+    for (size_t number = 4; number < 0x2000; number += 4) {
+        HANDLE handle = (HANDLE)number;
+        if (GetFileType(handle) == FILE_TYPE_PIPE &&
+            handle != GetStdHandle(STD_INPUT_HANDLE) &&
+            handle != GetStdHandle(STD_OUTPUT_HANDLE) &&
+            handle != GetStdHandle(STD_ERROR_HANDLE)) {
+            say(stderr, "puppet: extra handle 0x%zx, a pipe", number);
+            count++;
+        }
+    }
+    say(stderr, "puppet: %d extra", count);
+}
+
+#else
+
+static size_t put(const char *bytes, size_t length)
+{
+    ssize_t written = write(STDOUT_FILENO, bytes, length);
+    return written > 0 ? (size_t)written : 0;
+}
+
+static size_t get(char *bytes, size_t room)
+{
+    ssize_t length = read(STDIN_FILENO, bytes, room);
+    return length > 0 ? (size_t)length : 0;
+}
+
+static void wait_until_read(void)
+{
+    /* A pipe has no event for "empty again", so this looks until it is. */
+    int unread = 1;
+    while (ioctl(STDOUT_FILENO, FIONREAD, &unread) == 0 && unread > 0)
+        sched_yield();
+}
+
+static void shut(bool input)
+{
+    close(input ? STDIN_FILENO : STDOUT_FILENO);
+}
+
+static void inventory(void)
+{
+    int count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+        int number = atoi(entry->d_name);
+        if (entry->d_name[0] == '.' || number <= 2 || number == dirfd(folder) ||
+            number == fileno(received))
+            continue;
+        char target[256];
+        ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof target);
+        say(stderr, "puppet: extra descriptor %d, %.*s", number, length > 0 ? (int)length : 0,
+            target);
+        count++;
+    }
+    closedir(folder);
+    say(stderr, "puppet: %d extra", count);
+}
+
+#endif
+
+/* Opens the file PATH + ending, PATH being this program's own, without ".exe". */
+static FILE *open_beside(const char *self, const char *ending, const char *mode)
+{
+    char path[4096];
+    size_t length = strlen(self);
+    if (length > 4 && strcmp(self + length - 4, ".exe") == 0)
+        length -= 4;
+    snprintf(path, sizeof path, "%.*s%s", (int)length, self, ending);
+    return fopen(path, mode);
+}
+
+static char *load(const char *name, size_t *length)
+{
+    FILE *file = fopen(name, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0)
+        give_up("a file to send is not there");
+    *length = (size_t)ftell(file);
+    rewind(file);
+    char *bytes = malloc(*length + 1);
+    if (bytes == NULL || fread(bytes, 1, *length, file) != *length)
+        give_up("a file to send cannot be read");
+    fclose(file);
+    return bytes;
+}
+
+/* Writes the file, `portion` bytes at a time. Returns false when the reader has gone. */
+static bool send_file(const char *name, bool single)
+{
+    size_t length, done = 0;
+    char *bytes = load(name, &length);
+    while (done < length) {
+        size_t written = put(bytes + done, single ? 1 : length - done);
+        if (written == 0)
+            break;
+        done += written;
+        if (single)
+            wait_until_read();
+    }
+    free(bytes);
+    if (done < length)
+        say(stderr, "puppet: could not send byte %zu of %zu", done + 1, length);
+    return done == length;
+}
+
+/* Reads until `wanted` NUL bytes have come, or to the end with -1. */
+static void receive(long wanted)
+{
+    static char portion[65536];
+    while (wanted != 0) {
+        size_t length = get(portion, sizeof portion);
+        if (length == 0) {
+            say(stderr, "puppet: end of input");
+            return;
+        }
+        fwrite(portion, 1, length, received);
+        fflush(received);
+        for (size_t i = 0; i < length && wanted > 0; i++)
+            wanted -= portion[i] == '\0';
+    }
+    say(stderr, "puppet: received");
+}
+
+static void obey(char *line, int argc, char *argv[])
+{
+    line[strcspn(line, "\r\n")] = '\0';
+    char *rest = strchr(line, ' ');
+    if (rest != NULL)
+        *rest++ = '\0';
+    else
+        rest = line + strlen(line);
+
+    if (strcmp(line, "tell") == 0) {
+        say(stderr, "puppet: %s", rest);
+    } else if (strcmp(line, "arguments") == 0) {
+        for (int i = 1; i < argc; i++)
+            say(stderr, "puppet: argument %d is %s", i, argv[i]);
+        say(stderr, "puppet: %d arguments", argc - 1);
+    } else if (strcmp(line, "send") == 0) {
+        send_file(rest, false);
+    } else if (strcmp(line, "trickle") == 0) {
+        send_file(rest, true);
+    } else if (strcmp(line, "empty") == 0) {
+        put("", 0);
+    } else if (strcmp(line, "receive") == 0) {
+        receive(atol(rest));
+    } else if (strcmp(line, "drain") == 0) {
+        receive(-1);
+    } else if (strcmp(line, "close-input") == 0) {
+        shut(true);
+    } else if (strcmp(line, "close-output") == 0) {
+        shut(false);
+    } else if (strcmp(line, "inventory") == 0) {
+        inventory();
+    } else if (strcmp(line, "exit") == 0) {
+        exit(atoi(rest));
+    } else if (*line != '\0') {
+        give_up(line);
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    char self[4096] = "";
+#ifdef _WIN32
+    GetModuleFileNameA(NULL, self, sizeof self);
+#else
+    if (readlink("/proc/self/exe", self, sizeof self - 1) == -1)
+        give_up("/proc/self/exe cannot be read");
+    signal(SIGPIPE, SIG_IGN);
+#endif
+    FILE *script = open_beside(self, ".script", "r");
+    if (script == NULL)
+        return 0; /* nothing to do: this is how a checker measures a start and an end */
+    received = open_beside(self, ".received", "wb");
+    if (received == NULL)
+        give_up("no file for what is received");
+    for (char line[1024]; fgets(line, sizeof line, script) != NULL;)
+        obey(line, argc, argv);
+    return 0;
+}

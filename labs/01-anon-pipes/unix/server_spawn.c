@@ -1,0 +1,224 @@
+/*
+ * server_spawn.c - as server.c, with posix_spawn for fork and exec, and poll for threads.
+ *
+ * Usage: server_spawn [COUNT [CLIENT]]
+ *
+ * Starts CLIENT (the program "client" beside this one) with the argument COUNT (10), its
+ * standard input and output being pipes to this server; sends every message back; reports
+ * how the client ended. Exit code 0 if the client left between messages and with 0, else 1.
+ *
+ * To try: server_spawn 1 /no/such, and the same with server: who notices the mistake?
+ */
+#define PROGRAM "server"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "contract.h"
+#include "fail.h"
+#include "say.h"
+
+extern char **environ;
+
+/* Bytes on their way, as many as come. */
+struct buffer {
+    char *bytes;
+    size_t length, room;
+};
+
+static const char *program_beside(const char *self, const char *name);
+static bool is_count(const char *text);
+static pid_t start_client(const char *path, const char *count, int input, int output);
+static bool echo(int from_client, int to_client);
+static bool receive(int from_client, struct buffer *message, struct buffer *waiting);
+static bool send_waiting(int to_client, struct buffer *waiting);
+static void append(struct buffer *buffer, const char *bytes, size_t length);
+static bool report_end(pid_t client);
+
+int main(int argc, char *argv[])
+{
+    /* STEP 1: Take the arguments: how many messages to ask for, and from which client. */
+    if (argc > 3 || (argc > 1 && !is_count(argv[1]))) {
+        say(stderr, "usage: server [COUNT [CLIENT]], COUNT from 0 to %d", MAX_COUNT);
+        return 2;
+    }
+    char count[MESSAGE_ROOM];
+    snprintf(count, sizeof count, "%ld", argc > 1 ? atol(argv[1]) : (long)DEFAULT_COUNT);
+    const char *path = argc > 2 ? argv[2] : program_beside(argv[0], "client");
+
+    /* STEP 2: Make two pipes, because each runs one way. Close-on-exec keeps all four ends
+     * from whatever program this process starts: the client is to get two, and no other. */
+    int to_client[2], from_client[2];
+    if (pipe2(to_client, O_CLOEXEC) == -1 || pipe2(from_client, O_CLOEXEC) == -1)
+        fail("pipe2");
+    say(stdout, "server: ready");
+
+    /* STEP 3: Start the client with its two ends as its standard input and output. */
+    pid_t client = start_client(path, count, to_client[0], from_client[1]);
+
+    /* STEP 4: Close the client's ends here. A pipe is at its end when nobody can write to
+     * it any more, so while we held the client's writing end we would wait for ourselves. */
+    if (close(to_client[0]) == -1 || close(from_client[1]) == -1)
+        fail("close");
+
+    /* STEP 5: Send every message back until the client closes its end. */
+    bool complete = echo(from_client[0], to_client[1]);
+    say(stdout, "server: client 1 left");
+
+    /* STEP 6: Close our ends, so that a client that still reads sees the end; then wait for
+     * it: until its exit code is fetched, a dead child stays in the process table. */
+    if (close(from_client[0]) == -1 || close(to_client[1]) == -1)
+        fail("close");
+    bool well = report_end(client);
+    say(stdout, "server: done");
+    return complete && well ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* The path of the program `name` in the folder that `self`, our argv[0], names. Without a
+ * folder in it the shell found us along the PATH, and execvp will find the client there. */
+static const char *program_beside(const char *self, const char *name)
+{
+    const char *slash = strrchr(self, '/');
+    int folder = slash == NULL ? 0 : (int)(slash + 1 - self);
+    size_t size = (size_t)folder + strlen(name) + 1;
+    char *path = malloc(size); /* for as long as the process lives */
+    if (path == NULL)
+        fail("malloc");
+    snprintf(path, size, "%.*s%s", folder, self, name);
+    return path;
+}
+
+static bool is_count(const char *text)
+{
+    char *end;
+    long count = strtol(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0' && count <= MAX_COUNT;
+}
+
+static pid_t start_client(const char *path, const char *count, int input, int output)
+{
+    /* What a child would do between fork and exec stands in a list here: the twin of the
+     * STARTUPINFO that CreateProcess takes. And as with CreateProcess, a program that cannot
+     * be started is an error of the call, not a child that dies. */
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error == 0)
+        error = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    if (error == 0)
+        error = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    if (error != 0)
+        fail_with(error, "posix_spawn_file_actions");
+
+    pid_t client;
+    char *const words[] = {(char *)path, (char *)count, NULL};
+    error = posix_spawnp(&client, path, &actions, NULL, words, environ);
+    if (error != 0)
+        fail_with(error, "posix_spawn");
+    posix_spawn_file_actions_destroy(&actions);
+
+    /* After the start, because the client would inherit it: a client that no longer reads
+     * shall cost us an error at write(), not our life. */
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        fail("signal");
+    return client;
+}
+
+/* Sends every message back that comes from the client, until it closes its end. Returns
+ * whether it left between two messages, and read all that we sent. */
+static bool echo(int from_client, int to_client)
+{
+    /* poll() tells which of the two can go on, so that no read and no write ever has to
+     * wait: a client that writes much before it reads fills our memory, not the pipes. */
+    if (fcntl(to_client, F_SETFL, O_NONBLOCK) == -1)
+        fail("fcntl");
+    struct buffer message = {0}, waiting = {0};
+    bool left = false, deaf = false;
+    while (!left || (waiting.length > 0 && !deaf)) {
+        struct pollfd events[2] = {
+            {.fd = left ? -1 : from_client, .events = POLLIN},
+            {.fd = waiting.length == 0 || deaf ? -1 : to_client, .events = POLLOUT},
+        };
+        if (poll(events, 2, -1) == -1)
+            fail("poll");
+        if (events[0].revents != 0)
+            left = !receive(from_client, &message, deaf ? NULL : &waiting);
+        if (events[1].revents != 0)
+            deaf = !send_waiting(to_client, &waiting);
+    }
+    if (message.length > 0)
+        say(stderr, PROGRAM ": client 1 left in the middle of a message (%zu bytes)",
+            message.length);
+    bool complete = !deaf && message.length == 0;
+    free(message.bytes);
+    free(waiting.bytes);
+    return complete;
+}
+
+/* Reads what has come, and moves whole messages from `message` to `waiting`, unless that is
+ * NULL. Returns false when nothing can come any more. */
+static bool receive(int from_client, struct buffer *message, struct buffer *waiting)
+{
+    char portion[READ_SIZE], *start = portion, *nul;
+    ssize_t length = read(from_client, portion, sizeof portion);
+    if (length == -1)
+        fail("read");
+    while ((nul = memchr(start, '\0', (size_t)(portion + length - start))) != NULL) {
+        append(message, start, (size_t)(nul + 1 - start));
+        char *text = quoted(message->bytes, message->length - 1);
+        say(stdout, "server: received %s", text);
+        free(text);
+        if (waiting != NULL)
+            append(waiting, message->bytes, message->length);
+        message->length = 0;
+        start = nul + 1;
+    }
+    append(message, start, (size_t)(portion + length - start));
+    return length > 0;
+}
+
+/* Writes as much as the client takes now. Returns false when it will never take more. */
+static bool send_waiting(int to_client, struct buffer *waiting)
+{
+    ssize_t written = write(to_client, waiting->bytes, waiting->length);
+    if (written == -1 && errno == EAGAIN)
+        return true;
+    if (written == -1) {
+        say(stderr, PROGRAM ": write: error %d: %s", errno, strerror(errno));
+        return false;
+    }
+    waiting->length -= (size_t)written;
+    memmove(waiting->bytes, waiting->bytes + written, waiting->length);
+    return true;
+}
+
+static void append(struct buffer *buffer, const char *bytes, size_t length)
+{
+    if (buffer->length + length > buffer->room) {
+        buffer->room = 2 * (buffer->length + length);
+        buffer->bytes = realloc(buffer->bytes, buffer->room);
+        if (buffer->bytes == NULL)
+            fail("realloc");
+    }
+    memcpy(buffer->bytes + buffer->length, bytes, length);
+    buffer->length += length;
+}
+
+/* Waits for the client and tells how it ended. Returns whether that was with exit code 0. */
+static bool report_end(pid_t client)
+{
+    int status;
+    if (waitpid(client, &status, 0) == -1)
+        fail("waitpid");
+    if (WIFSIGNALED(status))
+        say(stdout, "server: client was ended by signal %d", WTERMSIG(status));
+    else
+        say(stdout, "server: client exited with code %d", WEXITSTATUS(status));
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}

@@ -1,0 +1,158 @@
+# lab.mk - how any lab is built, run and checked: the one place.
+#
+# A lab's Makefile says what is its own and includes this file:
+#
+#     TITLE    := anonymous pipes
+#     PROGRAMS := server client ...        built for both systems
+#     UNIX     := server_spawn ...         for UNIX alone
+#     WIN32    := server_handlelist ...    for Win32 alone
+#     VARIANTS := server_spawn ...         servers that the whole checker judges too
+#     LIBS_name_system := -lws2_32         what one program needs beyond the usual
+#
+# Commands, from the lab's folder (from the top: the same with LAB=01):
+#
+#     make                    build
+#     make run                show the conversation, on both systems
+#     make check              judge the reference programs and their variants
+#     make check SYSTEM=unix TEST=id SEED=0x...     one system, one test, one seed
+#     make check WORK=folder  judge the programs in folder/unix and folder/win32 instead
+#     make mistakes           prove the checker: each mistake must be caught by its test
+#     make experiment M=name  make that mistake and watch what happens
+
+include $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../tools/side-by-side.mk
+ifdef INNER
+
+LABS  := $(patsubst %/,%,$(dir $(realpath $(filter %lab.mk,$(MAKEFILE_LIST)))))
+TOP   := $(patsubst %/,%,$(dir $(LABS)))
+LAB   := $(notdir $(CURDIR))
+BUILD ?= $(TOP)/build
+
+# A patched or a student's copy of the sources builds elsewhere with the same rules.
+SOURCES ?= $(CURDIR)
+OUT     ?= $(BUILD)/labs/$(LAB)
+
+CC       ?= gcc
+MINGW    ?= x86_64-w64-mingw32-gcc
+WARNINGS := -Wall -Wextra -Wpedantic -Werror
+COMMON   := -std=c11 -O2 -g $(WARNINGS) -I$(SOURCES) -I$(LABS)/$(LAB) -I$(LABS)
+CFLAGS_UNIX  := $(COMMON) -D_GNU_SOURCE -pthread $(SANITIZE_UNIX)
+CFLAGS_WIN32 := $(COMMON) -D_WIN32_WINNT=0x0601 -static $(SANITIZE_WIN32)
+
+have = $(shell command -v $(1) >/dev/null 2>&1 && echo yes)
+HAVE_CC      := $(call have,$(CC))
+HAVE_MINGW   := $(call have,$(MINGW))
+HAVE_CHECKER := $(and $(HAVE_CC),$(shell pkg-config --exists check jansson 2>/dev/null && echo yes))
+
+HAVE_WINE    := $(or $(wildcard /proc/sys/fs/binfmt_misc/WSLInterop*),$(call have,wineserver))
+
+# What each half lacks here; nothing lacking is empty.
+LACKS_BUILD_unix  := $(if $(HAVE_CC),,$(CC))
+LACKS_BUILD_win32 := $(if $(HAVE_MINGW),,$(MINGW))
+LACKS_RUN := $(strip $(if $(HAVE_CC),,$(CC)) $(if $(HAVE_CHECKER),,Check Jansson))
+LACKS_unix  := $(strip $(LACKS_BUILD_unix) $(LACKS_RUN))
+LACKS_win32 := $(strip $(LACKS_BUILD_win32) $(LACKS_RUN) $(if $(HAVE_WINE),,Wine))
+
+# The systems that were asked for, those of them that can be built, those that can be run.
+SYSTEM    ?= unix win32
+BUILDABLE := $(foreach s,$(SYSTEM),$(if $(LACKS_BUILD_$(s)),,$(s)))
+RUNNABLE  := $(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),,$(s)))
+
+ON_unix  := $(patsubst %,$(OUT)/unix/%,$(PROGRAMS) $(UNIX))
+ON_win32 := $(patsubst %,$(OUT)/win32/%.exe,$(PROGRAMS) $(WIN32))
+HEADERS  := $(wildcard $(SOURCES)/*.h $(LABS)/$(LAB)/*.h $(LABS)/*.h)
+CHECKER  := $(BUILD)/labs/$(LAB)/check
+PROBES   := $(BUILD)/grading/probe
+RESULTS  := $(BUILD)/results
+ROOM     := $(TOP)/tools/room
+SUFFIX_win32 := .exe
+
+# A student's work: the folder given, or this lab's folder in it.
+THEIRS := $(if $(WORK),$(realpath $(firstword $(wildcard $(WORK)/$(LAB)) $(WORK))))
+ifneq ($(WORK),)
+ifeq ($(THEIRS),)
+$(error there is no folder $(WORK))
+endif
+endif
+
+export WINE_TEMPLATE ?= $(TOP)/build/wine-template
+export ROOM_PATHS := $(TOP) $(BUILD) $(THEIRS)
+
+Q := $(if $(V),,@)
+
+.PHONY: all programs checker kit run check mistakes experiment
+
+all: programs $(if $(LACKS_RUN),,checker)
+	@$(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): this machine lacks $(LACKS_$(s)); make setup mends it";))
+
+# ---- Building ----------------------------------------------------------------------------
+
+programs: $(foreach s,$(BUILDABLE),$(ON_$(s)))
+
+$(OUT)/unix/%: $(SOURCES)/unix/%.c $(HEADERS) $(LABS)/lab.mk
+	@mkdir -p $(@D)
+	@echo "  cc     $(LAB)/unix/$*"
+	$(Q)$(CC) $(CFLAGS_UNIX) -o $@ $< $(LIBS_$*_unix)
+
+# -municode only where there is a wmain: a program with a plain main is welcome too.
+$(OUT)/win32/%.exe: $(SOURCES)/win32/%.c $(HEADERS) $(LABS)/lab.mk
+	@mkdir -p $(@D)
+	@echo "  mingw  $(LAB)/win32/$*.exe"
+	$(Q)$(MINGW) $(CFLAGS_WIN32) $(if $(shell grep -lw wmain $<),-municode) -o $@ $< $(LIBS_$*_win32)
+
+checker: $(CHECKER) kit
+
+# The harness and the probes, and the template for Wine, which nobody but Wine needs.
+kit:
+	@+$(MAKE) -C $(TOP)/grading BUILD=$(BUILD)
+	@$(if $(filter win32,$(RUNNABLE)),$(TOP)/tools/wine-template $(WINE_TEMPLATE))
+
+$(CHECKER): $(LABS)/$(LAB)/check.c $(LABS)/$(LAB)/contract.h $(TOP)/grading/harness/harness.h $(LABS)/lab.mk | kit
+	@mkdir -p $(@D)
+	@echo "  cc     $(LAB)/check"
+	$(Q)$(CC) $(COMMON) -D_GNU_SOURCE -I$(TOP)/grading/harness -o $@ $< $(BUILD)/grading/libharness.a $$(pkg-config --cflags --libs check jansson)
+
+# ---- Running -----------------------------------------------------------------------------
+
+run: all
+	@$(foreach s,$(RUNNABLE),$(ROOM) $(CHECKER) --run --system $(s) && ) :
+
+# ---- Checking ----------------------------------------------------------------------------
+
+# One run of the checker: $(call judge,SYSTEM,NAME,GUESTS,COMMAND).
+judge = $(ROOM) $(CHECKER) --system $(1) $(3) --labs $(LABS) --command "$(4)" \
+	$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) --json $(RESULTS)/$(LAB)-$(1)-$(2).json
+
+OURS := $(foreach s,$(RUNNABLE),check-$(s) $(foreach v,$(filter $(VARIANTS),$(PROGRAMS) $(if $(filter unix,$(s)),$(UNIX),$(WIN32))),check-$(s)-$(v)))
+.PHONY: $(OURS) check-work
+
+check: $(if $(WORK),check-work,$(OURS))
+	@$(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): skipped: this machine lacks $(LACKS_$(s)); make setup mends it";)) :
+
+$(OURS): check-%: all
+	@mkdir -p $(RESULTS)
+	$(Q)$(eval system := $(firstword $(subst -, ,$*)))$(eval variant := $(word 2,$(subst -, ,$*)))
+	$(Q)$(call judge,$(system),$(or $(variant),server),$(if $(variant),--server $(OUT)/$(system)/$(variant)$(SUFFIX_$(system))),make check LAB=$(LAB) SYSTEM=$(system))
+
+# Their programs are built by our rules, and each is judged with ours and with theirs.
+check-work: checker programs
+	@mkdir -p $(RESULTS)
+	@+$(foreach s,$(RUNNABLE),$(if $(wildcard $(THEIRS)/$(s)/*.c),\
+	$(MAKE) programs SYSTEM=$(s) SOURCES=$(THEIRS) OUT=$(BUILD)/work/$(LAB) UNIX= WIN32= \
+	    PROGRAMS="$(foreach p,server client,$(if $(wildcard $(THEIRS)/$(s)/$(p).c),$(p)))" && \
+	$(call judge,$(s),work,$(foreach p,server client,$(if $(wildcard $(THEIRS)/$(s)/$(p).c),--$(p) $(BUILD)/work/$(LAB)/$(s)/$(p)$(SUFFIX_$(s)))),make check LAB=$(LAB) SYSTEM=$(s) WORK=$(WORK)) &&,\
+	echo "$(LAB) on $(s): nothing to judge: no .c file in $(THEIRS)/$(s)" &&)) :
+
+# ---- Mistakes ----------------------------------------------------------------------------
+
+MISTAKES := $(basename $(notdir $(wildcard $(LABS)/$(LAB)/mistakes/*.patch)))
+.PHONY: $(MISTAKES:%=mistake-%)
+
+mistakes: $(MISTAKES:%=mistake-%)
+
+$(MISTAKES:%=mistake-%): mistake-%: all
+	@$(TOP)/tools/mistake prove $(LAB) $* "$(RUNNABLE)"
+
+experiment: all
+	@$(TOP)/tools/mistake show $(LAB) "$(M)" "$(RUNNABLE)"
+
+endif

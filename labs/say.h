@@ -1,0 +1,106 @@
+/*
+ * say.h - print one event as one line.
+ *
+ * The programs of a lab tell what happens to them, one event a line. Several processes and
+ * threads share a terminal or a pipe for that, so a line must leave in one piece and at once:
+ * it is put together in memory first, and written and flushed in one go.
+ */
+#ifndef SAY_H
+#define SAY_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Which printf the compiler is to check `format` against: MinGW has two. */
+#ifdef __MINGW_PRINTF_FORMAT
+#define SAY_PRINTF __MINGW_PRINTF_FORMAT
+#else
+#define SAY_PRINTF __printf__
+#endif
+
+/* Prints one line, `format` filled in as by printf and a newline added, on `stream`, and
+ * flushes it. Where the line cannot be written there is nobody left to tell: it is lost. */
+#ifdef __GNUC__
+__attribute__((format(SAY_PRINTF, 2, 3)))
+#endif
+static inline void
+say(FILE *stream, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    int length = vsnprintf(NULL, 0, format, values);
+    va_end(values);
+    char *line = length < 0 ? NULL : malloc((size_t)length + 2);
+    if (line == NULL)
+        abort();
+    va_start(values, format);
+    vsnprintf(line, (size_t)length + 1, format, values);
+    va_end(values);
+    line[length] = '\n';
+    fwrite(line, 1, (size_t)length + 1, stream);
+    fflush(stream);
+    free(line);
+}
+
+/* How many bytes the UTF-8 character at `text` has (2 to 4), or 0 where none starts: for a
+ * single byte, for a malformed, overlong or cut-off sequence, and for the control characters
+ * U+0080 to U+009F, which terminals obey. By the table of RFC 3629, section 4. */
+static inline size_t utf8_length(const unsigned char *text, size_t length)
+{
+    unsigned char low = 0x80, high = 0xBF;
+    size_t size = text[0] < 0xC2 ? 0 : text[0] < 0xE0 ? 2 : text[0] < 0xF0 ? 3 : text[0] < 0xF5 ? 4 : 0;
+    if (size == 0 || size > length)
+        return 0;
+    switch (text[0]) {
+    case 0xC2: low = 0xA0; break;
+    case 0xE0: low = 0xA0; break;
+    case 0xED: high = 0x9F; break;
+    case 0xF0: low = 0x90; break;
+    case 0xF4: high = 0x8F; break;
+    default: break;
+    }
+    if (text[1] < low || text[1] > high)
+        return 0;
+    for (size_t i = 2; i < size; i++)
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+    return size;
+}
+
+/* The `length` bytes at `bytes` in double quotes, made fit for one line of a terminal: ASCII
+ * and UTF-8 text as it is, a newline as \n, NUL as \0, a quote as \", a backslash as \\, any
+ * other byte as \xNN. Returns a string that the caller frees; ends the program when there is
+ * no memory for it. */
+static inline char *quoted(const void *bytes, size_t length)
+{
+    const unsigned char *in = bytes;
+    char *text = malloc(length * 4 + 3), *out = text;
+    if (text == NULL)
+        abort();
+    *out++ = '"';
+    for (size_t i = 0, size; i < length; i += size) {
+        size = utf8_length(in + i, length - i);
+        if (size > 0) {
+            memcpy(out, in + i, size);
+            out += size;
+            continue;
+        }
+        size = 1;
+        if (in[i] == '\n' || in[i] == '\0' || in[i] == '"' || in[i] == '\\') {
+            *out++ = '\\';
+            *out++ = in[i] == '\n' ? 'n' : in[i] == '\0' ? '0' : (char)in[i];
+        } else if (in[i] >= ' ' && in[i] <= '~') {
+            *out++ = (char)in[i];
+        } else {
+            out += snprintf(out, 5, "\\x%02X", in[i]);
+        }
+    }
+    *out++ = '"';
+    *out = '\0';
+    return text;
+}
+
+#endif
