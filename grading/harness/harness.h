@@ -132,7 +132,10 @@ const char *path_of(enum role role, const char *name);
  * A program that has closed its input fails the test. */
 void send_bytes(struct program *program, const void *bytes, size_t length);
 
-/* The same, but a closed input ends the sending. Returns how many bytes went out. */
+/* The same, one byte at a time, each once the program has read the one before. */
+void trickle_bytes(struct program *program, const void *bytes, size_t length);
+
+/* As send_bytes, but a closed input ends the sending. Returns how many bytes went out. */
 size_t offer_bytes(struct program *program, const void *bytes, size_t length);
 
 /* Closes the program's standard input: it will read the end of file. */

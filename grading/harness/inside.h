@@ -50,6 +50,10 @@ extern struct run run;
 _Noreturn void end_test(json_t *evidence, const char *verdict, const char *format,
                         va_list values);
 
+/* `bytes` fit for a line of a report: as quoted() of say.h writes them, but without the
+ * quotes, and with quotes and backslashes as they are. The caller frees the string. */
+char *printable(const char *bytes, size_t length);
+
 /* ---- program.c ---- */
 
 /* Ends every program that the test started. */

@@ -62,6 +62,27 @@ static const char *evidence_path(void)
     return path;
 }
 
+char *printable(const char *bytes, size_t length)
+{
+    char *clean = malloc(4 * length + 1), *out = clean;
+    if (clean == NULL)
+        abort();
+    for (size_t i = 0, size; i < length; i += size) {
+        size = utf8_length((const unsigned char *)bytes + i, length - i);
+        if (size == 0 && bytes[i] >= ' ' && bytes[i] <= '~')
+            size = 1;
+        if (size > 0) {
+            memcpy(out, bytes + i, size);
+            out += size;
+        } else {
+            out += snprintf(out, 5, "\\x%02X", (unsigned char)bytes[i]);
+            size = 1;
+        }
+    }
+    *out = '\0';
+    return clean;
+}
+
 static void hand_over(json_t *evidence, const char *verdict)
 {
     json_object_set_new(evidence, "verdict", json_string(verdict));
@@ -76,9 +97,7 @@ _Noreturn void end_test(json_t *evidence, const char *verdict, const char *forma
     if (vasprintf(&reason, format, values) == -1)
         abort();
     /* A reason may quote what a program printed, and JSON takes nothing but UTF-8. */
-    char *safe = quoted(reason, strlen(reason));
-    json_t *string = json_string(reason);
-    json_object_set_new(evidence, "reason", string != NULL ? string : json_string(safe));
+    json_object_set_new(evidence, "reason", json_string(printable(reason, strlen(reason))));
     if (strcmp(verdict, "failed") == 0) {
         json_object_set_new(evidence, "waiting", who_waits());
         json_object_set_new(evidence, "transcript", transcript());

@@ -400,6 +400,21 @@ void send_bytes(struct program *program, const void *bytes, size_t length)
                   length);
 }
 
+void trickle_bytes(struct program *program, const void *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        send_bytes(program, (const char *)bytes + i, 1);
+        double deadline = now() + run.limit;
+        int unread = 1;
+        /* A pipe has no event for "empty again": look once a millisecond. */
+        while (ioctl(program->input, FIONREAD, &unread) == 0 && unread > 0) {
+            pump(now() + 0.001, -1);
+            if (now() > deadline)
+                fail_test("the %s does not read its standard input", program->name);
+        }
+    }
+}
+
 void close_input(struct program *program)
 {
     if (program->input != -1)
@@ -521,14 +536,14 @@ char *receive_until(struct program *program, char end, size_t *length)
             deadline = now() + run.limit;
         looked = output->length;
         if (output->fd == -1 || (!pump(deadline, -1) && now() >= deadline)) {
-            char *rest = quoted(output->length == output->taken ? "" : output->bytes + output->taken,
-                                output->length - output->taken);
-            fail_test("%s before the byte \\x%02X that ends a message; after the last whole one "
-                      "came %.200s",
-                      output->fd == -1 ? text("standard output of the %s ended", program->name)
-                                       : text("nothing came from the %s for %.0f seconds",
+            size_t rest = output->length - output->taken;
+            char *came = quoted(rest == 0 ? "" : output->bytes + output->taken, rest);
+            fail_test("%s, and the byte \\x%02X that ends a message has not come; after the last "
+                      "whole message came %.200s",
+                      output->fd == -1 ? text("standard output of the %s has ended", program->name)
+                                       : text("the %s has sent nothing for %.0f seconds",
                                               program->name, run.limit),
-                      (unsigned char)end, rest);
+                      (unsigned char)end, came);
         }
     }
 }
@@ -645,12 +660,11 @@ json_t *transcript(void)
     for (size_t i = first; i < line_count; i++) {
         const char *line = lines[i].text;
         size_t length = strlen(line) > 300 ? 300 : strlen(line);
-        char *safe = quoted(line, length);
-        safe[strlen(safe) - 1] = '\0';
+        char *safe = printable(line, length);
         json_array_append_new(
-            all, json_sprintf("%s%s: %s%s", lines[i].program->name,
-                              lines[i].stream == &lines[i].program->outputs[1] ? ", error" : "",
-                              safe + 1, strlen(line) > length ? " ..." : ""));
+            all, json_sprintf("[%s%s] %s%s", lines[i].program->name,
+                              lines[i].stream == &lines[i].program->outputs[1] ? ", stderr" : "",
+                              safe, strlen(line) > length ? " ..." : ""));
         free(safe);
     }
     for (size_t i = 0; i < program_count; i++)

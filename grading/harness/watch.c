@@ -27,8 +27,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "say.h"
-
 /* How long the census waits for processes that are about to end by themselves. */
 #define GRACE_MILLISECONDS 3000
 
@@ -104,6 +102,8 @@ static bool is_of_system(const struct process *process)
     for (size_t i = 0; i < baseline_size; i++)
         if (process->pid == baseline[i])
             return true;
+    if (strncmp(process->words, "[wineserver", 11) == 0)
+        return true; /* about to end */
     for (size_t i = 0; run.system == WIN32 && i < sizeof names / sizeof *names; i++)
         if (runs_program(process, names[i]))
             return true;
@@ -283,12 +283,14 @@ json_t *who_waits(void)
                 continue;
             describe_thread(list[i].pid, task->d_name, doing, sizeof doing);
             const char *known = program_name(list[i].pid);
+            char *words = printable(list[i].words, strlen(list[i].words));
             snprintf(sentence, sizeof sentence, "%s (process %d)%s %s",
-                     known != NULL ? known : list[i].words, (int)list[i].pid,
+                     known != NULL ? known : words, (int)list[i].pid,
                      threads > 1 ? ", another thread," : "", doing);
             if (strcmp(sentence, last) != 0)
                 json_array_append_new(sentences, json_string(sentence));
             strcpy(last, sentence);
+            free(words);
         }
         if (tasks != NULL)
             closedir(tasks);
@@ -309,10 +311,8 @@ static void add_finding(json_t *findings, const char *format, ...)
     va_start(values, format);
     vsnprintf(sentence, sizeof sentence, format, values);
     va_end(values);
-    /* A name may hold any byte but JSON only UTF-8; quoted() knows how to write the others. */
-    char *safe = quoted(sentence, strlen(sentence));
-    safe[strlen(safe) - 1] = '\0';
-    json_array_append_new(findings, json_string(safe + 1));
+    char *safe = printable(sentence, strlen(sentence));
+    json_array_append_new(findings, json_string(safe));
     free(safe);
 }
 

@@ -31,7 +31,9 @@
 #include <dirent.h>
 #include <sched.h>
 #include <signal.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #endif
 
@@ -90,6 +92,20 @@ static void inventory(void)
     say(stderr, "puppet: %d extra", count);
 }
 
+/* Opens the file NAME.ending beside this program, NAME being its own without ".exe". */
+static FILE *open_beside(const char *ending, const wchar_t *mode)
+{
+    wchar_t path[4096];
+    DWORD length = GetModuleFileNameW(NULL, path, 4000);
+    if (length < 4 || length == 4000)
+        give_up("it does not know its own name");
+    swprintf(path + length - 4, 64, L".%hs", ending);
+    return _wfopen(path, mode);
+}
+
+#define READ L"r"
+#define WRITE L"wb"
+
 #else
 
 static size_t put(const char *bytes, size_t length)
@@ -106,14 +122,19 @@ static size_t get(char *bytes, size_t room)
 
 static void wait_until_read(void)
 {
-    /* A pipe has no event for "empty again", so this looks until it is. */
-    int unread = 1;
-    while (ioctl(STDOUT_FILENO, FIONREAD, &unread) == 0 && unread > 0)
+    /* A pipe has no event for "empty again", so this looks until it is. Where the server
+     * uses a socket, the other question tells what the other end has not read. */
+    int unread = 1, type;
+    bool socket = getsockopt(STDOUT_FILENO, SOL_SOCKET, SO_TYPE, &type,
+                             &(socklen_t){sizeof type}) == 0;
+    while (ioctl(STDOUT_FILENO, socket ? SIOCOUTQ : FIONREAD, &unread) == 0 && unread > 0)
         sched_yield();
 }
 
 static void shut(bool input)
 {
+    /* Both streams may be one socket, of which closing one descriptor ends nothing. */
+    shutdown(input ? STDIN_FILENO : STDOUT_FILENO, input ? SHUT_RD : SHUT_WR);
     close(input ? STDIN_FILENO : STDOUT_FILENO);
 }
 
@@ -121,7 +142,9 @@ static void inventory(void)
 {
     int count = 0;
     DIR *folder = opendir("/proc/self/fd");
-    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+    if (folder == NULL)
+        give_up("/proc/self/fd cannot be read");
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         int number = atoi(entry->d_name);
         if (entry->d_name[0] == '.' || number <= 2 || number == dirfd(folder) ||
             number == fileno(received))
@@ -136,18 +159,22 @@ static void inventory(void)
     say(stderr, "puppet: %d extra", count);
 }
 
-#endif
-
-/* Opens the file PATH + ending, PATH being this program's own, without ".exe". */
-static FILE *open_beside(const char *self, const char *ending, const char *mode)
+/* Opens the file NAME.ending beside this program, NAME being its own. */
+static FILE *open_beside(const char *ending, const char *mode)
 {
     char path[4096];
-    size_t length = strlen(self);
-    if (length > 4 && strcmp(self + length - 4, ".exe") == 0)
-        length -= 4;
-    snprintf(path, sizeof path, "%.*s%s", (int)length, self, ending);
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 64);
+    if (length == -1)
+        give_up("it does not know its own name");
+    snprintf(path + length, 64, ".%s", ending);
     return fopen(path, mode);
 }
+
+#define READ "r"
+#define WRITE "wb"
+
+#endif
+
 
 static char *load(const char *name, size_t *length)
 {
@@ -202,7 +229,6 @@ static void receive(long wanted)
 
 static void obey(char *line, int argc, char *argv[])
 {
-    line[strcspn(line, "\r\n")] = '\0';
     char *rest = strchr(line, ' ');
     if (rest != NULL)
         *rest++ = '\0';
@@ -240,21 +266,22 @@ static void obey(char *line, int argc, char *argv[])
 
 int main(int argc, char *argv[])
 {
-    char self[4096] = "";
-#ifdef _WIN32
-    GetModuleFileNameA(NULL, self, sizeof self);
-#else
-    if (readlink("/proc/self/exe", self, sizeof self - 1) == -1)
-        give_up("/proc/self/exe cannot be read");
+#ifndef _WIN32
     signal(SIGPIPE, SIG_IGN);
 #endif
-    FILE *script = open_beside(self, ".script", "r");
-    if (script == NULL)
+    FILE *file = open_beside("script", READ);
+    if (file == NULL)
         return 0; /* nothing to do: this is how a checker measures a start and an end */
-    received = open_beside(self, ".received", "wb");
+    static char script[1 << 16]; /* read whole and closed: the inventory shall not count it */
+    size_t length = fread(script, 1, sizeof script - 1, file);
+    if (fclose(file) != 0 || length == sizeof script - 1)
+        give_up("the script is too long");
+    received = open_beside("received", WRITE);
     if (received == NULL)
         give_up("no file for what is received");
-    for (char line[1024]; fgets(line, sizeof line, script) != NULL;)
+    for (char *line = script, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = '\0';
         obey(line, argc, argv);
+    }
     return 0;
 }

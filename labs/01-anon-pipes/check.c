@@ -1,20 +1,700 @@
-#include "harness.h"
+/*
+ * check.c - judges lab 01 from outside, by the contract alone.
+ *
+ * A server is tested with a puppet for a client (grading/probe/puppet.c), which does at the
+ * server's pipes what a script says. A client is tested with this checker for a server, at
+ * the other end of its standard input and output. A pair is let run, watched, and disturbed.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "contract.h"
-static void conversation(void)
+#include "harness.h"
+
+#define CYRILLIC "\xD0\xBF\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82" /* "привет" */
+#define MEGABYTE (1024 * 1024)
+
+/* ---- What the tests of the server share --------------------------------------------- */
+
+/* Starts the server with a puppet that follows `script`, as `server COUNT client`. */
+static struct program *start_with_puppet(const char *count, const char *script)
 {
-    narrate("The server makes two pipes and starts the client with them.");
-    expect_end(start(SERVER, "3", NULL), 0);
+    const char *puppet = place_probe("puppet", "client", script);
+    return start(SERVER, count, puppet, NULL);
 }
-TEST(ten_messages, .judges = PAIR, .points = 2, .step = 5, .name = "ten messages are echoed in order", .hint="x")
+
+/* Fails unless the puppet has received exactly `bytes`, which it sent. */
+static void expect_echo(const char *what, const char *bytes, size_t length)
 {
-    struct program *server = start(SERVER, NULL);
-    for (int i = 1; i <= 10; i++) wait_line(server, "server: received \"message num %d\"", i);
+    size_t received_length;
+    char *received = read_file("client.received", &received_length);
+    expect_bytes(what, bytes, length, bytes, length, received, received_length);
+}
+
+/* Lets a puppet send `bytes` as `verb` says ("send", "trickle") and wait for `messages`
+ * replies; the echo must be exact, and server and client end well. Returns the server. */
+static struct program *expect_exchange(const char *verb, const char *bytes, size_t length,
+                                       int messages)
+{
+    write_file("bytes", bytes, length, 0644);
+    struct program *server =
+        start_with_puppet("1", text("%s bytes\nreceive %d\n", verb, messages));
+    wait_line(server, "puppet: received");
+    wait_line(server, "server: client 1 left");
+    wait_line(server, "server: client exited with code 0");
     wait_line(server, "server: done");
     expect_end(server, 0);
+    expect_echo("the echo", bytes, length);
+    return server;
 }
-TEST(bad, .judges = PAIR, .points = 2, .step = 5, .name = "bad", .hint="x")
+
+/* ---- The pair ----------------------------------------------------------------------- */
+
+TEST(ten_messages, .judges = PAIR, .points = 3, .step = 5,
+     .name = "ten messages are sent, received and echoed, in order, and both end well",
+     .hint = "Read, print what was read, send it back, until the client closes its end.")
+{
+    const char *client = path_of(CLIENT, NULL);
+    struct program *server = start(SERVER, "10", client, NULL);
+    wait_line(server, "server: ready");
+    for (int number = 1; number <= DEFAULT_COUNT; number++) {
+        wait_line(server, "server: received \"message num %d\"", number);
+        wait_line(server, "client: sent \"message num %d\"", number);
+        wait_line(server, "client: received \"message num %d\"", number);
+    }
+    wait_line(server, "client: done");
+    wait_line(server, "server: client 1 left");
+    wait_line(server, "server: client exited with code 0");
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    if (count_lines(server, "server: received *") != DEFAULT_COUNT ||
+        count_lines(server, "client: received *") != DEFAULT_COUNT)
+        fail_test("there are more messages in the transcript than the client was to send");
+}
+
+TEST(no_arguments, .judges = PAIR, .points = 1, .step = 1,
+     .name = "without arguments the server starts the client beside it, for ten messages",
+     .hint = "The client is found by the folder of the server's own file, not of the caller.")
 {
     struct program *server = start(SERVER, NULL);
-    wait_line(server, "server: donex");
+    expect_end(server, 0);
+    if (count_lines(server, "server: received \"message num *\"") != DEFAULT_COUNT)
+        fail_test("the server received %zu messages, not %d",
+                  count_lines(server, "server: received \"message num *\""), DEFAULT_COUNT);
 }
+
+TEST(any_count, .judges = PAIR, .points = 2, .step = 1,
+     .name = "COUNT messages are sent, for 0, 1, 2 and 1000",
+     .hint = "0 messages are a conversation too: the client opens its mouth and closes it.")
+{
+    static const char *const counts[] = {"0", "1", "2", "1000"};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        struct program *server = start(SERVER, counts[i], path_of(CLIENT, NULL), NULL);
+        expect_end(server, 0);
+        size_t received = count_lines(server, "server: received \"message num *\"");
+        if (received != strtoul(counts[i], NULL, 10))
+            fail_test("with COUNT %s the server received %zu messages", counts[i], received);
+    }
+}
+
+TEST(client_killed, .judges = PAIR, .points = 2, .step = 4,
+     .name = "when the client is killed the server sees the end, and ends too",
+     .hint = "Whoever holds a writing end of a pipe keeps it open: the server must not.")
+{
+    struct program *server = start(SERVER, "100000", path_of(CLIENT, NULL), NULL);
+    wait_line(server, "client: received \"message num 3\"");
+    kill_child(server, "client");
+    wait_line(server, "server: client 1 left");
+    wait_end(server);
+}
+
+TEST(server_killed, .judges = PAIR, .points = 2, .step = 3,
+     .name = "when the server is killed the client sees the end, says so, and ends too",
+     .hint = "The client must hold no other end of its own pipes, and take the end of input, "
+             "or a failed write, for what it is.")
+{
+    struct program *server = start(SERVER, "100000", path_of(CLIENT, NULL), NULL);
+    wait_line(server, "client: received \"message num 3\"");
+    kill_program(server);
+    wait_silence(server);
+    if (printed_like(server, "client: done"))
+        fail_test("the client says \"done\" though its server was killed");
+}
+
+TEST(two_hundred_runs, .judges = PAIR, .points = 1, .step = 6,
+     .name = "200 conversations, ten at a time, all end well",
+     .hint = "Wait for the client, close every handle, and end on every way out.")
+{
+    struct program *servers[10];
+    for (int round = 0; round < 20; round++) {
+        for (size_t i = 0; i < 10; i++)
+            servers[i] = start(SERVER, "2", path_of(CLIENT, NULL), NULL);
+        for (size_t i = 0; i < 10; i++) {
+            wait_line(servers[i], "client: received \"message num 2\"");
+            expect_end(servers[i], 0);
+        }
+    }
+}
+
+/* ---- The server --------------------------------------------------------------------- */
+
+TEST(echoes_at_once, .judges = SERVER, .points = 2, .step = 5,
+     .name = "each message comes back before the next is sent",
+     .hint = "Send a message back as soon as its NUL has come.")
+{
+    char *script = text("%s", "");
+    const char *words[5];
+    size_t length = 0;
+    char bytes[512];
+    for (int i = 0; i < 5; i++) {
+        words[i] = token();
+        size_t size = strlen(words[i]) + 1;
+        write_file(text("bytes%d", i), words[i], size, 0644);
+        memcpy(bytes + length, words[i], size);
+        length += size;
+        script = text("%ssend bytes%d\nreceive 1\n", script, i);
+    }
+
+    struct program *server = start_with_puppet("5", script);
+    for (int i = 0; i < 5; i++) {
+        wait_line(server, "server: received \"%s\"", words[i]);
+        wait_line(server, "puppet: received");
+    }
+    expect_end(server, 0);
+    expect_echo("the echo of five messages", bytes, length);
+}
+
+TEST(single_bytes, .judges = SERVER, .points = 2, .step = 5,
+     .name = "a message that comes one byte at a time is one message",
+     .hint = "One read is not one message: collect bytes until the NUL.")
+{
+    const char *word = token();
+    char *bytes = text("%s %s", word, CYRILLIC);
+    struct program *server = expect_exchange("trickle", bytes, strlen(bytes) + 1, 1);
+    if (!printed_like(server, text("server: received \"%s\"", bytes)))
+        fail_test("the transcript has no line: server: received \"%s\"", bytes);
+}
+
+TEST(many_in_one_write, .judges = SERVER, .points = 2, .step = 5,
+     .name = "many messages that come in one read are as many messages",
+     .hint = "After the first NUL there may be more in the buffer.")
+{
+    char bytes[4096];
+    const char *words[60];
+    size_t length = 0;
+    for (int i = 0; i < 60; i++) {
+        words[i] = token();
+        memcpy(bytes + length, words[i], strlen(words[i]) + 1);
+        length += strlen(words[i]) + 1;
+    }
+    struct program *server = expect_exchange("send", bytes, length, 60);
+    size_t printed = count_lines(server, "server: received *");
+    if (printed != 60)
+        fail_test("60 messages came, and the transcript tells of %zu", printed);
+    if (!printed_like(server, text("server: received \"%s\"", words[59])))
+        fail_test("the last message, \"%s\", is not in the transcript", words[59]);
+}
+
+TEST(any_length, .judges = SERVER, .points = 2, .step = 5,
+     .name = "texts of any length come back whole: 99, 100, 101, around 4096 and 65536, 1 MB",
+     .hint = "No buffer is large enough: let it grow, or pass on what has come.")
+{
+    static const size_t lengths[] = {1,    98,   99,    100,   101,   1000,    4094,
+                                     4095, 4096, 4097,  40960, 65535, 65536,   65537,
+                                     2,    MEGABYTE};
+    const size_t count = sizeof lengths / sizeof *lengths;
+    size_t total = 0, at = 0;
+    for (size_t i = 0; i < count; i++)
+        total += lengths[i] + 1;
+    char *bytes = random_bytes(total, 'a', 'z');
+    for (size_t i = 0; i < count; i++) {
+        at += lengths[i];
+        bytes[at++] = '\0';
+    }
+    struct program *server = expect_exchange("send", bytes, total, (int)count);
+    size_t printed = count_lines(server, "server: received *");
+    if (printed != count)
+        fail_test("%zu messages came, and the transcript tells of %zu", count, printed);
+    /* A short text behind a long one: what is left of the long one must not show. */
+    const char *shorter = bytes + total - (MEGABYTE + 1) - 3;
+    if (!printed_like(server, text("server: received \"%s\"", shorter)))
+        fail_test("the text \"%s\", which came behind a long one, is not in the transcript as "
+                  "it was sent",
+                  shorter);
+}
+
+TEST(empty_message, .judges = SERVER, .points = 1, .step = 5,
+     .name = "an empty text is a message, and comes back as one",
+     .hint = "A NUL alone is a message of no bytes; it is not the end.")
+{
+    struct program *server = expect_exchange("send", "\0a\0\0", 4, 3);
+    if (count_lines(server, "server: received \"\"") != 2)
+        fail_test("two empty texts came, and the transcript tells of %zu",
+                  count_lines(server, "server: received \"\""));
+}
+
+TEST(empty_write, .judges = SERVER, .points = 1, .step = 5,
+     .name = "a write of no bytes at all is neither a message nor the end",
+     .hint = "On Windows such a write arrives as a successful read of 0 bytes; only a read that "
+             "fails is the end of a pipe.")
+{
+    write_file("bytes", "one\0two", 8, 0644);
+    struct program *server = start_with_puppet("1", "empty\nsend bytes\nempty\nreceive 2\n");
+    wait_line(server, "puppet: received");
+    expect_end(server, 0);
+    expect_echo("the echo", "one\0two", 8);
+}
+
+TEST(any_byte, .judges = SERVER, .points = 1, .step = 5,
+     .name = "bytes 0x01 to 0xFF pass unchanged, and Cyrillic text shows as it is",
+     .hint = "Text mode changes 0x0A, 0x0D and 0x1A: pass bytes on as they came.")
+{
+    char bytes[300];
+    size_t length = 0;
+    for (int byte = 0x01; byte <= 0xFF; byte++)
+        bytes[length++] = (char)byte;
+    bytes[length++] = '\0';
+    memcpy(bytes + length, CYRILLIC, sizeof CYRILLIC);
+    length += sizeof CYRILLIC;
+    struct program *server = expect_exchange("send", bytes, length, 2);
+    if (!printed_like(server, "server: received \"" CYRILLIC "\""))
+        fail_test("the transcript has no line: server: received \"" CYRILLIC "\"");
+}
+
+TEST(hundred_thousand, .judges = SERVER, .points = 1, .step = 5,
+     .name = "100,000 messages come back in order",
+     .hint = "Nothing may grow, or slow down, with the number of messages served.")
+{
+    char *bytes = malloc((size_t)MAX_COUNT * MESSAGE_ROOM), *script = malloc(64 * 1000);
+    size_t length = 0, written = 0;
+    for (int bunch = 0; bunch < 1000; bunch++) {
+        size_t first = length;
+        for (long i = 1; i <= MAX_COUNT / 1000; i++)
+            length += (size_t)sprintf(bytes + length, MESSAGE_TEXT,
+                                      (long)bunch * (MAX_COUNT / 1000) + i) + 1;
+        write_file(text("bytes%d", bunch), bytes + first, length - first, 0644);
+        written += (size_t)sprintf(script + written, "send bytes%d\nreceive %d\n", bunch,
+                                   MAX_COUNT / 1000);
+    }
+    struct program *server = start_with_puppet("100000", script);
+    expect_end(server, 0);
+    expect_echo("the echo of 100,000 messages", bytes, length);
+    if (count_lines(server, "server: received \"message num *\"") != MAX_COUNT)
+        fail_test("the transcript tells of %zu messages, not of 100,000",
+                  count_lines(server, "server: received \"message num *\""));
+}
+
+TEST(writes_before_it_reads, .judges = SERVER, .points = 2, .step = 5,
+     .name = "a client may write 1 MB before it reads the first echo",
+     .hint = "When both sides wait in a write nobody reads: the server must go on reading while "
+             "its echoes wait.")
+{
+    char *bytes = random_bytes(MEGABYTE, 'a', 'z');
+    for (size_t i = 1023; i < MEGABYTE; i += 1024)
+        bytes[i] = '\0';
+    expect_exchange("send", bytes, MEGABYTE, MEGABYTE / 1024);
+}
+
+TEST(half_close, .judges = SERVER, .points = 2, .step = 6,
+     .name = "a client that has said all still gets every echo, and then the end",
+     .hint = "After the last echo close the pipe to the client before you wait for its end.")
+{
+    const char *word = token();
+    char *bytes = text("%s", word);
+    write_file("bytes", bytes, strlen(bytes) + 1, 0644);
+    struct program *server = start_with_puppet("1", "send bytes\nclose-output\ndrain\n");
+    wait_line(server, "puppet: end of input");
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    expect_echo("the echo", bytes, strlen(bytes) + 1);
+}
+
+TEST(middle_of_message, .judges = SERVER, .points = 1, .step = 5,
+     .name = "a client that leaves in the middle of a message is told of, and not echoed",
+     .hint = "Bytes behind the last NUL are no message: one line on standard error, exit code 1.")
+{
+    write_file("bytes", "whole\0half", 10, 0644);
+    struct program *server = start_with_puppet("1", "send bytes\nreceive 1\n");
+    wait_line(server, "server: received \"whole\"");
+    wait_line_like(server, "server: *middle*");
+    expect_end(server, 1);
+    expect_echo("the echo", "whole", 6);
+    if (printed_like(server, "server: received \"half*"))
+        fail_test("half a message is in the transcript as if it were one");
+}
+
+TEST(never_reads, .judges = SERVER, .points = 1, .step = 5,
+     .name = "a client that reads nothing and leaves is served to its last message",
+     .hint = "A failed write of an echo is no reason to die, nor to lose what the client said.")
+{
+    char *bytes = random_bytes(MEGABYTE, 'a', 'z');
+    for (size_t i = 1023; i < MEGABYTE; i += 1024)
+        bytes[i] = '\0';
+    write_file("bytes", bytes, MEGABYTE, 0644);
+    struct program *server = start_with_puppet("1", "send bytes\n");
+    wait_line(server, "server: received \"%s\"", bytes + MEGABYTE - 1024);
+    wait_line(server, "server: client 1 left");
+    wait_line(server, "server: client exited with code 0");
+    wait_line(server, "server: done");
+    wait_end(server); /* 0 or 1: whether the pipe broke before all was in it is a race */
+}
+
+TEST(passes_count, .judges = SERVER, .points = 1, .step = 3,
+     .name = "the client is started with COUNT as its one argument",
+     .hint = "The client's own name is not an argument; COUNT is.")
+{
+    struct program *server = start_with_puppet("7", "arguments\n");
+    wait_line(server, "puppet: argument 1 is 7");
+    wait_line(server, "puppet: 1 arguments");
+    expect_end(server, 0);
+}
+
+TEST(odd_path, .judges = SERVER, .points = 1, .step = 3,
+     .name = "the client's path may hold blanks and Cyrillic letters",
+     .hint = "On Windows a path on a command line needs quotes, and the W functions.")
+{
+    const char *puppet = place_probe("puppet", "my " CYRILLIC " client", "tell here\n");
+    struct program *server = start(SERVER, "1", puppet, NULL);
+    wait_line(server, "puppet: here");
+    expect_end(server, 0);
+}
+
+TEST(exit_code, .judges = SERVER, .points = 2, .step = 6,
+     .name = "the client's exit code is reported",
+     .hint = "Wait for the client to end, then ask for its exit code; before, there is none.")
+{
+    static const int codes[] = {0, 7, 255};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        struct program *server =
+            start_with_puppet("1", text("close-output\ndrain\nexit %d\n", codes[i]));
+        wait_line(server, "server: client exited with code %d", codes[i]);
+        expect_end(server, codes[i] == 0 ? 0 : 1);
+    }
+}
+
+TEST(exits_at_once, .judges = SERVER, .points = 1, .step = 5,
+     .name = "a client that ends at once, without a word, is a short conversation",
+     .hint = "The end of the pipe may be the first thing that a read brings.")
+{
+    struct program *server = start_with_puppet("1", "");
+    wait_line(server, "server: client 1 left");
+    wait_line(server, "server: client exited with code 0");
+    expect_end(server, 0);
+    if (printed_like(server, "server: received *"))
+        fail_test("the server received a message that nobody sent");
+}
+
+TEST(no_such_client, .judges = SERVER, .points = 2, .step = 3,
+     .name = "a client that cannot be started is one line on standard error, and exit code 1",
+     .hint = "Check CreateProcess and exec: a child whose exec failed must not go on as a second "
+             "server.")
+{
+    struct program *server = start(SERVER, "1", "no-such-program", NULL);
+    wait_line_like(server, "server: *error *");
+    expect_end(server, 1);
+    wait_silence(server);
+    if (count_lines(server, "server: ready") != 1)
+        fail_test("\"server: ready\" was printed %zu times", count_lines(server, "server: ready"));
+}
+
+TEST(silent_client, .judges = SERVER, .points = 1, .step = 5,
+     .name = "a client that stays silent costs the server nothing",
+     .hint = "Wait in the read; do not ask again and again.")
+{
+    struct program *server = start_with_puppet("1", "tell here\ndrain\n");
+    wait_line(server, "puppet: here");
+    expect_idle(server, 1.0, 5);
+    kill_child(server, "client");
+    wait_line(server, "server: client 1 left");
+    wait_end(server);
+}
+
+TEST(sees_server_go, .judges = SERVER, .points = 2, .step = 3,
+     .name = "the client reads the end of its input when the server dies",
+     .hint = "The client inherited the server's writing end, and keeps its own input open.")
+{
+    struct program *server = start_with_puppet("1", "tell here\ndrain\n");
+    wait_line(server, "puppet: here");
+    kill_program(server);
+    wait_line(server, "puppet: end of input");
+}
+
+TEST(no_extra_handles, .judges = SERVER, .points = 2, .step = 3,
+     .name = "the client inherits its two ends and standard error, and nothing else",
+     .hint = "UNIX: close-on-exec on all four ends. Windows: inheritable are the client's ends "
+             "alone, and not your own standard input and output.")
+{
+    struct program *server = start_with_puppet("1", "inventory\n");
+    wait_line(server, "puppet: 0 extra");
+    expect_end(server, 0);
+}
+
+TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
+     .name = "wrong arguments are a usage line on standard error, and exit code 2",
+     .hint = "COUNT is a whole number from 0 to 100000, and there are at most two arguments.")
+{
+    static const char *const wrong[] = {"ten", "-1", "100001", "", "1x"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct program *server = start(SERVER, wrong[i], NULL);
+        wait_line_like(server, "usage: *");
+        expect_end(server, 2);
+    }
+    expect_end(start(SERVER, "1", "a", "b", NULL), 2);
+}
+
+/* ---- The client --------------------------------------------------------------------- */
+
+/* Receives message `number` from the client, which must be on its pipe as the contract has
+ * it, and in its transcript. */
+static void expect_message(struct program *client, long number)
+{
+    size_t length;
+    char *expected = text(MESSAGE_TEXT, number);
+    char *got = receive_until(client, '\0', &length);
+    expect_bytes(text("message %ld", number), NULL, 0, expected, strlen(expected) + 1, got, length);
+}
+
+/* Sends `reply` and its NUL, and waits until the client tells of it. */
+static void reply_with(struct program *client, const char *reply)
+{
+    send_bytes(client, reply, strlen(reply) + 1);
+    wait_line(client, "client: received \"%s\"", reply);
+}
+
+TEST(sends_ten, .judges = CLIENT, .points = 2, .step = 3,
+     .name = "without an argument the client sends ten messages, and waits for each reply",
+     .hint = "The NUL is part of the message; nothing else may go to standard output.")
+{
+    struct program *client = start(CLIENT, NULL);
+    for (int number = 1; number <= DEFAULT_COUNT; number++) {
+        expect_message(client, number);
+        wait_line(client, "client: sent \"message num %d\"", number);
+        reply_with(client, token());
+    }
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    size_t length;
+    output_of(client, &length);
+    if (length != 9 * 14 + 15)
+        fail_test("ten messages are 141 bytes, and %zu came on standard output", length);
+}
+
+TEST(sends_count, .judges = CLIENT, .points = 1, .step = 1,
+     .name = "COUNT is obeyed, from 0 to 100,000",
+     .hint = "Take the number from the argument.")
+{
+    struct program *client = start(CLIENT, "0", NULL);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+
+    client = start(CLIENT, "100000", NULL);
+    for (long number = 1; number <= MAX_COUNT; number++) {
+        expect_message(client, number);
+        send_bytes(client, "ok", 3);
+    }
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    if (count_lines(client, "client: received \"ok\"") != MAX_COUNT)
+        fail_test("the transcript tells of %zu replies, not of 100,000",
+                  count_lines(client, "client: received \"ok\""));
+}
+
+TEST(reply_in_bytes, .judges = CLIENT, .points = 2, .step = 4,
+     .name = "a reply that comes one byte at a time is one reply",
+     .hint = "One read is not one message: read on until the NUL.")
+{
+    struct program *client = start(CLIENT, "2", NULL);
+    for (int number = 1; number <= 2; number++) {
+        const char *reply = token();
+        expect_message(client, number);
+        trickle_bytes(client, reply, strlen(reply) + 1);
+        wait_line(client, "client: received \"%s\"", reply);
+    }
+    expect_end(client, 0);
+}
+
+TEST(replies_in_one, .judges = CLIENT, .points = 1, .step = 4,
+     .name = "two replies that come in one read are two replies",
+     .hint = "Keep what stands behind the first NUL: it belongs to the next reply.")
+{
+    const char *first = token(), *second = token(), *third = token();
+    struct program *client = start(CLIENT, "3", NULL);
+    expect_message(client, 1);
+    char *both = text("%s_%s", first, second);
+    both[strlen(first)] = '\0';
+    send_bytes(client, both, strlen(first) + strlen(second) + 2);
+    wait_line(client, "client: received \"%s\"", first);
+    wait_line(client, "client: received \"%s\"", second);
+    expect_message(client, 2);
+    expect_message(client, 3);
+    reply_with(client, third);
+    expect_end(client, 0);
+}
+
+TEST(reply_any_length, .judges = CLIENT, .points = 2, .step = 4,
+     .name = "replies of any length are read whole: 0, 99, 100, 101, around 4096, 1 MB",
+     .hint = "The reply need not be as long as the message; print as much as came, to its NUL.")
+{
+    static const size_t lengths[] = {200, 3,    0,    99,   100,     101,
+                                     4094, 4095, 4096, 4097, MEGABYTE, 1};
+    const size_t count = sizeof lengths / sizeof *lengths;
+    struct program *client = start(CLIENT, text("%zu", count), NULL);
+    for (size_t i = 0; i < count; i++) {
+        expect_message(client, (long)i + 1);
+        reply_with(client, random_bytes(lengths[i], 'a', 'z'));
+    }
+    expect_end(client, 0);
+}
+
+TEST(reply_any_byte, .judges = CLIENT, .points = 1, .step = 4,
+     .name = "a reply in Cyrillic shows as it is, and control bytes as \\xNN",
+     .hint = "Text mode would end the reply at 0x1A; a terminal would obey 0x1B.")
+{
+    struct program *client = start(CLIENT, "2", NULL);
+    expect_message(client, 1);
+    reply_with(client, CYRILLIC);
+    expect_message(client, 2);
+    send_bytes(client, "a\x1A\x1B\xFF\r\nb", 8);
+    wait_line(client, "client: received \"a\\x1A\\x1B\\xFF\\x0D\\nb\"");
+    expect_end(client, 0);
+}
+
+TEST(server_closes, .judges = CLIENT, .points = 2, .step = 4,
+     .name = "when the server closes the pipe the client says so and ends, with exit code 1",
+     .hint = "A read that brings no bytes, or ERROR_BROKEN_PIPE, is the end: do not go on.")
+{
+    struct program *client = start(CLIENT, "5", NULL);
+    expect_message(client, 1);
+    reply_with(client, token());
+    expect_message(client, 2);
+    close_input(client);
+    wait_line_like(client, "client: *clos*");
+    expect_end(client, 1);
+    if (printed_like(client, "client: done"))
+        fail_test("the client says \"done\", with three messages unsent");
+}
+
+TEST(server_closes_midway, .judges = CLIENT, .points = 1, .step = 4,
+     .name = "half a reply and then the end is no reply",
+     .hint = "Only the NUL makes a reply whole.")
+{
+    struct program *client = start(CLIENT, "1", NULL);
+    expect_message(client, 1);
+    send_bytes(client, "half", 4);
+    close_input(client);
+    expect_end(client, 1);
+    if (printed_like(client, "client: received *"))
+        fail_test("the client takes half a reply for a whole one");
+}
+
+TEST(server_deaf, .judges = CLIENT, .points = 1, .step = 3,
+     .name = "a server that reads no more is an error line, and exit code 1",
+     .hint = "UNIX: without the signal SIGPIPE ignored the client dies without a word.")
+{
+    struct program *client = start(CLIENT, "5", NULL);
+    expect_message(client, 1);
+    close_output(client);
+    send_bytes(client, "ok", 3);
+    wait_line_like(client, "client: *error *");
+    expect_end(client, 1);
+}
+
+TEST(silent_server, .judges = CLIENT, .points = 1, .step = 4,
+     .name = "a server that stays silent costs the client nothing",
+     .hint = "Wait in the read; do not ask again and again.")
+{
+    struct program *client = start(CLIENT, "1", NULL);
+    expect_message(client, 1);
+    expect_idle(client, 1.0, 5);
+    reply_with(client, token());
+    expect_end(client, 0);
+}
+
+TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,
+     .name = "wrong arguments are a usage line on standard error, and exit code 2",
+     .hint = "COUNT is a whole number from 0 to 100000, and the only argument.")
+{
+    static const char *const wrong[] = {"ten", "-1", "100001", "", "1x"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct program *client = start(CLIENT, wrong[i], NULL);
+        wait_line_like(client, "usage: *");
+        expect_end(client, 2);
+    }
+    expect_end(start(CLIENT, "1", "2", NULL), 2);
+}
+
+/* ---- The two small programs --------------------------------------------------------- */
+
+static struct program *start_oneway(const char *command)
+{
+    return start_with(SERVER, (struct start_options){.name = "oneway"}, command, NULL);
+}
+
+TEST(oneway_lines, .judges = SERVER, .only = "oneway", .points = 1, .step = 3,
+     .name = "oneway prints every line of the command",
+     .hint = "A line may be longer than any buffer.")
+{
+    const char *word = token();
+    char *line = random_bytes(100000, 'a', 'z');
+    write_file("lines.txt", text("%s\n%s\nlast", word, line), 12 + 2 + 100000 + 5, 0644);
+    struct program *oneway =
+        start_oneway(under_test() == UNIX ? "cat lines.txt" : "type lines.txt");
+    wait_line_like(oneway, text("oneway: received \"%s*\"", word));
+    wait_line_like(oneway, text("oneway: received \"%s*\"", line));
+    wait_line_like(oneway, "oneway: received \"last*\"");
+    wait_line(oneway, "oneway: command exited with code 0");
+    expect_end(oneway, 0);
+}
+
+TEST(oneway_exit_code, .judges = SERVER, .only = "oneway", .points = 1, .step = 4,
+     .name = "oneway tells the command's exit code",
+     .hint = "pclose returns it, wrapped as waitpid does.")
+{
+    struct program *oneway = start_oneway("exit 7");
+    wait_line(oneway, "oneway: command exited with code 7");
+    expect_end(oneway, 1);
+}
+
+/* The number in the line that `pattern` describes. */
+static long number_in(struct program *program, const char *pattern)
+{
+    const char *line = wait_line_like(program, pattern);
+    return strtol(line + strcspn(line, "0123456789"), NULL, 10);
+}
+
+TEST(capacity_adds_up, .judges = SERVER, .only = "capacity", .points = 2, .step = 3,
+     .name = "capacity fills a pipe, and writes, waiting bytes and reads agree",
+     .hint = "Count what was written, not what was asked for.")
+{
+    static const char *const sizes[] = {"0", "1", "8192", "100000"};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct program *capacity = start_with(SERVER, (struct start_options){.name = "capacity"},
+                                              sizes[i], NULL);
+        long wrote = number_in(capacity, "capacity: wrote * bytes before a write would block");
+        long waiting = number_in(capacity, "capacity: * bytes wait to be read");
+        long says = number_in(capacity, "capacity: the system says * bytes*");
+        long read = number_in(capacity, "capacity: read * bytes");
+        expect_end(capacity, 0);
+        if (wrote != waiting || wrote != read || wrote < strtol(sizes[i], NULL, 10) || wrote < 1)
+            fail_test("asked for %s: wrote %ld, waiting %ld, read %ld", sizes[i], wrote, waiting,
+                      read);
+        if (says != wrote)
+            fail_test("asked for %s: wrote %ld bytes, and the system says %ld", sizes[i], wrote,
+                      says);
+    }
+}
+
+/* ---- What `make run` shows ---------------------------------------------------------- */
+
+static void conversation(void)
+{
+    narrate("The server makes two pipes and starts the client, whose standard input is the one\n"
+            "and whose standard output is the other. The client tells what it does on standard\n"
+            "error, for its standard output is the pipe.");
+    struct program *server = start(SERVER, "3", path_of(CLIENT, NULL), NULL);
+    expect_end(server, 0);
+}
+
 CHECKER("01-anon-pipes", "anonymous pipes")
