@@ -51,7 +51,11 @@ say(FILE *stream, const char *format, ...)
 static inline size_t utf8_length(const unsigned char *text, size_t length)
 {
     unsigned char low = 0x80, high = 0xBF;
-    size_t size = text[0] < 0xC2 ? 0 : text[0] < 0xE0 ? 2 : text[0] < 0xF0 ? 3 : text[0] < 0xF5 ? 4 : 0;
+    size_t size = text[0] < 0xC2   ? 0
+                  : text[0] < 0xE0 ? 2
+                  : text[0] < 0xF0 ? 3
+                  : text[0] < 0xF5 ? 4
+                                   : 0;
     if (size == 0 || size > length)
         return 0;
     switch (text[0]) {

@@ -39,24 +39,26 @@ enum role { SERVER, CLIENT, PAIR };
 enum system { UNIX, WIN32 };
 
 struct test {
-    const char *id;        /* the C identifier; `make check TEST=id` runs this test alone */
-    const char *name;      /* the sentence that people read */
+    const char *id;   /* the C identifier; `make check TEST=id` runs this test alone */
+    const char *name; /* the sentence that people read */
     enum role judges;
     int points;
-    int step;              /* the STEP of the program to look at, or 0 */
-    const char *hint;      /* what to look for, one or two sentences */
-    const char *only;      /* the one program it is for ("capacity"), NULL for the pair */
+    int step;         /* the STEP of the program to look at, or 0 */
+    const char *hint; /* what to look for, one or two sentences */
+    const char *only; /* the one program it is for ("capacity"), NULL for the pair */
     void (*run)(void);
 };
 
 /* Defines a test and puts it on the list; tests run in the order of the source. */
-#define TEST(identifier, ...)                                                              \
-    static void identifier(void);                                                          \
-    __attribute__((constructor)) static void identifier##_enlist(void)                     \
-    {                                                                                      \
-        static const struct test test = {.id = #identifier, .run = identifier, __VA_ARGS__}; \
-        enlist(&test);                                                                     \
-    }                                                                                      \
+#define TEST(identifier, ...)                                          \
+    static void identifier(void);                                      \
+    __attribute__((constructor)) static void identifier##_enlist(void) \
+    {                                                                  \
+        static const struct test test = {.id = #identifier,            \
+                                         .run = identifier,            \
+                                         __VA_ARGS__};                 \
+        enlist(&test);                                                 \
+    }                                                                  \
     static void identifier(void)
 
 /* Puts `test`, which must stay valid, on the list. TEST does it. */
@@ -69,10 +71,10 @@ int check_main(int argc, char *argv[], const char *lab, const char *title,
                void (*conversation)(void));
 
 /* The main function of a check.c. */
-#define CHECKER(lab, title)                                                                \
-    int main(int argc, char *argv[])                                                       \
-    {                                                                                      \
-        return check_main(argc, argv, lab, title, conversation);                           \
+#define CHECKER(lab, title)                                      \
+    int main(int argc, char *argv[])                             \
+    {                                                            \
+        return check_main(argc, argv, lab, title, conversation); \
     }
 
 /* The system that this run is about. */
@@ -91,7 +93,8 @@ _Noreturn void kit_error(const char *format, ...) __attribute__((format(printf, 
 /* Fails the test unless the `length` bytes at `got` are the `expected_length` at `expected`.
  * `what` names them: "the echo of the third message". `sent` may be NULL. */
 void expect_bytes(const char *what, const void *sent, size_t sent_length,
-                  const void *expected, size_t expected_length, const void *got, size_t length);
+                  const void *expected, size_t expected_length, const void *got,
+                  size_t length);
 
 /* A random word of lower-case letters and digits, new at each call, the same for the same
  * SEED and test: whoever echoes it has read it. The string lives as long as the test. */
@@ -109,9 +112,10 @@ struct program;
 
 /* How start() starts a program, where that differs from the usual. */
 struct start_options {
-    const char *name;   /* which program instead of the role's own: "capacity" */
-    const char *const *environment; /* "NAME=value", NULL at the end: added to the usual */
-    bool terminal_input;  /* standard input is a terminal (pseudo-terminal), else a pipe */
+    const char *name; /* which program instead of the role's own: "capacity" */
+    const char *const
+        *environment;    /* "NAME=value", NULL at the end: added to the usual */
+    bool terminal_input; /* standard input is a terminal (pseudo-terminal), else a pipe */
     bool terminal_output; /* standard output and error are that terminal, else pipes */
     bool closed_input;    /* standard input is at its end from the start */
     size_t output_limit;  /* bytes kept of each output, 0 for the usual 16 MiB */

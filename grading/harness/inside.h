@@ -35,10 +35,10 @@ struct run {
     char folder[64];         /* this run's own folder, removed at its end */
     char scratch[80];        /* in it, the folder that programs run in */
     uint64_t seed;
-    char mark[8];            /* the beginning of every token of this run */
-    double limit;            /* seconds that one wait may last */
-    bool private_room;       /* nobody else sees our /tmp, /dev/shm and IPC objects */
-    bool show;               /* print every line as it comes: --run */
+    char mark[8];      /* the beginning of every token of this run */
+    double limit;      /* seconds that one wait may last */
+    bool private_room; /* nobody else sees our /tmp, /dev/shm and IPC objects */
+    bool show;         /* print every line as it comes: --run */
     pid_t runner;
     const struct plan *plan; /* the test that runs now */
 };
@@ -96,8 +96,8 @@ int run_command(const char *const words[]);
 
 struct process {
     pid_t pid, parent;
-    char state;          /* as in proc(5): R, S, Z ... */
-    char words[200];     /* its command line, or [name] */
+    char state;      /* as in proc(5): R, S, Z ... */
+    char words[200]; /* its command line, or [name] */
 };
 
 /* Notes the processes below the runner that belong to the system itself (wineserver). */

@@ -26,11 +26,11 @@
 
 #include "say.h"
 
-#define USUAL_LIMIT 10.0      /* seconds that one wait may last on a usual machine */
-#define LIMITS_PER_TEST 30    /* a whole test may last that many of them */
+#define USUAL_LIMIT 10.0   /* seconds that one wait may last on a usual machine */
+#define LIMITS_PER_TEST 30 /* a whole test may last that many of them */
 #define MOST_TESTS 256
 #define MOST_PLANS (3 * MOST_TESTS)
-#define BYTES_IN_REPORT 160   /* of a long message, this much around the first difference */
+#define BYTES_IN_REPORT 160 /* of a long message, this much around the first difference */
 
 struct run run;
 
@@ -97,7 +97,8 @@ _Noreturn void end_test(json_t *evidence, const char *verdict, const char *forma
     if (vasprintf(&reason, format, values) == -1)
         abort();
     /* A reason may quote what a program printed, and JSON takes nothing but UTF-8. */
-    json_object_set_new(evidence, "reason", json_string(printable(reason, strlen(reason))));
+    json_object_set_new(evidence, "reason",
+                        json_string(printable(reason, strlen(reason))));
     if (strcmp(verdict, "failed") == 0) {
         json_object_set_new(evidence, "waiting", who_waits());
         json_object_set_new(evidence, "transcript", transcript());
@@ -145,11 +146,10 @@ static json_t *excerpt(const void *bytes, size_t length, size_t where)
     if (first > length)
         first = length, shown = 0;
     char *safe = quoted((const char *)bytes + first, shown);
-    char *before = quoted((const char *)bytes + first, where >= first && where <= first + shown
-                                                           ? where - first
-                                                           : 0);
-    json_t *object = json_pack("{s:s, s:I, s:I, s:I}", "text", safe, "bytes", (json_int_t)length,
-                               "from", (json_int_t)first, "mark",
+    char *before = quoted((const char *)bytes + first,
+                          where >= first && where <= first + shown ? where - first : 0);
+    json_t *object = json_pack("{s:s, s:I, s:I, s:I}", "text", safe, "bytes",
+                               (json_int_t)length, "from", (json_int_t)first, "mark",
                                (json_int_t)strlen(before) - 1);
     free(safe);
     free(before);
@@ -166,8 +166,9 @@ static void fail_with_evidence(json_t *evidence, const char *format, ...)
     end_test(evidence, "failed", format, values);
 }
 
-void expect_bytes(const char *what, const void *sent, size_t sent_length, const void *expected,
-                  size_t expected_length, const void *got, size_t length)
+void expect_bytes(const char *what, const void *sent, size_t sent_length,
+                  const void *expected, size_t expected_length, const void *got,
+                  size_t length)
 {
     size_t same = 0;
     while (same < length && same < expected_length &&
@@ -243,8 +244,8 @@ const char *write_file(const char *name, const void *bytes, size_t length, mode_
 {
     const char *path = text("%s/%s", run.scratch, name);
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-    if (file == -1 || write(file, bytes, length) != (ssize_t)length || fchmod(file, mode) == -1 ||
-        close(file) == -1)
+    if (file == -1 || write(file, bytes, length) != (ssize_t)length ||
+        fchmod(file, mode) == -1 || close(file) == -1)
         kit_error("%s: %s", path, strerror(errno));
     return path;
 }
@@ -274,12 +275,13 @@ const char *place_probe(const char *probe, const char *name, const char *script)
 {
     size_t length;
     const char *from = text("%s/grading/probe/%s/%s%s", run.build,
-                            run.system == UNIX ? "unix" : "win32", probe, program_suffix());
+                            run.system == UNIX ? "unix" : "win32", probe,
+                            program_suffix());
     char *bytes = read_whole(from, &length);
     if (bytes == NULL)
         kit_error("%s: %s", from, strerror(errno));
-    const char *path =
-        write_file(text("%s%s", name, program_suffix()), bytes, length, 0755);
+    const char *path = write_file(text("%s%s", name, program_suffix()), bytes, length,
+                                  0755);
     free(bytes);
     write_file(text("%s.script", name), script, strlen(script), 0644);
     return system_path(path);
@@ -332,13 +334,15 @@ static json_t *judge(size_t number)
     if (evidence == NULL) {
         /* The test's own process has ended before its time: that is the kit's failure. */
         evidence = json_pack("{s:s, s:s}", "verdict", "error", "reason",
-                             srunner_ntests_run(runner) > 0 ? tr_msg(results[0]) : "did not run");
+                             srunner_ntests_run(runner) > 0 ? tr_msg(results[0])
+                                                            : "did not run");
     }
     free(results);
     srunner_free(runner);
 
     json_t *left = take_census();
-    bool passed = strcmp(json_string_value(json_object_get(evidence, "verdict")), "passed") == 0;
+    bool passed = strcmp(json_string_value(json_object_get(evidence, "verdict")),
+                         "passed") == 0;
     for (size_t i = 0; passed && i < json_array_size(left); i++)
         json_array_append_new(all_findings,
                               json_sprintf("after \"%s\": %s", plans[number].test->name,
@@ -358,8 +362,8 @@ static void leaves_nothing_behind(void)
         return;
     json_t *evidence = json_object();
     json_object_set(evidence, "left", all_findings);
-    fail_with_evidence(evidence, "%zu thing%s left when the programs had ended: %s", count,
-                       count == 1 ? " was" : "s were",
+    fail_with_evidence(evidence, "%zu thing%s left when the programs had ended: %s",
+                       count, count == 1 ? " was" : "s were",
                        json_string_value(json_array_get(all_findings, 0)));
 }
 
@@ -368,8 +372,9 @@ static const struct test census_test = {
     .name = "no process and no named object is left when a conversation is over",
     .judges = PAIR,
     .points = 2,
-    .hint = "Whatever a program starts or creates it must wait for, close and remove, on every "
-            "way out.",
+    .hint =
+        "Whatever a program starts or creates it must wait for, close and remove, on every "
+        "way out.",
     .run = leaves_nothing_behind,
 };
 
@@ -386,20 +391,21 @@ struct choices {
 
 static void usage(FILE *stream)
 {
-    fputs("usage: check [OPTION...]\n"
-          "  --system unix|win32   whose programs (unix)\n"
-          "  --server PATH         judge this server, a program or a folder with one\n"
-          "  --client PATH         judge this client\n"
-          "  --test PATTERN        only tests whose id fits (a pattern of fnmatch)\n"
-          "  --seed NUMBER         the seed of a former run: the same random texts again\n"
-          "  --json FILE           write the results as JSON too\n"
-          "  --must-fail ID,...    succeed if exactly these tests fail\n"
-          "  --limit SECONDS       how long one wait may last (10)\n"
-          "  --labs FOLDER         where the labs' sources are, to quote a STEP from\n"
-          "  --command TEXT        the command that runs this again, for the report\n"
-          "  --run                 show the conversation instead of checking\n"
-          "  --list                list the tests\n",
-          stream);
+    fputs(
+        "usage: check [OPTION...]\n"
+        "  --system unix|win32   whose programs (unix)\n"
+        "  --server PATH         judge this server, a program or a folder with one\n"
+        "  --client PATH         judge this client\n"
+        "  --test PATTERN        only tests whose id fits (a pattern of fnmatch)\n"
+        "  --seed NUMBER         the seed of a former run: the same random texts again\n"
+        "  --json FILE           write the results as JSON too\n"
+        "  --must-fail ID,...    succeed if exactly these tests fail\n"
+        "  --limit SECONDS       how long one wait may last (10)\n"
+        "  --labs FOLDER         where the labs' sources are, to quote a STEP from\n"
+        "  --command TEXT        the command that runs this again, for the report\n"
+        "  --run                 show the conversation instead of checking\n"
+        "  --list                list the tests\n",
+        stream);
 }
 
 static const char *program_in(const char *path, const char *name)
@@ -416,19 +422,27 @@ static const char *program_in(const char *path, const char *name)
 static void read_options(int argc, char *argv[], struct choices *choices)
 {
     static const struct option options[] = {
-        {"system", required_argument, NULL, 's'},    {"server", required_argument, NULL, 'S'},
-        {"client", required_argument, NULL, 'C'},    {"test", required_argument, NULL, 't'},
-        {"seed", required_argument, NULL, 'e'},      {"json", required_argument, NULL, 'j'},
-        {"must-fail", required_argument, NULL, 'm'}, {"limit", required_argument, NULL, 'l'},
-        {"labs", required_argument, NULL, 'b'},      {"command", required_argument, NULL, 'c'},
-        {"run", no_argument, NULL, 'r'},             {"list", no_argument, NULL, 'L'},
-        {"help", no_argument, NULL, 'h'},            {NULL, 0, NULL, 0},
+        {"system", required_argument, NULL, 's'},
+        {"server", required_argument, NULL, 'S'},
+        {"client", required_argument, NULL, 'C'},
+        {"test", required_argument, NULL, 't'},
+        {"seed", required_argument, NULL, 'e'},
+        {"json", required_argument, NULL, 'j'},
+        {"must-fail", required_argument, NULL, 'm'},
+        {"limit", required_argument, NULL, 'l'},
+        {"labs", required_argument, NULL, 'b'},
+        {"command", required_argument, NULL, 'c'},
+        {"run", no_argument, NULL, 'r'},
+        {"list", no_argument, NULL, 'L'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
         case 's':
             if (strcmp(optarg, "unix") != 0 && strcmp(optarg, "win32") != 0) {
-                fprintf(stderr, "check: the systems are unix and win32, not %s\n", optarg);
+                fprintf(stderr, "check: the systems are unix and win32, not %s\n",
+                        optarg);
                 exit(2);
             }
             run.system = strcmp(optarg, "win32") == 0 ? WIN32 : UNIX;
@@ -469,8 +483,10 @@ static void make_plans(const struct choices *choices)
                               run.system == UNIX ? "unix" : "win32");
     const char *our_server = text("%s/server%s", folder, program_suffix());
     const char *our_client = text("%s/client%s", folder, program_suffix());
-    const char *server = choices->server ? program_in(choices->server, "server") : our_server;
-    const char *client = choices->client ? program_in(choices->client, "client") : our_client;
+    const char *server = choices->server ? program_in(choices->server, "server")
+                                         : our_server;
+    const char *client = choices->client ? program_in(choices->client, "client")
+                                         : our_client;
     bool guests = choices->server != NULL || choices->client != NULL;
 
     for (size_t i = 0; i < test_count; i++) {
@@ -560,7 +576,8 @@ static int compare_failures(const char *must_fail, const json_t *results)
     char *ids = text("%s", must_fail);
     size_t i;
     json_t *result;
-    json_array_foreach(results, i, result) {
+    json_array_foreach(results, i, result)
+    {
         const char *id = json_string_value(json_object_get(result, "id"));
         const char *verdict = json_string_value(json_object_get(result, "verdict"));
         if (strcmp(verdict, "failed") == 0 && !among(must_fail, id)) {
@@ -570,10 +587,12 @@ static int compare_failures(const char *must_fail, const json_t *results)
     }
     for (char *id = strtok(ids, ","); id != NULL; id = strtok(NULL, ",")) {
         bool failed = false;
-        json_array_foreach(results, i, result) {
+        json_array_foreach(results, i, result)
+        {
             failed = failed ||
                      (strcmp(id, json_string_value(json_object_get(result, "id"))) == 0 &&
-                      strcmp("failed", json_string_value(json_object_get(result, "verdict"))) == 0);
+                      strcmp("failed",
+                             json_string_value(json_object_get(result, "verdict"))) == 0);
         }
         if (!failed) {
             printf("did not fail: %s\n", id);
@@ -618,14 +637,15 @@ static json_t *run_plans(const struct choices *choices, struct totals *totals)
     return results;
 }
 
-static void write_json(const char *path, const json_t *results, const struct totals *totals)
+static void write_json(const char *path, const json_t *results,
+                       const struct totals *totals)
 {
     json_t *whole = json_pack(
-        "{s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:O}", "lab", run.lab, "title",
-        run.title, "system", run.system == UNIX ? "unix" : "win32", "seed",
+        "{s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:O}", "lab", run.lab,
+        "title", run.title, "system", run.system == UNIX ? "unix" : "win32", "seed",
         json_sprintf("0x%08llx", (unsigned long long)run.seed), "passed", totals->passed,
-        "failed", totals->failed, "skipped", totals->skipped, "errors", totals->errors, "points",
-        totals->points, "maximum", totals->maximum, "tests", results);
+        "failed", totals->failed, "skipped", totals->skipped, "errors", totals->errors,
+        "points", totals->points, "maximum", totals->maximum, "tests", results);
     if (whole == NULL || json_dump_file(whole, path, JSON_INDENT(2)) == -1)
         kit_error("%s: cannot be written", path);
     json_decref(whole);
@@ -641,7 +661,9 @@ static void list_tests(void)
 /* Shows the conversation in a child, as a test would run, and cleans up after it. */
 static int show_conversation(void (*conversation)(void))
 {
-    static struct test shown = {.id = "conversation", .name = "the conversation", .judges = PAIR};
+    static struct test shown = {.id = "conversation",
+                                .name = "the conversation",
+                                .judges = PAIR};
     shown.run = conversation;
     run.show = true;
     plans[0].test = &shown;

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -33,20 +34,21 @@ struct stream {
     int fd; /* -1 when it has ended */
     char *bytes;
     size_t length, room;
-    size_t lost;    /* bytes beyond the limit, read and thrown away */
-    size_t cut;     /* bytes before this one are in lines */
-    size_t cursor;  /* lines before this one were found by a wait */
-    size_t taken;   /* bytes before this one were given out by receive_until */
+    size_t lost;   /* bytes beyond the limit, read and thrown away */
+    size_t cut;    /* bytes before this one are in lines */
+    size_t cursor; /* lines before this one were found by a wait */
+    size_t taken;  /* bytes before this one were given out by receive_until */
 };
 
 struct program {
     const char *name; /* "server", as in the transcript */
     pid_t pid;
-    int handle; /* of pidfd_open(2), -1 when the program has ended */
-    int input;  /* -1 when closed */
+    int handle;               /* of pidfd_open(2), -1 when the program has ended */
+    int input;                /* -1 when closed */
     struct stream outputs[2]; /* standard output, standard error */
     size_t output_limit;
-    int status; /* as by waitpid(2), once it has ended */
+    int status; /* as by waitpid(2), once it has been reaped */
+    bool reaped;
 };
 
 struct line {
@@ -80,7 +82,8 @@ static int milliseconds_until(double deadline)
 static void add_line(struct program *program, struct stream *stream, const char *bytes,
                      size_t length)
 {
-    if (length > 0 && bytes[length - 1] == '\r') /* standard output in Windows' text mode */
+    if (length > 0 &&
+        bytes[length - 1] == '\r') /* standard output in Windows' text mode */
         length--;
     if (line_count == line_room) {
         line_room = 2 * line_room + 256;
@@ -100,7 +103,8 @@ static void cut_lines(struct program *program, struct stream *stream)
 {
     char *newline;
     while (stream->cut < stream->length &&
-           (newline = memchr(stream->bytes + stream->cut, '\n', stream->length - stream->cut))) {
+           (newline = memchr(stream->bytes + stream->cut, '\n',
+                             stream->length - stream->cut))) {
         add_line(program, stream, stream->bytes + stream->cut,
                  (size_t)(newline - stream->bytes) - stream->cut);
         stream->cut = (size_t)(newline - stream->bytes) + 1;
@@ -143,7 +147,8 @@ static void read_stream(struct program *program, struct stream *stream)
         return;
     /* The end; a terminal tells it by EIO. A last line may lack its newline. */
     if (stream->cut < stream->length)
-        add_line(program, stream, stream->bytes + stream->cut, stream->length - stream->cut);
+        add_line(program, stream, stream->bytes + stream->cut,
+                 stream->length - stream->cut);
     stream->cut = stream->length;
     close(stream->fd);
     stream->fd = -1;
@@ -151,17 +156,50 @@ static void read_stream(struct program *program, struct stream *stream)
 
 static void note_end(struct program *program)
 {
-    if (waitpid(program->pid, &program->status, 0) != program->pid)
+    if (!program->reaped && waitpid(program->pid, &program->status, 0) != program->pid)
         kit_error("waitpid: %s", strerror(errno));
+    program->reaped = true;
     close(program->handle);
     program->handle = -1;
+}
+
+/* A descriptor that can be read from when a child has ended. The orphans of our programs are
+ * our children too, as this process is a subreaper, and they must be reaped while the test
+ * runs: wineserver takes a process for alive as long as there is a zombie of it. */
+static int deaths(void)
+{
+    static int descriptor = -1;
+    if (descriptor == -1) {
+        sigset_t death;
+        sigemptyset(&death);
+        sigaddset(&death, SIGCHLD);
+        if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1 ||
+            sigprocmask(SIG_BLOCK, &death, NULL) == -1 ||
+            (descriptor = signalfd(-1, &death, SFD_CLOEXEC | SFD_NONBLOCK)) == -1)
+            kit_error("signalfd: %s", strerror(errno));
+    }
+    return descriptor;
+}
+
+static void reap(void)
+{
+    struct signalfd_siginfo news;
+    while (read(deaths(), &news, sizeof news) > 0)
+        ; /* several deaths may be one signal: waitpid tells who it was */
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+        for (size_t i = 0; i < program_count; i++)
+            if (programs[i]->pid == pid && !programs[i]->reaped) {
+                programs[i]->status = status;
+                programs[i]->reaped = true;
+            }
 }
 
 /* Waits until a program has printed something or has ended, or `writer` can be written to, or
  * the deadline has come. Returns false in the last case, and when there is nobody to wait for. */
 static bool pump(double deadline, int writer)
 {
-    static struct pollfd events[3 * MOST_PROGRAMS + 1];
+    static struct pollfd events[3 * MOST_PROGRAMS + 2];
     size_t count = 0;
     for (size_t i = 0; i < program_count; i++) {
         for (int s = 0; s < 2; s++)
@@ -174,6 +212,7 @@ static bool pump(double deadline, int writer)
         events[count++] = (struct pollfd){writer, POLLOUT, 0};
     if (count == 0)
         return false;
+    events[count++] = (struct pollfd){deaths(), POLLIN, 0};
     int ready = poll(events, count, milliseconds_until(deadline));
     if (ready == -1 && errno != EINTR)
         kit_error("poll: %s", strerror(errno));
@@ -189,6 +228,8 @@ static bool pump(double deadline, int writer)
         if (programs[i]->handle != -1 && events[at++].revents != 0)
             note_end(programs[i]);
     }
+    if (events[count - 1].revents != 0)
+        reap();
     return now() < deadline;
 }
 
@@ -219,7 +260,8 @@ static const char *file_of(enum role role, const char *name)
     const char *given = role == SERVER ? run.plan->server : run.plan->client;
     if (name == NULL)
         return given;
-    return text("%.*s/%s%s", (int)(strrchr(given, '/') - given), given, name, program_suffix());
+    return text("%.*s/%s%s", (int)(strrchr(given, '/') - given), given, name,
+                program_suffix());
 }
 
 const char *path_of(enum role role, const char *name)
@@ -248,7 +290,8 @@ _Noreturn static void become(char **words, const int streams[3], int terminal,
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     set_environment();
-    for (const char *const *more = options->environment; more != NULL && *more != NULL; more++)
+    for (const char *const *more = options->environment; more != NULL && *more != NULL;
+         more++)
         putenv((char *)*more);
     if (chdir(run.scratch) == -1)
         _exit(126);
@@ -256,7 +299,8 @@ _Noreturn static void become(char **words, const int streams[3], int terminal,
     _exit(126);
 }
 
-static struct program *start_words(enum role role, struct start_options options, va_list values)
+static struct program *start_words(enum role role, struct start_options options,
+                                   va_list values)
 {
     va_list again;
     va_copy(again, values);
@@ -278,8 +322,11 @@ static struct program *start_words(enum role role, struct start_options options,
     struct program *program = calloc(1, sizeof *program);
     if (program == NULL || program_count == MOST_PROGRAMS)
         kit_error("no room for another program");
-    program->name = options.name != NULL ? options.name : role == SERVER ? "server" : "client";
-    program->output_limit = options.output_limit != 0 ? options.output_limit : USUAL_OUTPUT_LIMIT;
+    program->name = options.name != NULL ? options.name
+                    : role == SERVER     ? "server"
+                                         : "client";
+    program->output_limit = options.output_limit != 0 ? options.output_limit
+                                                      : USUAL_OUTPUT_LIMIT;
     program->input = program->outputs[0].fd = program->outputs[1].fd = -1;
 
     int streams[3] = {-1, -1, -1}, ends[2], terminal = -1;
@@ -315,6 +362,7 @@ static struct program *start_words(enum role role, struct start_options options,
         }
     }
 
+    deaths(); /* from now on, and before the first child */
     pid_t parent = getpid();
     program->pid = fork();
     if (program->pid == -1)
@@ -375,7 +423,8 @@ size_t offer_bytes(struct program *program, const void *bytes, size_t length)
     double deadline = now() + run.limit;
     size_t sent = 0;
     while (sent < length && program->input != -1) {
-        ssize_t written = write(program->input, (const char *)bytes + sent, length - sent);
+        ssize_t written = write(program->input, (const char *)bytes + sent,
+                                length - sent);
         if (written > 0) {
             sent += (size_t)written;
             deadline = now() + run.limit; /* slow is not stuck */
@@ -396,8 +445,8 @@ void send_bytes(struct program *program, const void *bytes, size_t length)
 {
     size_t sent = offer_bytes(program, bytes, length);
     if (sent < length)
-        fail_test("the %s closed its standard input after %zu of %zu bytes", program->name, sent,
-                  length);
+        fail_test("the %s closed its standard input after %zu of %zu bytes",
+                  program->name, sent, length);
 }
 
 void trickle_bytes(struct program *program, const void *bytes, size_t length)
@@ -538,12 +587,14 @@ char *receive_until(struct program *program, char end, size_t *length)
         if (output->fd == -1 || (!pump(deadline, -1) && now() >= deadline)) {
             size_t rest = output->length - output->taken;
             char *came = quoted(rest == 0 ? "" : output->bytes + output->taken, rest);
-            fail_test("%s, and the byte \\x%02X that ends a message has not come; after the last "
-                      "whole message came %.200s",
-                      output->fd == -1 ? text("standard output of the %s has ended", program->name)
-                                       : text("the %s has sent nothing for %.0f seconds",
-                                              program->name, run.limit),
-                      (unsigned char)end, came);
+            fail_test(
+                "%s, and the byte \\x%02X that ends a message has not come; after the last "
+                "whole message came %.200s",
+                output->fd == -1
+                    ? text("standard output of the %s has ended", program->name)
+                    : text("the %s has sent nothing for %.0f seconds", program->name,
+                           run.limit),
+                (unsigned char)end, came);
         }
     }
 }
@@ -572,7 +623,8 @@ int wait_end(struct program *program)
             deadline = now() + run.limit;
         }
         if (!pump(deadline, -1) && now() >= deadline)
-            fail_test("the %s has not ended; waited for %.0f seconds", program->name, run.limit);
+            fail_test("the %s has not ended; waited for %.0f seconds", program->name,
+                      run.limit);
     }
     drain(program);
     return WIFSIGNALED(program->status) ? 128 + WTERMSIG(program->status)
@@ -582,7 +634,8 @@ int wait_end(struct program *program)
 void expect_end(struct program *program, int code)
 {
     if (wait_end(program) != code)
-        fail_test("the %s %s; expected: exit code %d", program->name, ending_of(program), code);
+        fail_test("the %s %s; expected: exit code %d", program->name, ending_of(program),
+                  code);
 }
 
 void wait_silence(struct program *program)
@@ -590,8 +643,9 @@ void wait_silence(struct program *program)
     double deadline = now() + run.limit;
     while (program->outputs[1].fd != -1)
         if (!pump(deadline, -1) && now() >= deadline)
-            fail_test("somebody still holds the standard error of the %s after %.0f seconds",
-                      program->name, run.limit);
+            fail_test(
+                "somebody still holds the standard error of the %s after %.0f seconds",
+                program->name, run.limit);
 }
 
 bool is_running(struct program *program)
@@ -645,8 +699,9 @@ void expect_idle(struct program *program, double seconds, double percent)
                   ending_of(program));
     double used = (processor_time() - before) / seconds * 100;
     if (used > percent)
-        fail_test("while nothing happened the %s and its children used %.0f %% of a processor",
-                  program->name, used);
+        fail_test(
+            "while nothing happened the %s and its children used %.0f %% of a processor",
+            program->name, used);
 }
 
 /* ---- For the report ----------------------------------------------------------------- */
@@ -662,18 +717,21 @@ json_t *transcript(void)
         size_t length = strlen(line) > 300 ? 300 : strlen(line);
         char *safe = printable(line, length);
         json_array_append_new(
-            all, json_sprintf("[%s%s] %s%s", lines[i].program->name,
-                              lines[i].stream == &lines[i].program->outputs[1] ? ", stderr" : "",
-                              safe, strlen(line) > length ? " ..." : ""));
+            all,
+            json_sprintf("[%s%s] %s%s", lines[i].program->name,
+                         lines[i].stream == &lines[i].program->outputs[1] ? ", stderr"
+                                                                          : "",
+                         safe, strlen(line) > length ? " ..." : ""));
         free(safe);
     }
     for (size_t i = 0; i < program_count; i++)
         for (int s = 0; s < 2; s++)
             if (programs[i]->outputs[s].lost > 0)
                 json_array_append_new(
-                    all, json_sprintf("... the output of the %s was cut: %zu bytes kept, %zu "
-                                      "thrown away",
-                                      programs[i]->name, programs[i]->outputs[s].length,
-                                      programs[i]->outputs[s].lost));
+                    all,
+                    json_sprintf("... the output of the %s was cut: %zu bytes kept, %zu "
+                                 "thrown away",
+                                 programs[i]->name, programs[i]->outputs[s].length,
+                                 programs[i]->outputs[s].lost));
     return all;
 }

@@ -65,7 +65,8 @@ static void print_list(const char *name, const json_t *list)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         printf(MARGIN "%-10s %s\n", i == 0 ? name : "", json_string_value(item));
     }
 }
@@ -136,28 +137,30 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
     if (failed)
         print_failure(plan, evidence);
     else if (!passed)
-        printf(MARGIN "%-10s %s\n", strcmp(verdict, "skipped") == 0 ? "because" : "the kit's",
-               reason);
+        printf(MARGIN "%-10s %s\n",
+               strcmp(verdict, "skipped") == 0 ? "because" : "the kit's", reason);
 
-    json_object_update_new(
-        evidence,
-        json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:s*, s:s}", "id", test->id, "name",
-                  test->name, "judges",
-                  test->judges == SERVER   ? "server"
-                  : test->judges == CLIENT ? "client"
-                                           : "pair",
-                  "points", passed ? test->points : 0, "maximum", test->points, "step",
-                  test->step, "seconds", seconds, "hint", test->hint, "cast", plan->cast));
+    json_object_update_new(evidence,
+                           json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:s*, s:s}",
+                                     "id", test->id, "name", test->name, "judges",
+                                     test->judges == SERVER   ? "server"
+                                     : test->judges == CLIENT ? "client"
+                                                              : "pair",
+                                     "points", passed ? test->points : 0, "maximum",
+                                     test->points, "step", test->step, "seconds", seconds,
+                                     "hint", test->hint, "cast", plan->cast));
     return evidence;
 }
 
 void report_end(const struct totals *totals)
 {
     const char *shade = totals->failed + totals->errors > 0 ? RED : GREEN;
-    printf("  %s%d of %d points%s: %d passed, %d failed, %d skipped", shade, totals->points,
-           totals->maximum, PLAIN, totals->passed, totals->failed, totals->skipped);
+    printf("  %s%d of %d points%s: %d passed, %d failed, %d skipped", shade,
+           totals->points, totals->maximum, PLAIN, totals->passed, totals->failed,
+           totals->skipped);
     if (totals->errors > 0)
-        printf(", %d could not be judged (the kit's failure, not the programs')", totals->errors);
+        printf(", %d could not be judged (the kit's failure, not the programs')",
+               totals->errors);
     putchar('\n');
 }
 

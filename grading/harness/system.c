@@ -31,7 +31,8 @@ static const char *wine_loader;
 
 static void detect_win32(void)
 {
-    const char *choice = getenv("WIN32_RUNNER"); /* "wine" or "native", for those who have both */
+    const char *choice = getenv(
+        "WIN32_RUNNER"); /* "wine" or "native", for those who have both */
     bool wsl = access("/proc/sys/fs/binfmt_misc/WSLInterop", F_OK) == 0 ||
                access("/proc/sys/fs/binfmt_misc/WSLInterop-late", F_OK) == 0;
     native = choice != NULL ? strcmp(choice, "native") == 0 : wsl;
@@ -53,7 +54,8 @@ int run_command(const char *const words[])
     posix_spawn_file_actions_addopen(&streams, 2, "/dev/null", O_WRONLY, 0);
     pid_t pid;
     int status = -1;
-    if (posix_spawnp(&pid, words[0], &streams, NULL, (char *const *)words, environ) != 0 ||
+    if (posix_spawnp(&pid, words[0], &streams, NULL, (char *const *)words, environ) !=
+            0 ||
         waitpid(pid, &status, 0) == -1)
         status = -1;
     posix_spawn_file_actions_destroy(&streams);
@@ -119,14 +121,17 @@ void close_system(void)
 
 void set_environment(void)
 {
-    setenv("TMPDIR", run.scratch, 1);
+    /* Not the scratch folder under Wine: Debian's wineserver has its socket below TMPDIR, and
+     * the scratch folder goes with every test. */
+    setenv("TMPDIR", run.system == WIN32 ? run.folder : run.scratch, 1);
     setenv("XDG_RUNTIME_DIR", run.scratch, 1);
     setenv("LC_ALL", "C.UTF-8", 1);
     if (run.system == WIN32 && !native) {
         setenv("WINEPREFIX", text("%s/prefix", run.folder), 1);
         setenv("WINEDEBUG", "-all", 1);
         /* No debugger that dumps a crash on standard output, no offers to install things. */
-        setenv("WINEDLLOVERRIDES", "winedbg.exe=d;mscoree=;mshtml=;winemenubuilder.exe=d", 1);
+        setenv("WINEDLLOVERRIDES", "winedbg.exe=d;mscoree=;mshtml=;winemenubuilder.exe=d",
+               1);
         setenv("WINELOADER", wine_loader, 1);
     }
 }
@@ -141,8 +146,8 @@ char **command_for(const char *path, size_t more)
     if (run.system == WIN32 && !native) {
         words[n++] = text("%s", wine_loader);
     } else if (prefix != NULL) {
-        for (char *word = strtok(text("%s", prefix), " "); word != NULL && n < MOST_PREFIX_WORDS;
-             word = strtok(NULL, " "))
+        for (char *word = strtok(text("%s", prefix), " ");
+             word != NULL && n < MOST_PREFIX_WORDS; word = strtok(NULL, " "))
             words[n++] = word;
     }
     words[n] = text("%s", path);

@@ -66,7 +66,8 @@ static bool look_at(pid_t pid, struct process *process)
         process->words[i] = words[i] == '\0' ? ' ' : words[i];
     process->words[length] = '\0';
     if (length == 0)
-        snprintf(process->words, sizeof process->words, "[%.*s]", (int)(end - name - 1), name + 1);
+        snprintf(process->words, sizeof process->words, "[%.*s]", (int)(end - name - 1),
+                 name + 1);
     return true;
 }
 
@@ -96,9 +97,10 @@ static size_t all_processes(struct process **list)
  * the whole run. */
 static bool is_of_system(const struct process *process)
 {
-    static const char *const names[] = {"services", "explorer",  "conhost",  "winedevice",
-                                        "plugplay", "svchost",   "rpcss",    "wineboot",
-                                        "start",    "wineserver", "wineserver64", "wineserver32"};
+    static const char *const names[] = {"services",   "explorer",     "conhost",
+                                        "winedevice", "plugplay",     "svchost",
+                                        "rpcss",      "wineboot",     "start",
+                                        "wineserver", "wineserver64", "wineserver32"};
     for (size_t i = 0; i < baseline_size; i++)
         if (process->pid == baseline[i])
             return true;
@@ -136,7 +138,8 @@ static size_t below_runner(struct process **list, bool living)
     for (size_t i = 0; i < count; i++) {
         /* Climb from the process to the runner, over parents that are in the list too. */
         pid_t ancestor = all[i].parent;
-        for (size_t steps = 0; ancestor > 1 && ancestor != run.runner && steps < count; steps++) {
+        for (size_t steps = 0; ancestor > 1 && ancestor != run.runner && steps < count;
+             steps++) {
             size_t p = 0;
             while (p < count && all[p].pid != ancestor)
                 p++;
@@ -160,7 +163,8 @@ void note_baseline(void)
 {
     struct process *list;
     size_t count = below_runner(&list, true);
-    for (size_t i = 0; i < count && baseline_size < sizeof baseline / sizeof *baseline; i++)
+    for (size_t i = 0; i < count && baseline_size < sizeof baseline / sizeof *baseline;
+         i++)
         baseline[baseline_size++] = list[i].pid;
     free(list);
 }
@@ -231,18 +235,20 @@ static const struct {
 };
 
 /* "read on descriptor 3, pipe:[4711]" for a thread that waits in the kernel. */
-static void describe_wait(pid_t pid, long number, unsigned long first, char *out, size_t room)
+static void describe_wait(pid_t pid, long number, unsigned long first, char *out,
+                          size_t room)
 {
     for (size_t i = 0; i < sizeof waiting_calls / sizeof *waiting_calls; i++) {
         if (waiting_calls[i].number != number)
             continue;
         char link[64], target[128];
         snprintf(link, sizeof link, "/proc/%d/fd/%lu", (int)pid, first);
-        ssize_t length =
-            waiting_calls[i].on_descriptor ? readlink(link, target, sizeof target - 1) : -1;
+        ssize_t length = waiting_calls[i].on_descriptor
+                             ? readlink(link, target, sizeof target - 1)
+                             : -1;
         if (length > 0)
-            snprintf(out, room, "waits in %s on descriptor %lu, %.*s", waiting_calls[i].name,
-                     first, (int)length, target);
+            snprintf(out, room, "waits in %s on descriptor %lu, %.*s",
+                     waiting_calls[i].name, first, (int)length, target);
         else
             snprintf(out, room, "waits in %s", waiting_calls[i].name);
         return;
@@ -370,13 +376,14 @@ static void census_of_folder(json_t *findings, const char *folder, const char *k
         char path[512];
         struct stat facts;
         snprintf(path, sizeof path, "%s/%s", folder, name);
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || lstat(path, &facts) == -1 ||
-            facts.st_uid != geteuid())
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+            lstat(path, &facts) == -1 || facts.st_uid != geteuid())
             continue;
         bool special = S_ISFIFO(facts.st_mode) || S_ISSOCK(facts.st_mode);
-        bool ours = strcmp(folder, run.scratch) == 0 ? special /* files are welcome there */
-                    : run.private_room               ? !S_ISDIR(facts.st_mode)
-                                                     : strstr(name, run.mark) != NULL;
+        bool ours = strcmp(folder, run.scratch) == 0
+                        ? special /* files are welcome there */
+                    : run.private_room ? !S_ISDIR(facts.st_mode)
+                                       : strstr(name, run.mark) != NULL;
         if (!ours || strcmp(path, run.folder) == 0)
             continue;
         add_finding(findings, "%s: %s",
@@ -413,8 +420,9 @@ static void census_of_sysv(json_t *findings, const char *table, int maker_column
             (maker <= run.runner || (kill(maker, 0) == 0 || errno != ESRCH)))
             continue;
         add_finding(findings, "a System V %s, identifier %d",
-                    *table == 's' ? (table[1] == 'h' ? "shared memory segment" : "semaphore set")
-                                  : "message queue",
+                    *table == 's'
+                        ? (table[1] == 'h' ? "shared memory segment" : "semaphore set")
+                        : "message queue",
                     id);
         if (strcmp(table, "shm") == 0)
             shmctl(id, IPC_RMID, NULL);
@@ -440,11 +448,14 @@ json_t *take_census(void)
     return findings;
 }
 
-static int remove_entry(const char *path, const struct stat *facts, int type, struct FTW *where)
+static int remove_entry(const char *path, const struct stat *facts, int type,
+                        struct FTW *where)
 {
     (void)facts, (void)where;
     /* A student's program may have left a folder that even its owner cannot write to. */
-    return type == FTW_DP ? rmdir(path) : type == FTW_DNR ? chmod(path, 0700) : unlink(path);
+    return type == FTW_DP    ? rmdir(path)
+           : type == FTW_DNR ? chmod(path, 0700)
+                             : unlink(path);
 }
 
 void remove_tree(const char *path)

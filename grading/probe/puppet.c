@@ -151,8 +151,8 @@ static void inventory(void)
             continue;
         char target[256];
         ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof target);
-        say(stderr, "puppet: extra descriptor %d, %.*s", number, length > 0 ? (int)length : 0,
-            target);
+        say(stderr, "puppet: extra descriptor %d, %.*s", number,
+            length > 0 ? (int)length : 0, target);
         count++;
     }
     closedir(folder);
@@ -174,7 +174,6 @@ static FILE *open_beside(const char *ending, const char *mode)
 #define WRITE "wb"
 
 #endif
-
 
 static char *load(const char *name, size_t *length)
 {
@@ -272,7 +271,8 @@ int main(int argc, char *argv[])
     FILE *file = open_beside("script", READ);
     if (file == NULL)
         return 0; /* nothing to do: this is how a checker measures a start and an end */
-    static char script[1 << 16]; /* read whole and closed: the inventory shall not count it */
+    static char
+        script[1 << 16]; /* read whole and closed: the inventory shall not count it */
     size_t length = fread(script, 1, sizeof script - 1, file);
     if (fclose(file) != 0 || length == sizeof script - 1)
         give_up("the script is too long");

@@ -39,8 +39,8 @@ static struct program *expect_exchange(const char *verb, const char *bytes, size
                                        int messages)
 {
     write_file("bytes", bytes, length, 0644);
-    struct program *server =
-        start_with_puppet("1", text("%s bytes\nreceive %d\n", verb, messages));
+    struct program *server = start_with_puppet("1", text("%s bytes\nreceive %d\n", verb,
+                                                         messages));
     wait_line(server, "puppet: received");
     wait_line(server, "server: client 1 left");
     wait_line(server, "server: client exited with code 0");
@@ -71,23 +71,27 @@ TEST(ten_messages, .judges = PAIR, .points = 3, .step = 5,
     expect_end(server, 0);
     if (count_lines(server, "server: received *") != DEFAULT_COUNT ||
         count_lines(server, "client: received *") != DEFAULT_COUNT)
-        fail_test("there are more messages in the transcript than the client was to send");
+        fail_test(
+            "there are more messages in the transcript than the client was to send");
 }
 
 TEST(no_arguments, .judges = PAIR, .points = 1, .step = 1,
      .name = "without arguments the server starts the client beside it, for ten messages",
-     .hint = "The client is found by the folder of the server's own file, not of the caller.")
+     .hint =
+         "The client is found by the folder of the server's own file, not of the caller.")
 {
     struct program *server = start(SERVER, NULL);
     expect_end(server, 0);
     if (count_lines(server, "server: received \"message num *\"") != DEFAULT_COUNT)
         fail_test("the server received %zu messages, not %d",
-                  count_lines(server, "server: received \"message num *\""), DEFAULT_COUNT);
+                  count_lines(server, "server: received \"message num *\""),
+                  DEFAULT_COUNT);
 }
 
 TEST(any_count, .judges = PAIR, .points = 2, .step = 1,
      .name = "COUNT messages are sent, for 0, 1, 2 and 1000",
-     .hint = "0 messages are a conversation too: the client opens its mouth and closes it.")
+     .hint =
+         "0 messages are a conversation too: the client opens its mouth and closes it.")
 {
     static const char *const counts[] = {"0", "1", "2", "1000"};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
@@ -95,7 +99,8 @@ TEST(any_count, .judges = PAIR, .points = 2, .step = 1,
         expect_end(server, 0);
         size_t received = count_lines(server, "server: received \"message num *\"");
         if (received != strtoul(counts[i], NULL, 10))
-            fail_test("with COUNT %s the server received %zu messages", counts[i], received);
+            fail_test("with COUNT %s the server received %zu messages", counts[i],
+                      received);
     }
 }
 
@@ -112,8 +117,9 @@ TEST(client_killed, .judges = PAIR, .points = 2, .step = 4,
 
 TEST(server_killed, .judges = PAIR, .points = 2, .step = 3,
      .name = "when the server is killed the client sees the end, says so, and ends too",
-     .hint = "The client must hold no other end of its own pipes, and take the end of input, "
-             "or a failed write, for what it is.")
+     .hint =
+         "The client must hold no other end of its own pipes, and take the end of input, "
+         "or a failed write, for what it is.")
 {
     struct program *server = start(SERVER, "100000", path_of(CLIENT, NULL), NULL);
     wait_line(server, "client: received \"message num 3\"");
@@ -198,12 +204,13 @@ TEST(many_in_one_write, .judges = SERVER, .points = 2, .step = 5,
 }
 
 TEST(any_length, .judges = SERVER, .points = 2, .step = 5,
-     .name = "texts of any length come back whole: 99, 100, 101, around 4096 and 65536, 1 MB",
+     .name =
+         "texts of any length come back whole: 99, 100, 101, around 4096 and 65536, 1 MB",
      .hint = "No buffer is large enough: let it grow, or pass on what has come.")
 {
-    static const size_t lengths[] = {1,    98,   99,    100,   101,   1000,    4094,
-                                     4095, 4096, 4097,  40960, 65535, 65536,   65537,
-                                     2,    MEGABYTE};
+    static const size_t lengths[] = {1,     98,    99,   100,     101,   1000,
+                                     4094,  4095,  4096, 4097,    40960, 65535,
+                                     65536, 65537, 2,    MEGABYTE};
     const size_t count = sizeof lengths / sizeof *lengths;
     size_t total = 0, at = 0;
     for (size_t i = 0; i < count; i++)
@@ -220,9 +227,10 @@ TEST(any_length, .judges = SERVER, .points = 2, .step = 5,
     /* A short text behind a long one: what is left of the long one must not show. */
     const char *shorter = bytes + total - (MEGABYTE + 1) - 3;
     if (!printed_like(server, text("server: received \"%s\"", shorter)))
-        fail_test("the text \"%s\", which came behind a long one, is not in the transcript as "
-                  "it was sent",
-                  shorter);
+        fail_test(
+            "the text \"%s\", which came behind a long one, is not in the transcript as "
+            "it was sent",
+            shorter);
 }
 
 TEST(empty_message, .judges = SERVER, .points = 1, .step = 5,
@@ -235,13 +243,16 @@ TEST(empty_message, .judges = SERVER, .points = 1, .step = 5,
                   count_lines(server, "server: received \"\""));
 }
 
-TEST(empty_write, .judges = SERVER, .points = 1, .step = 5,
-     .name = "a write of no bytes at all is neither a message nor the end",
-     .hint = "On Windows such a write arrives as a successful read of 0 bytes; only a read that "
-             "fails is the end of a pipe.")
+TEST(
+    empty_write, .judges = SERVER, .points = 1, .step = 5,
+    .name = "a write of no bytes at all is neither a message nor the end",
+    .hint =
+        "On Windows such a write arrives as a successful read of 0 bytes; only a read that "
+        "fails is the end of a pipe.")
 {
     write_file("bytes", "one\0two", 8, 0644);
-    struct program *server = start_with_puppet("1", "empty\nsend bytes\nempty\nreceive 2\n");
+    struct program *server = start_with_puppet("1",
+                                               "empty\nsend bytes\nempty\nreceive 2\n");
     wait_line(server, "puppet: received");
     expect_end(server, 0);
     expect_echo("the echo", "one\0two", 8);
@@ -273,7 +284,8 @@ TEST(hundred_thousand, .judges = SERVER, .points = 1, .step = 5,
         size_t first = length;
         for (long i = 1; i <= MAX_COUNT / 1000; i++)
             length += (size_t)sprintf(bytes + length, MESSAGE_TEXT,
-                                      (long)bunch * (MAX_COUNT / 1000) + i) + 1;
+                                      (long)bunch * (MAX_COUNT / 1000) + i) +
+                      1;
         write_file(text("bytes%d", bunch), bytes + first, length - first, 0644);
         written += (size_t)sprintf(script + written, "send bytes%d\nreceive %d\n", bunch,
                                    MAX_COUNT / 1000);
@@ -286,10 +298,12 @@ TEST(hundred_thousand, .judges = SERVER, .points = 1, .step = 5,
                   count_lines(server, "server: received \"message num *\""));
 }
 
-TEST(writes_before_it_reads, .judges = SERVER, .points = 2, .step = 5,
-     .name = "a client may write 1 MB before it reads the first echo",
-     .hint = "When both sides wait in a write nobody reads: the server must go on reading while "
-             "its echoes wait.")
+TEST(
+    writes_before_it_reads, .judges = SERVER, .points = 2, .step = 5,
+    .name = "a client may write 1 MB before it reads the first echo",
+    .hint =
+        "When both sides wait in a write nobody reads: the server must go on reading while "
+        "its echoes wait.")
 {
     char *bytes = random_bytes(MEGABYTE, 'a', 'z');
     for (size_t i = 1023; i < MEGABYTE; i += 1024)
@@ -299,7 +313,8 @@ TEST(writes_before_it_reads, .judges = SERVER, .points = 2, .step = 5,
 
 TEST(half_close, .judges = SERVER, .points = 2, .step = 6,
      .name = "a client that has said all still gets every echo, and then the end",
-     .hint = "After the last echo close the pipe to the client before you wait for its end.")
+     .hint =
+         "After the last echo close the pipe to the client before you wait for its end.")
 {
     const char *word = token();
     char *bytes = text("%s", word);
@@ -311,9 +326,11 @@ TEST(half_close, .judges = SERVER, .points = 2, .step = 6,
     expect_echo("the echo", bytes, strlen(bytes) + 1);
 }
 
-TEST(middle_of_message, .judges = SERVER, .points = 1, .step = 5,
-     .name = "a client that leaves in the middle of a message is told of, and not echoed",
-     .hint = "Bytes behind the last NUL are no message: one line on standard error, exit code 1.")
+TEST(
+    middle_of_message, .judges = SERVER, .points = 1, .step = 5,
+    .name = "a client that leaves in the middle of a message is told of, and not echoed",
+    .hint =
+        "Bytes behind the last NUL are no message: one line on standard error, exit code 1.")
 {
     write_file("bytes", "whole\0half", 10, 0644);
     struct program *server = start_with_puppet("1", "send bytes\nreceive 1\n");
@@ -325,9 +342,11 @@ TEST(middle_of_message, .judges = SERVER, .points = 1, .step = 5,
         fail_test("half a message is in the transcript as if it were one");
 }
 
-TEST(never_reads, .judges = SERVER, .points = 1, .step = 5,
-     .name = "a client that reads nothing and leaves is served to its last message",
-     .hint = "A failed write of an echo is no reason to die, nor to lose what the client said.")
+TEST(
+    never_reads, .judges = SERVER, .points = 1, .step = 5,
+    .name = "a client that reads nothing and leaves is served to its last message",
+    .hint =
+        "A failed write of an echo is no reason to die, nor to lose what the client said.")
 {
     char *bytes = random_bytes(MEGABYTE, 'a', 'z');
     for (size_t i = 1023; i < MEGABYTE; i += 1024)
@@ -363,7 +382,8 @@ TEST(odd_path, .judges = SERVER, .points = 1, .step = 3,
 
 TEST(exit_code, .judges = SERVER, .points = 2, .step = 6,
      .name = "the client's exit code is reported",
-     .hint = "Wait for the client to end, then ask for its exit code; before, there is none.")
+     .hint =
+         "Wait for the client to end, then ask for its exit code; before, there is none.")
 {
     static const int codes[] = {0, 7, 255};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
@@ -386,17 +406,21 @@ TEST(exits_at_once, .judges = SERVER, .points = 1, .step = 5,
         fail_test("the server received a message that nobody sent");
 }
 
-TEST(no_such_client, .judges = SERVER, .points = 2, .step = 3,
-     .name = "a client that cannot be started is one line on standard error, and exit code 1",
-     .hint = "Check CreateProcess and exec: a child whose exec failed must not go on as a second "
-             "server.")
+TEST(
+    no_such_client, .judges = SERVER, .points = 2, .step = 3,
+    .name =
+        "a client that cannot be started is one line on standard error, and exit code 1",
+    .hint =
+        "Check CreateProcess and exec: a child whose exec failed must not go on as a second "
+        "server.")
 {
     struct program *server = start(SERVER, "1", "no-such-program", NULL);
     wait_line_like(server, "server: *error *");
     expect_end(server, 1);
     wait_silence(server);
     if (count_lines(server, "server: ready") != 1)
-        fail_test("\"server: ready\" was printed %zu times", count_lines(server, "server: ready"));
+        fail_test("\"server: ready\" was printed %zu times",
+                  count_lines(server, "server: ready"));
 }
 
 TEST(silent_client, .judges = SERVER, .points = 1, .step = 5,
@@ -413,7 +437,8 @@ TEST(silent_client, .judges = SERVER, .points = 1, .step = 5,
 
 TEST(sees_server_go, .judges = SERVER, .points = 2, .step = 3,
      .name = "the client reads the end of its input when the server dies",
-     .hint = "The client inherited the server's writing end, and keeps its own input open.")
+     .hint =
+         "The client inherited the server's writing end, and keeps its own input open.")
 {
     struct program *server = start_with_puppet("1", "tell here\ndrain\n");
     wait_line(server, "puppet: here");
@@ -421,10 +446,12 @@ TEST(sees_server_go, .judges = SERVER, .points = 2, .step = 3,
     wait_line(server, "puppet: end of input");
 }
 
-TEST(no_extra_handles, .judges = SERVER, .points = 2, .step = 3,
-     .name = "the client inherits its two ends and standard error, and nothing else",
-     .hint = "UNIX: close-on-exec on all four ends. Windows: inheritable are the client's ends "
-             "alone, and not your own standard input and output.")
+TEST(
+    no_extra_handles, .judges = SERVER, .points = 2, .step = 3,
+    .name = "the client inherits its two ends and standard error, and nothing else",
+    .hint =
+        "UNIX: close-on-exec on all four ends. Windows: inheritable are the client's ends "
+        "alone, and not your own standard input and output.")
 {
     struct program *server = start_with_puppet("1", "inventory\n");
     wait_line(server, "puppet: 0 extra");
@@ -433,7 +460,8 @@ TEST(no_extra_handles, .judges = SERVER, .points = 2, .step = 3,
 
 TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
      .name = "wrong arguments are a usage line on standard error, and exit code 2",
-     .hint = "COUNT is a whole number from 0 to 100000, and there are at most two arguments.")
+     .hint =
+         "COUNT is a whole number from 0 to 100000, and there are at most two arguments.")
 {
     static const char *const wrong[] = {"ten", "-1", "100001", "", "1x"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -453,7 +481,8 @@ static void expect_message(struct program *client, long number)
     size_t length;
     char *expected = text(MESSAGE_TEXT, number);
     char *got = receive_until(client, '\0', &length);
-    expect_bytes(text("message %ld", number), NULL, 0, expected, strlen(expected) + 1, got, length);
+    expect_bytes(text("message %ld", number), NULL, 0, expected, strlen(expected) + 1,
+                 got, length);
 }
 
 /* Sends `reply` and its NUL, and waits until the client tells of it. */
@@ -463,9 +492,10 @@ static void reply_with(struct program *client, const char *reply)
     wait_line(client, "client: received \"%s\"", reply);
 }
 
-TEST(sends_ten, .judges = CLIENT, .points = 2, .step = 3,
-     .name = "without an argument the client sends ten messages, and waits for each reply",
-     .hint = "The NUL is part of the message; nothing else may go to standard output.")
+TEST(
+    sends_ten, .judges = CLIENT, .points = 2, .step = 3,
+    .name = "without an argument the client sends ten messages, and waits for each reply",
+    .hint = "The NUL is part of the message; nothing else may go to standard output.")
 {
     struct program *client = start(CLIENT, NULL);
     for (int number = 1; number <= DEFAULT_COUNT; number++) {
@@ -533,11 +563,13 @@ TEST(replies_in_one, .judges = CLIENT, .points = 1, .step = 4,
     expect_end(client, 0);
 }
 
-TEST(reply_any_length, .judges = CLIENT, .points = 2, .step = 4,
-     .name = "replies of any length are read whole: 0, 99, 100, 101, around 4096, 1 MB",
-     .hint = "The reply need not be as long as the message; print as much as came, to its NUL.")
+TEST(
+    reply_any_length, .judges = CLIENT, .points = 2, .step = 4,
+    .name = "replies of any length are read whole: 0, 99, 100, 101, around 4096, 1 MB",
+    .hint =
+        "The reply need not be as long as the message; print as much as came, to its NUL.")
 {
-    static const size_t lengths[] = {200, 3,    0,    99,   100,     101,
+    static const size_t lengths[] = {200,  3,    0,    99,   100,      101,
                                      4094, 4095, 4096, 4097, MEGABYTE, 1};
     const size_t count = sizeof lengths / sizeof *lengths;
     struct program *client = start(CLIENT, text("%zu", count), NULL);
@@ -562,8 +594,10 @@ TEST(reply_any_byte, .judges = CLIENT, .points = 1, .step = 4,
 }
 
 TEST(server_closes, .judges = CLIENT, .points = 2, .step = 4,
-     .name = "when the server closes the pipe the client says so and ends, with exit code 1",
-     .hint = "A read that brings no bytes, or ERROR_BROKEN_PIPE, is the end: do not go on.")
+     .name =
+         "when the server closes the pipe the client says so and ends, with exit code 1",
+     .hint =
+         "A read that brings no bytes, or ERROR_BROKEN_PIPE, is the end: do not go on.")
 {
     struct program *client = start(CLIENT, "5", NULL);
     expect_message(client, 1);
@@ -639,8 +673,8 @@ TEST(oneway_lines, .judges = SERVER, .only = "oneway", .points = 1, .step = 3,
     const char *word = token();
     char *line = random_bytes(100000, 'a', 'z');
     write_file("lines.txt", text("%s\n%s\nlast", word, line), 12 + 2 + 100000 + 5, 0644);
-    struct program *oneway =
-        start_oneway(under_test() == UNIX ? "cat lines.txt" : "type lines.txt");
+    struct program *oneway = start_oneway(under_test() == UNIX ? "cat lines.txt"
+                                                               : "type lines.txt");
     wait_line_like(oneway, text("oneway: received \"%s*\"", word));
     wait_line_like(oneway, text("oneway: received \"%s*\"", line));
     wait_line_like(oneway, "oneway: received \"last*\"");
@@ -670,19 +704,22 @@ TEST(capacity_adds_up, .judges = SERVER, .only = "capacity", .points = 2, .step 
 {
     static const char *const sizes[] = {"0", "1", "8192", "100000"};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        struct program *capacity = start_with(SERVER, (struct start_options){.name = "capacity"},
+        struct program *capacity = start_with(SERVER,
+                                              (struct start_options){.name = "capacity"},
                                               sizes[i], NULL);
-        long wrote = number_in(capacity, "capacity: wrote * bytes before a write would block");
+        long wrote = number_in(capacity,
+                               "capacity: wrote * bytes before a write would block");
         long waiting = number_in(capacity, "capacity: * bytes wait to be read");
         long says = number_in(capacity, "capacity: the system says * bytes*");
         long read = number_in(capacity, "capacity: read * bytes");
         expect_end(capacity, 0);
-        if (wrote != waiting || wrote != read || wrote < strtol(sizes[i], NULL, 10) || wrote < 1)
-            fail_test("asked for %s: wrote %ld, waiting %ld, read %ld", sizes[i], wrote, waiting,
-                      read);
+        if (wrote != waiting || wrote != read || wrote < strtol(sizes[i], NULL, 10) ||
+            wrote < 1)
+            fail_test("asked for %s: wrote %ld, waiting %ld, read %ld", sizes[i], wrote,
+                      waiting, read);
         if (says != wrote)
-            fail_test("asked for %s: wrote %ld bytes, and the system says %ld", sizes[i], wrote,
-                      says);
+            fail_test("asked for %s: wrote %ld bytes, and the system says %ld", sizes[i],
+                      wrote, says);
     }
 }
 
@@ -690,9 +727,10 @@ TEST(capacity_adds_up, .judges = SERVER, .only = "capacity", .points = 2, .step 
 
 static void conversation(void)
 {
-    narrate("The server makes two pipes and starts the client, whose standard input is the one\n"
-            "and whose standard output is the other. The client tells what it does on standard\n"
-            "error, for its standard output is the pipe.");
+    narrate(
+        "The server makes two pipes and starts the client, whose standard input is the one\n"
+        "and whose standard output is the other. The client tells what it does on standard\n"
+        "error, for its standard output is the pipe.");
     struct program *server = start(SERVER, "3", path_of(CLIENT, NULL), NULL);
     expect_end(server, 0);
 }

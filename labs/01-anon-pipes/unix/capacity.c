@@ -24,7 +24,8 @@ int main(int argc, char *argv[])
     /* STEP 1: Take the argument: the capacity to ask for, in bytes; 0 leaves the default. */
     char *end = NULL;
     long size = argc > 1 ? strtol(argv[1], &end, 10) : 0;
-    if (argc > 2 || size < 0 || size > INT_MAX || (end != NULL && (end == argv[1] || *end))) {
+    if (argc > 2 || size < 0 || size > INT_MAX ||
+        (end != NULL && (end == argv[1] || *end))) {
         say(stderr, "usage: capacity [SIZE], SIZE in bytes");
         return 2;
     }
@@ -59,7 +60,8 @@ int main(int argc, char *argv[])
     if (capacity == -1)
         fail("F_GETPIPE_SZ");
     say(stdout, "capacity: %d bytes wait to be read", waiting);
-    say(stdout, "capacity: the system says %d bytes; one write of up to %d stays in one piece",
+    say(stdout,
+        "capacity: the system says %d bytes; one write of up to %d stays in one piece",
         capacity, PIPE_BUF);
 
     /* STEP 5: Read everything, and see that it was all there. */

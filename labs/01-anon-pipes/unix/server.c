@@ -174,7 +174,8 @@ static bool echo(int from_client, int to_client)
         fail_with(error, "pthread_join");
 
     if (outbox.error != 0)
-        say(stderr, PROGRAM ": write: error %d: %s", outbox.error, strerror(outbox.error));
+        say(stderr, PROGRAM ": write: error %d: %s", outbox.error,
+            strerror(outbox.error));
     if (message.length > 0)
         say(stderr, PROGRAM ": client 1 left in the middle of a message (%zu bytes)",
             message.length);
@@ -204,8 +205,8 @@ static void *write_echoes(void *argument)
         }
         /* Outside the lock: however long the client lets us wait, main goes on reading. */
         for (size_t done = 0; done < taken.length && error == 0;) {
-            ssize_t written =
-                write(outbox->pipe, taken.bytes + done, taken.length - done);
+            ssize_t written = write(outbox->pipe, taken.bytes + done,
+                                    taken.length - done);
             if (written == -1)
                 error = errno;
             else

@@ -131,7 +131,8 @@ static HANDLE start_client(const wchar_t *path, long count, HANDLE input, HANDLE
                             .hStdOutput = output,
                             .hStdError = error};
     PROCESS_INFORMATION client;
-    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &client))
+    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup,
+                        &client))
         fail("CreateProcess");
     if (!CloseHandle(client.hThread))
         fail("CloseHandle");
@@ -182,7 +183,8 @@ static bool echo(HANDLE from_client, HANDLE to_client)
         fail("CloseHandle");
 
     if (outbox.error != 0)
-        say(stderr, PROGRAM ": WriteFile: error %lu: the client reads no more", outbox.error);
+        say(stderr, PROGRAM ": WriteFile: error %lu: the client reads no more",
+            outbox.error);
     if (message.length > 0)
         say(stderr, PROGRAM ": client 1 left in the middle of a message (%zu bytes)",
             message.length);

@@ -138,8 +138,8 @@ static HANDLE start_client(const wchar_t *path, long count, HANDLE input, HANDLE
                                               .hStdError = list[2]},
                               .lpAttributeList = attributes};
     PROCESS_INFORMATION client;
-    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, EXTENDED_STARTUPINFO_PRESENT, NULL,
-                        NULL, &startup.StartupInfo, &client))
+    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, EXTENDED_STARTUPINFO_PRESENT,
+                        NULL, NULL, &startup.StartupInfo, &client))
         fail("CreateProcess");
     DeleteProcThreadAttributeList(attributes);
     free(attributes);
@@ -192,7 +192,8 @@ static bool echo(HANDLE from_client, HANDLE to_client)
         fail("CloseHandle");
 
     if (outbox.error != 0)
-        say(stderr, PROGRAM ": WriteFile: error %lu: the client reads no more", outbox.error);
+        say(stderr, PROGRAM ": WriteFile: error %lu: the client reads no more",
+            outbox.error);
     if (message.length > 0)
         say(stderr, PROGRAM ": client 1 left in the middle of a message (%zu bytes)",
             message.length);
