@@ -24,7 +24,7 @@ ifdef INNER
 
 LABS  := $(patsubst %/,%,$(dir $(realpath $(filter %lab.mk,$(MAKEFILE_LIST)))))
 TOP   := $(patsubst %/,%,$(dir $(LABS)))
-LAB   := $(notdir $(CURDIR))
+override LAB := $(notdir $(CURDIR))
 BUILD ?= $(TOP)/build
 
 # A patched or a student's copy of the sources builds elsewhere with the same rules.
@@ -153,9 +153,9 @@ MISTAKES := $(basename $(notdir $(wildcard $(LABS)/$(LAB)/mistakes/*.patch)))
 mistakes: $(MISTAKES:%=mistake-%)
 
 $(MISTAKES:%=mistake-%): mistake-%: all
-	@$(TOP)/tools/mistake prove $(LAB) $* "$(RUNNABLE)"
+	@+$(TOP)/tools/mistake prove $(LAB) $* "$(RUNNABLE)"
 
 experiment: all
-	@$(TOP)/tools/mistake show $(LAB) "$(M)" "$(RUNNABLE)"
+	@+$(TOP)/tools/mistake show $(LAB) "$(M)" "$(RUNNABLE)"
 
 endif

@@ -6,12 +6,13 @@
 # first has installed.
 
 ifeq ($(MAKELEVEL),0)
+JOBS := $(shell echo $$(($$(nproc) * $(if $(filter mistakes,$(MAKECMDGOALS)),4,1))))
 GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: $(GOALS)
 .NOTPARALLEL:
 .DEFAULT_GOAL := $(firstword $(GOALS))
 $(GOALS):
-	@+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc)) -Otarget --keep-going $@
+	@+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) -Otarget --keep-going $@
 else
 INNER := yes
 .DEFAULT_GOAL := all

@@ -46,6 +46,7 @@ struct test {
     int step;         /* the STEP of the program to look at, or 0 */
     const char *hint; /* what to look for, one or two sentences */
     const char *only; /* the one program it is for ("capacity"), NULL for the pair */
+    bool win32_only;  /* it has no meaning on UNIX */
     void (*run)(void);
 };
 
@@ -113,6 +114,7 @@ struct program;
 /* How start() starts a program, where that differs from the usual. */
 struct start_options {
     const char *name; /* which program instead of the role's own: "capacity" */
+    const char *file; /* or which file: a path that copy_program() has returned */
     const char *const
         *environment;    /* "NAME=value", NULL at the end: added to the usual */
     bool terminal_input; /* standard input is a terminal (pseudo-terminal), else a pipe */
@@ -212,6 +214,13 @@ char *read_file(const char *name, size_t *length);
 /* Puts a probe (grading/probe/NAME) of the system under test into the scratch folder as
  * `name`, with `script` for it to follow. Returns its path as an argument. */
 const char *place_probe(const char *probe, const char *name, const char *script);
+
+/* Copies the program that plays `role` into the scratch folder as `name`. Returns the path
+ * of the copy, for start_options. */
+const char *copy_program(enum role role, const char *name);
+
+/* Whether Windows programs run on Windows itself, and not under Wine. */
+bool on_windows(void);
 
 /* ---- For the conversation that --run shows ------------------------------------------ */
 

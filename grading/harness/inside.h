@@ -56,6 +56,9 @@ char *printable(const char *bytes, size_t length);
 
 /* ---- program.c ---- */
 
+/* The file of the program that plays `role`, or of the program `name` beside it. */
+const char *file_of(enum role role, const char *name);
+
 /* Ends every program that the test started. */
 void end_programs(void);
 

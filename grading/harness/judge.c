@@ -271,18 +271,30 @@ char *read_file(const char *name, size_t *length)
     return bytes;
 }
 
-const char *place_probe(const char *probe, const char *name, const char *script)
+/* Copies the program file `from` into the scratch folder. Returns the path of the copy. */
+static const char *copy_into_scratch(const char *from, const char *name)
 {
     size_t length;
-    const char *from = text("%s/grading/probe/%s/%s%s", run.build,
-                            run.system == UNIX ? "unix" : "win32", probe,
-                            program_suffix());
     char *bytes = read_whole(from, &length);
     if (bytes == NULL)
         kit_error("%s: %s", from, strerror(errno));
     const char *path = write_file(text("%s%s", name, program_suffix()), bytes, length,
                                   0755);
     free(bytes);
+    return path;
+}
+
+const char *copy_program(enum role role, const char *name)
+{
+    return copy_into_scratch(file_of(role, NULL), name);
+}
+
+const char *place_probe(const char *probe, const char *name, const char *script)
+{
+    const char *from = text("%s/grading/probe/%s/%s%s", run.build,
+                            run.system == UNIX ? "unix" : "win32", probe,
+                            program_suffix());
+    const char *path = copy_into_scratch(from, name);
     write_file(text("%s.script", name), script, strlen(script), 0644);
     return system_path(path);
 }
@@ -491,6 +503,8 @@ static void make_plans(const struct choices *choices)
 
     for (size_t i = 0; i < test_count; i++) {
         const struct test *test = tests[i];
+        if (test->win32_only && run.system != WIN32)
+            continue;
         if (test->only != NULL) {
             if (!guests)
                 add_plan(test, our_server, our_client, "");

@@ -255,7 +255,7 @@ static int pipe_end(int ends[2], int ours, int theirs)
 }
 
 /* The folder or file that plays `role`, and in a folder the program `name` or the role's. */
-static const char *file_of(enum role role, const char *name)
+const char *file_of(enum role role, const char *name)
 {
     const char *given = role == SERVER ? run.plan->server : run.plan->client;
     if (name == NULL)
@@ -309,7 +309,7 @@ static struct program *start_words(enum role role, struct start_options options,
         count++;
     va_end(again);
 
-    const char *file = file_of(role, options.name);
+    const char *file = options.file ? options.file : file_of(role, options.name);
     if (access(file, F_OK) == -1)
         fail_test("there is no program %s", file);
     char **words = command_for(file, count);

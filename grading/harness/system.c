@@ -173,6 +173,11 @@ const char *system_path(const char *path)
     return windows;
 }
 
+bool on_windows(void)
+{
+    return run.system == WIN32 && native;
+}
+
 const char *program_suffix(void)
 {
     return run.system == WIN32 ? ".exe" : "";
