@@ -59,6 +59,8 @@ struct line {
 
 static struct program *programs[MOST_PROGRAMS];
 static size_t program_count;
+/* The program that the test waits for, or waited for last: the report tells its story. */
+static struct program *subject;
 static struct line *lines;
 static size_t line_count, line_room;
 
@@ -517,6 +519,7 @@ static const char *await_line(struct program *program, const char *line, bool pa
 {
     double deadline = now() + run.limit;
     size_t looked = 0, seen = 0;
+    subject = program;
     for (;;) {
         const char *found = find_line(program, line, pattern, &looked);
         if (found != NULL)
@@ -568,6 +571,7 @@ char *receive_until(struct program *program, char end, size_t *length)
 {
     double deadline = now() + run.limit;
     struct stream *output = &program->outputs[0];
+    subject = program;
     for (size_t looked = output->taken;;) {
         char *found = looked == output->length
                           ? NULL
@@ -617,6 +621,7 @@ int wait_end(struct program *program)
 {
     double deadline = now() + run.limit;
     size_t seen = 0;
+    subject = program;
     while (program->handle != -1) {
         if (line_count > seen) {
             seen = line_count;
@@ -706,13 +711,24 @@ void expect_idle(struct program *program, double seconds, double percent)
 
 /* ---- For the report ----------------------------------------------------------------- */
 
+static bool in_report(const struct line *line)
+{
+    return subject == NULL || line->program == subject ||
+           strcmp(line->program->name, subject->name) != 0;
+}
+
 json_t *transcript(void)
 {
     json_t *all = json_array();
-    size_t first = line_count > LINES_IN_REPORT ? line_count - LINES_IN_REPORT : 0;
+    /* With several programs of one name about, only the one that the test waited for. */
+    size_t first = line_count, chosen = 0;
+    while (first > 0 && chosen < LINES_IN_REPORT)
+        chosen += in_report(&lines[--first]);
     if (first > 0)
         json_array_append_new(all, json_sprintf("... %zu earlier lines", first));
     for (size_t i = first; i < line_count; i++) {
+        if (!in_report(&lines[i]))
+            continue;
         const char *line = lines[i].text;
         size_t length = strlen(line) > 300 ? 300 : strlen(line);
         char *safe = printable(line, length);

@@ -381,6 +381,8 @@ TEST(odd_path, .judges = SERVER, .points = 1, .step = 3,
      .name = "the client's path may hold blanks and Cyrillic letters",
      .hint = "On Windows a path on a command line needs quotes, and the W functions.")
 {
+    /* Who forgets the quotes starts the program "my", with two arguments too many. */
+    place_probe("puppet", "my", "tell wrong\n");
     const char *puppet = place_probe("puppet", "my " CYRILLIC " client", "arguments\n");
     struct program *server = start(SERVER, "1", puppet, NULL);
     wait_line(server, "puppet: argument 1 is 1");
