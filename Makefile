@@ -37,7 +37,7 @@ endif
 endif
 
 .PHONY: all help setup doctor kit run check kit-check total mistakes experiment sanitize \
-        valgrind lint clean
+        valgrind lint clean fresh-results
 
 all: $(CHOSEN:%=all-%)
 
@@ -69,7 +69,15 @@ experiment: kit
 	@+$(if $(filter 1,$(words $(CHOSEN))),,echo "make experiment LAB=01 M=name" >&2; exit 2;) \
 	$(MAKE) -C labs/$(CHOSEN) experiment
 
+# The sum of what the checkers wrote to build/results, as the last line.
 check: $(CHOSEN:%=check-%) $(if $(LAB),,kit-check)
+	@awk '/^  "(passed|failed|skipped|errors)":/ { sum[$$1] += $$2 } \
+	    END { printf "total: %d passed, %d failed, %d skipped\n", sum["\"passed\":"], \
+	          sum["\"failed\":"] + sum["\"errors\":"], sum["\"skipped\":"] }' $(BUILD)/results/*.json
+
+$(LABS:%=check-%): | fresh-results
+fresh-results:
+	@rm -rf $(BUILD)/results
 mistakes: $(CHOSEN:%=mistakes-%)
 
 kit-check: kit

@@ -189,7 +189,7 @@ void wait_silence(struct program *program);
 bool is_running(struct program *program);
 
 /* Sends a UNIX signal (under Wine, SIGINT arrives as Ctrl-C). */
-void send_signal(struct program *program, int signal);
+void send_signal(struct program *program, int number);
 
 /* Kills the program at once, without its knowledge, and waits until it is gone. */
 void kill_program(struct program *program);

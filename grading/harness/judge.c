@@ -257,10 +257,16 @@ static char *read_whole(const char *path, size_t *length)
     if (file == -1 || fstat(file, &facts) == -1)
         return NULL;
     char *bytes = malloc((size_t)facts.st_size + 1);
-    ssize_t got = bytes == NULL ? -1 : read(file, bytes, (size_t)facts.st_size);
+    if (bytes == NULL)
+        kit_error("no memory for %s", path);
+    ssize_t got = read(file, bytes, (size_t)facts.st_size);
     close(file);
-    *length = got < 0 ? 0 : (size_t)got;
-    return got < 0 ? NULL : bytes;
+    if (got < 0) {
+        free(bytes);
+        return NULL;
+    }
+    *length = (size_t)got;
+    return bytes;
 }
 
 char *read_file(const char *name, size_t *length)
@@ -599,7 +605,8 @@ static int compare_failures(const char *must_fail, const json_t *results)
             unexpected++;
         }
     }
-    for (char *id = strtok(ids, ","); id != NULL; id = strtok(NULL, ",")) {
+    char *rest = ids;
+    for (char *id; (id = strtok_r(rest, ",", &rest)) != NULL;) {
         bool failed = false;
         json_array_foreach(results, i, result)
         {

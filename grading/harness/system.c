@@ -146,8 +146,8 @@ char **command_for(const char *path, size_t more)
     if (run.system == WIN32 && !native) {
         words[n++] = text("%s", wine_loader);
     } else if (prefix != NULL) {
-        for (char *word = strtok(text("%s", prefix), " ");
-             word != NULL && n < MOST_PREFIX_WORDS; word = strtok(NULL, " "))
+        char *rest = text("%s", prefix), *word;
+        while ((word = strtok_r(rest, " ", &rest)) != NULL && n < MOST_PREFIX_WORDS)
             words[n++] = word;
     }
     words[n] = text("%s", path);

@@ -295,7 +295,7 @@ json_t *who_waits(void)
                      threads > 1 ? ", another thread," : "", doing);
             if (strcmp(sentence, last) != 0)
                 json_array_append_new(sentences, json_string(sentence));
-            strcpy(last, sentence);
+            memcpy(last, sentence, sizeof last);
             free(words);
         }
         if (tasks != NULL)
@@ -411,8 +411,8 @@ static void census_of_sysv(json_t *findings, const char *table, int maker_column
     while (fgets(line, sizeof line, file) != NULL) {
         long values[12] = {0};
         int columns = 0;
-        for (char *word = strtok(line, " \t\n"); word != NULL && columns < 12;
-             word = strtok(NULL, " \t\n"))
+        char *rest = line, *word;
+        while (columns < 12 && (word = strtok_r(rest, " \t\n", &rest)) != NULL)
             values[columns++] = strtol(word, NULL, 10);
         int id = (int)values[1];
         pid_t maker = maker_column < 0 ? 0 : (pid_t)values[maker_column];

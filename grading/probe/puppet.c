@@ -95,7 +95,7 @@ static void inventory(void)
 /* Opens the file NAME.ending beside this program, NAME being its own without ".exe". */
 static FILE *open_beside(const char *ending, const wchar_t *mode)
 {
-    wchar_t path[4096];
+    wchar_t path[4096] = L"";
     DWORD length = GetModuleFileNameW(NULL, path, 4000);
     if (length < 4 || length == 4000)
         give_up("it does not know its own name");
