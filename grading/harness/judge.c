@@ -30,6 +30,7 @@
 #define LIMITS_PER_TEST 30 /* a whole test may last that many of them */
 #define MOST_TESTS 256
 #define MOST_PLANS (3 * MOST_TESTS)
+#define LONGEST_REASON 400
 #define BYTES_IN_REPORT 160 /* of a long message, this much around the first difference */
 
 struct run run;
@@ -96,6 +97,9 @@ _Noreturn void end_test(json_t *evidence, const char *verdict, const char *forma
     char *reason;
     if (vasprintf(&reason, format, values) == -1)
         abort();
+    /* libcheck ends the process over a message of more than 8 kB, and nobody reads as much. */
+    if (strlen(reason) > LONGEST_REASON)
+        memcpy(reason + LONGEST_REASON - 3, "...", sizeof "...");
     /* A reason may quote what a program printed, and JSON takes nothing but UTF-8. */
     json_object_set_new(evidence, "reason",
                         json_string(printable(reason, strlen(reason))));

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -78,6 +79,11 @@ double open_system(void)
         set_environment();
     }
     if (run.system == WIN32 && !native) {
+        /* Wine must have the page 0x7ffe0000, where Windows keeps its shared user data. Once
+         * in some thousand starts the kernel, which chooses addresses at random, has put a
+         * heap there, and the program dies before its main. So nothing is random here. */
+        personality(ADDR_NO_RANDOMIZE);
+
         /* A template, because making a prefix takes Wine seven seconds. */
         const char *given = getenv("WINE_TEMPLATE");
         const char *template = given != NULL ? text("%s/.", given)
