@@ -84,7 +84,7 @@ kit-check: kit
 	@+$(MAKE) -C grading check
 
 sanitize:
-	@+$(MAKE) $(CHOSEN:%=check-%) BUILD=$(BUILD)/sanitized \
+	@+SANITIZED=yes $(MAKE) $(CHOSEN:%=check-%) BUILD=$(BUILD)/sanitized \
 	    SANITIZE_UNIX="-fsanitize=address,undefined -fno-sanitize-recover=all" \
 	    SANITIZE_WIN32="-fsanitize=undefined -fsanitize-undefined-trap-on-error"
 

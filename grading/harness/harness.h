@@ -159,6 +159,9 @@ const char *wait_line(struct program *program, const char *format, ...)
 /* The same for a line that fits a pattern of fnmatch(3), which is taken as it is. */
 const char *wait_line_like(struct program *program, const char *pattern);
 
+/* The same for standard error alone, where failures are told. */
+const char *wait_error_like(struct program *program, const char *pattern);
+
 /* Whether such a line is there now, anywhere in the transcript. */
 bool printed_like(struct program *program, const char *pattern);
 
@@ -201,6 +204,15 @@ void kill_child(struct program *program, const char *name);
 /* Fails the test if the program and its children use the processor while nothing happens:
  * more than `percent` of one during `seconds` (the one place where time itself is measured). */
 void expect_idle(struct program *program, double seconds, double percent);
+
+/* How many descriptors the program has open, and how many bytes of memory it holds, now. */
+struct resources {
+    size_t descriptors, memory;
+};
+struct resources resources_of(struct program *program);
+
+/* Whether the programs run under valgrind or with sanitizers, where memory tells nothing. */
+bool instrumented(void);
 
 /* ---- The scratch folder and the probe ----------------------------------------------- */
 

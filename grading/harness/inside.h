@@ -116,6 +116,9 @@ bool runs_program(const struct process *process, const char *name);
 /* Processor time that our processes have used up to now, in seconds. */
 double processor_time(void);
 
+/* What the process `pid` has open and holds. */
+struct resources look_at_resources(pid_t pid);
+
 /* What each of our processes is doing: an array of sentences. */
 json_t *who_waits(void);
 

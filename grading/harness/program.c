@@ -498,16 +498,22 @@ static const char *ending_of(const struct program *program)
     return text("exited with code %d", WEXITSTATUS(program->status));
 }
 
+/* How a line is to be matched. */
+enum match { EXACTLY, PATTERN, PATTERN_ON_STDERR };
+
 /* The first line after the cursors that is `line` (or fits it, a pattern), or NULL. Lines
  * before `*looked` have been looked at. */
-static const char *find_line(struct program *program, const char *line, bool pattern,
+static const char *find_line(struct program *program, const char *line, enum match match,
                              size_t *looked)
 {
     for (; *looked < line_count; ++*looked) {
         struct line *candidate = &lines[*looked];
-        if (candidate->program == program && *looked >= candidate->stream->cursor &&
-            (pattern ? fnmatch(line, candidate->text, 0) == 0
-                     : strcmp(line, candidate->text) == 0)) {
+        bool stream_fits = match != PATTERN_ON_STDERR ||
+                           candidate->stream == &program->outputs[1];
+        if (candidate->program == program && stream_fits &&
+            *looked >= candidate->stream->cursor &&
+            (match != EXACTLY ? fnmatch(line, candidate->text, 0) == 0
+                              : strcmp(line, candidate->text) == 0)) {
             candidate->stream->cursor = *looked + 1;
             return candidate->text;
         }
@@ -515,25 +521,26 @@ static const char *find_line(struct program *program, const char *line, bool pat
     return NULL;
 }
 
-static const char *await_line(struct program *program, const char *line, bool pattern)
+static const char *await_line(struct program *program, const char *line, enum match match)
 {
     double deadline = now() + run.limit;
     size_t looked = 0, seen = 0;
     subject = program;
     for (;;) {
-        const char *found = find_line(program, line, pattern, &looked);
+        const char *found = find_line(program, line, match, &looked);
         if (found != NULL)
             return found;
         if (!has_output(program) && program->handle == -1)
             fail_test("the %s %s without a line %s%s", program->name, ending_of(program),
-                      pattern ? "like " : "", line);
+                      match != EXACTLY ? "like " : "", line);
         if (line_count > seen) { /* as long as lines come, it is not stuck */
             seen = line_count;
             deadline = now() + run.limit;
         }
         if (!pump(deadline, -1) && now() >= deadline)
             fail_test("waited %.0f seconds for a line %s%s; the %s %s", run.limit,
-                      pattern ? "like " : "", line, program->name, ending_of(program));
+                      match != EXACTLY ? "like " : "", line, program->name,
+                      ending_of(program));
     }
 }
 
@@ -545,12 +552,17 @@ const char *wait_line(struct program *program, const char *format, ...)
     if (vasprintf(&line, format, values) == -1)
         kit_error("no memory");
     va_end(values);
-    return await_line(program, line, false);
+    return await_line(program, line, EXACTLY);
 }
 
 const char *wait_line_like(struct program *program, const char *pattern)
 {
-    return await_line(program, pattern, true);
+    return await_line(program, pattern, PATTERN);
+}
+
+const char *wait_error_like(struct program *program, const char *pattern)
+{
+    return await_line(program, pattern, PATTERN_ON_STDERR);
 }
 
 size_t count_lines(struct program *program, const char *pattern)
@@ -707,6 +719,16 @@ void expect_idle(struct program *program, double seconds, double percent)
         fail_test(
             "while nothing happened the %s and its children used %.0f %% of a processor",
             program->name, used);
+}
+
+struct resources resources_of(struct program *program)
+{
+    return look_at_resources(program->pid);
+}
+
+bool instrumented(void)
+{
+    return getenv("PROGRAM_PREFIX") != NULL || getenv("SANITIZED") != NULL;
 }
 
 /* ---- For the report ----------------------------------------------------------------- */

@@ -13,7 +13,8 @@
  *     receive N       read standard input until N more NUL bytes have come
  *     drain           read standard input to its end
  *     close-input     close standard input; close-output: the other
- *     inventory       print every pipe that is open beside the three standard streams
+ *     inventory       print every descriptor (Windows: pipe) that is open beside the three
+ *                     standard streams, and whether SIGPIPE arrived ignored
  *     exit N          end with this exit code (the end of the script: 0)
  *
  * FILE is a name in the folder that the puppet runs in. Exit code 99: the script or the
@@ -108,6 +109,8 @@ static FILE *open_beside(const char *ending, const wchar_t *mode)
 
 #else
 
+static bool sigpipe_was_ignored;
+
 static size_t put(const char *bytes, size_t length)
 {
     ssize_t written = write(STDOUT_FILENO, bytes, length);
@@ -141,6 +144,10 @@ static void shut(bool input)
 static void inventory(void)
 {
     int count = 0;
+    if (sigpipe_was_ignored) {
+        say(stderr, "puppet: extra: the signal SIGPIPE arrived ignored");
+        count++;
+    }
     DIR *folder = opendir("/proc/self/fd");
     if (folder == NULL)
         give_up("/proc/self/fd cannot be read");
@@ -266,7 +273,7 @@ static void obey(char *line, int argc, char *argv[])
 int main(int argc, char *argv[])
 {
 #ifndef _WIN32
-    signal(SIGPIPE, SIG_IGN);
+    sigpipe_was_ignored = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
 #endif
     FILE *file = open_beside("script", READ);
     if (file == NULL)

@@ -282,7 +282,7 @@ TEST(any_byte, .judges = SERVER, .points = 1, .step = 5,
 }
 
 TEST(hundred_thousand, .judges = SERVER, .points = 1, .step = 5,
-     .name = "100,000 messages come back in order",
+     .name = "100,000 messages come back in order, and leave no memory or handle in use",
      .hint = "Nothing may grow, or slow down, with the number of messages served.")
 {
     char *bytes = malloc((size_t)MAX_COUNT * MESSAGE_ROOM), *script = malloc(64 * 1000);
@@ -296,13 +296,31 @@ TEST(hundred_thousand, .judges = SERVER, .points = 1, .step = 5,
         write_file(text("bytes%d", bunch), bytes + first, length - first, 0644);
         written += (size_t)sprintf(script + written, "send bytes%d\nreceive %d\n", bunch,
                                    MAX_COUNT / 1000);
+        if (bunch == 99 || bunch == 999)
+            written += (size_t)sprintf(script + written, "tell bunch %d\n", bunch);
     }
+    sprintf(script + written, "drain\n");
     struct program *server = start_with_puppet("100000", script);
-    expect_end(server, 0);
+    wait_line(server, "puppet: bunch 99");
+    struct resources early = resources_of(server);
+    wait_line(server, "puppet: bunch 999");
+    struct resources late = resources_of(server);
+    kill_child(server, "client");
+    wait_line(server, "server: done");
+    wait_end(server);
     expect_echo("the echo of 100,000 messages", bytes, length);
     if (count_lines(server, "server: received \"message num *\"") != MAX_COUNT)
         fail_test("the transcript tells of %zu messages, not of 100,000",
                   count_lines(server, "server: received \"message num *\""));
+    if (late.descriptors > early.descriptors + 8)
+        fail_test(
+            "after 10,000 messages the server had %zu descriptors open, after 100,000 "
+            "it has %zu",
+            early.descriptors, late.descriptors);
+    if (!instrumented() && late.memory > early.memory + 2 * MEGABYTE)
+        fail_test(
+            "after 10,000 messages the server held %zu kB, after 100,000 it holds %zu",
+            early.memory / 1024, late.memory / 1024);
 }
 
 TEST(
@@ -333,20 +351,23 @@ TEST(half_close, .judges = SERVER, .points = 2, .step = 6,
     expect_echo("the echo", bytes, strlen(bytes) + 1);
 }
 
-TEST(
-    middle_of_message, .judges = SERVER, .points = 1, .step = 5,
-    .name = "a client that leaves in the middle of a message is told of, and not echoed",
-    .hint =
-        "Bytes behind the last NUL are no message: one line on standard error, exit code 1.")
+TEST(middle_of_message, .judges = SERVER, .points = 1, .step = 5,
+     .name =
+         "a client that leaves in the middle of a message is told of, on standard error",
+     .hint = "Bytes behind the last NUL are no message: one line, and exit code 1.")
 {
     write_file("bytes", "whole\0half", 10, 0644);
     struct program *server = start_with_puppet("1", "send bytes\nreceive 1\n");
     wait_line(server, "server: received \"whole\"");
-    wait_line_like(server, "server: *middle*");
+    wait_error_like(server, "server: *");
     expect_end(server, 1);
-    expect_echo("the echo", "whole", 6);
     if (printed_like(server, "server: received \"half*"))
         fail_test("half a message is in the transcript as if it were one");
+    /* Whoever sends back each byte as it comes has sent the half, too. */
+    size_t length;
+    char *received = read_file("client.received", &length);
+    expect_bytes("the echo", NULL, 0, "whole\0half", length > 6 ? 10 : 6, received,
+                 length);
 }
 
 TEST(
@@ -425,10 +446,10 @@ TEST(
         "server.")
 {
     struct program *server = start(SERVER, "1", "no-such-program", NULL);
-    wait_line_like(server, "server: *error 2: *"); /* on both systems: no such file */
+    wait_error_like(server, "server: *error 2: *"); /* on both systems: no such file */
     expect_end(server, 1);
     wait_silence(server);
-    if (count_lines(server, "server: ready") != 1)
+    if (count_lines(server, "server: ready") > 1)
         fail_test("\"server: ready\" was printed %zu times",
                   count_lines(server, "server: ready"));
 }
@@ -476,7 +497,7 @@ TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
     static const char *const wrong[] = {"ten", "-1", "100001", "", "1x"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct program *server = start(SERVER, wrong[i], NULL);
-        wait_line_like(server, "usage: *");
+        wait_error_like(server, "usage: *");
         expect_end(server, 2);
     }
     expect_end(start(SERVER, "1", "a", "b", NULL), 2);
@@ -613,8 +634,9 @@ TEST(server_closes, .judges = CLIENT, .points = 2, .step = 4,
     expect_message(client, 1);
     reply_with(client, token());
     expect_message(client, 2);
+    wait_line(client, "client: sent \"message num 2\"");
     close_input(client);
-    wait_line_like(client, "client: *clos*");
+    wait_error_like(client, "client: *");
     expect_end(client, 1);
     if (printed_like(client, "client: done"))
         fail_test("the client says \"done\", with three messages unsent");
@@ -641,7 +663,7 @@ TEST(server_deaf, .judges = CLIENT, .points = 1, .step = 3,
     expect_message(client, 1);
     close_output(client);
     send_bytes(client, "ok", 3);
-    wait_line_like(client, "client: *error *");
+    wait_error_like(client, "client: *error *");
     expect_end(client, 1);
 }
 
@@ -663,7 +685,7 @@ TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,
     static const char *const wrong[] = {"ten", "-1", "100001", "", "1x"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct program *client = start(CLIENT, wrong[i], NULL);
-        wait_line_like(client, "usage: *");
+        wait_error_like(client, "usage: *");
         expect_end(client, 2);
     }
     expect_end(start(CLIENT, "1", "2", NULL), 2);
