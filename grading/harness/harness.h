@@ -19,7 +19,9 @@
  * program under test is to blame, with "error" where the kit is. None returns an error code.
  * Each waits for an event, never for a time; the limit is generous, in seconds, scaled at the
  * start of the run to the speed of the machine, and reaching it is a failure that tells who
- * was waiting for what.
+ * was waiting for what. It starts anew with every line that comes, but not for ever: a whole
+ * test may last as long as 30 such waits. A program that cannot be started, because there is
+ * no such file or it is no program, fails the test too.
  */
 #ifndef HARNESS_H
 #define HARNESS_H
@@ -67,7 +69,8 @@ void enlist(const struct test *test);
 
 /* Runs the tests that the command line asks for. `lab` is the lab's folder ("01-anon-pipes"),
  * `title` its subject, `conversation` what --run shows. Returns the exit code of the process:
- * 0 all passed (or skipped), 1 something failed, 2 usage, 3 the kit itself failed. */
+ * 0 all passed (or skipped), 1 something failed, 2 wrong usage, or no test fits, 3 the kit
+ * itself failed, if only in one test. With --must-fail: 0 if just those tests failed. */
 int check_main(int argc, char *argv[], const char *lab, const char *title,
                void (*conversation)(void));
 
@@ -116,11 +119,16 @@ struct start_options {
     const char *name; /* which program instead of the role's own: "capacity" */
     const char *file; /* or which file: a path that copy_program() has returned */
     const char *const
-        *environment;    /* "NAME=value", NULL at the end: added to the usual */
-    bool terminal_input; /* standard input is a terminal (pseudo-terminal), else a pipe */
-    bool terminal_output; /* standard output and error are that terminal, else pipes */
-    bool closed_input;    /* standard input is at its end from the start */
-    size_t output_limit;  /* bytes kept of each output, 0 for the usual 16 MiB */
+        *environment; /* "NAME=value", NULL at the end: added to the usual */
+    bool
+        terminal_input; /* standard input is a terminal (pseudo-terminal), else a pipe; it
+                            does not echo what is typed, but a console does */
+    bool
+        terminal_output; /* standard output and error are that terminal, else pipes; under
+                             Wine lines are taken out of what it paints there */
+    bool closed_input;   /* standard input is at its end from the start */
+    size_t output_limit; /* bytes kept of each output, 0 for the usual 16 MiB; the rest is
+                             read and thrown away, and the report says so */
 };
 
 /* Starts the program that plays `role` (SERVER or CLIENT) with the arguments given, NULL at
@@ -144,7 +152,8 @@ void trickle_bytes(struct program *program, const void *bytes, size_t length);
 /* As send_bytes, but a closed input ends the sending. Returns how many bytes went out. */
 size_t offer_bytes(struct program *program, const void *bytes, size_t length);
 
-/* Closes the program's standard input: it will read the end of file. */
+/* Closes the program's standard input: it will read the end of file. On a terminal the key
+ * for that is typed (Ctrl-D, on a console Ctrl-Z and Enter), at the beginning of a line. */
 void close_input(struct program *program);
 
 /* Closes our reading end of its standard output: whatever it writes there next fails. */
@@ -162,7 +171,8 @@ const char *wait_line_like(struct program *program, const char *pattern);
 /* The same for standard error alone, where failures are told. */
 const char *wait_error_like(struct program *program, const char *pattern);
 
-/* Whether such a line is there now, anywhere in the transcript. */
+/* Whether such a line is there now, anywhere in the transcript. A line with a NUL byte in it
+ * is equal to no line, and fits no pattern. */
 bool printed_like(struct program *program, const char *pattern);
 
 /* How many lines that fit the pattern are there now. */
@@ -178,14 +188,15 @@ const char *output_of(struct program *program, size_t *length);
 /* The same for standard error. */
 const char *errors_of(struct program *program, size_t *length);
 
-/* Waits for the program's end. Returns its exit code, or 128 + the signal that ended it. */
+/* Waits for the program's end. Returns its exit code, or 128 + the signal that ended it. Under
+ * Wine an exit code is what UNIX leaves of it, the low 8 bits: 5 for an access violation. */
 int wait_end(struct program *program);
 
 /* Waits for the program's end and fails the test unless it ended with `code`. */
 void expect_end(struct program *program, int code);
 
 /* Waits until nobody holds the program's standard error any more: it and whoever inherited
- * it have ended. */
+ * it have ended, or closed it. */
 void wait_silence(struct program *program);
 
 /* Whether the program is still running. */
@@ -197,8 +208,8 @@ void send_signal(struct program *program, int number);
 /* Kills the program at once, without its knowledge, and waits until it is gone. */
 void kill_program(struct program *program);
 
-/* Kills the child of `program` that runs the executable `name` ("client"), wherever it is
- * in the tree of processes, and waits until it is gone. */
+/* Kills every other process of this test that runs the executable `name` ("client"), whoever
+ * its parent is by now, and waits until it is gone; fails the test if there is none. */
 void kill_child(struct program *program, const char *name);
 
 /* Fails the test if the program and its children use the processor while nothing happens:

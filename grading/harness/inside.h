@@ -7,9 +7,12 @@
  *     watch.c    look at processes from outside: who waits, who is left
  *     report.c   verdicts for people and as JSON
  *
- * A run has two kinds of processes: the runner, which reads the command line and reports, and
- * for each test a child of it, forked by libcheck, in which the test runs. The child hands its
- * verdict and its evidence over in a file. Memory of the child is freed by its end.
+ * A run has three kinds of processes. The keeper makes the run's folder, waits, and cleans up
+ * when the run is over, however it ended: by Ctrl-C, too, or by a crash of ours. The runner, its
+ * child, reads the command line and reports. For each test there is a child of the runner,
+ * forked by libcheck, in which the test runs; it hands its verdict and its evidence over in a
+ * file in memory, where no program under test can reach them by a name. Memory of a test is
+ * freed by its end.
  */
 #ifndef INSIDE_H
 #define INSIDE_H
@@ -17,6 +20,9 @@
 #include <jansson.h>
 
 #include "harness.h"
+
+/* A whole test may last as long as that many waits. */
+#define LIMITS_PER_TEST 30
 
 /* One test with the programs that play in it. */
 struct plan {
@@ -99,11 +105,13 @@ int run_command(const char *const words[]);
 
 struct process {
     pid_t pid, parent;
-    char state;      /* as in proc(5): R, S, Z ... */
-    char words[200]; /* its command line, or [name] */
+    char state;        /* as in proc(5): R, S, Z ... */
+    char words[200];   /* the beginning of its command line, or [name] */
+    char program[256]; /* the name of the file that it runs, without the folder */
 };
 
-/* Notes the processes below the runner that belong to the system itself (wineserver). */
+/* Notes what is there before the first test: the processes below the runner, which belong to
+ * the system itself (wineserver), and what stands in the folders that a census looks into. */
 void note_baseline(void);
 
 /* The living processes below the runner but the test's own and the baseline; returns how
@@ -123,8 +131,14 @@ struct resources look_at_resources(pid_t pid);
 json_t *who_waits(void);
 
 /* Removes whatever the test left: processes, and IPC objects. Returns an array of sentences,
- * one for each; empty is good. Waits a little for processes that are about to end. */
+ * one for each; empty is good. Waits a little for processes that are about to end. Without a
+ * private room only what has the run's mark in its name is told from what others have, and
+ * objects of System V, which have no names, are not looked at; nor are message queues where
+ * nothing is mounted at /dev/mqueue. */
 json_t *take_census(void);
+
+/* Kills every process below the runner, the system's own too, and reaps those it can. */
+void kill_all(void);
 
 /* Removes a folder and all that is in it. */
 void remove_tree(const char *path);
@@ -146,6 +160,6 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
 void report_end(const struct totals *totals);
 
 /* Prints one line of a program, for --run. */
-void show_line(const char *program, const char *line);
+void show_line(const char *program, const char *line, size_t length);
 
 #endif

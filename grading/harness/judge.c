@@ -17,21 +17,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "say.h"
 
-#define USUAL_LIMIT 10.0   /* seconds that one wait may last on a usual machine */
-#define LIMITS_PER_TEST 30 /* a whole test may last that many of them */
+#define USUAL_LIMIT 10.0 /* seconds that one wait may last on a usual machine */
 #define MOST_TESTS 256
 #define MOST_PLANS (3 * MOST_TESTS)
-#define LONGEST_REASON 400
 #define BYTES_IN_REPORT 160 /* of a long message, this much around the first difference */
+#define BYTES_OF_REASON 1000
+#define LONGEST_LIMIT 3600
 
 struct run run;
 
@@ -56,12 +57,8 @@ enum system under_test(void)
 
 /* ---- How a test ends ---------------------------------------------------------------- */
 
-static const char *evidence_path(void)
-{
-    static char path[96];
-    snprintf(path, sizeof path, "%s/evidence.json", run.folder);
-    return path;
-}
+/* The file in memory through which a test hands its evidence to the runner. */
+static int evidence_file = -1;
 
 char *printable(const char *bytes, size_t length)
 {
@@ -87,8 +84,9 @@ char *printable(const char *bytes, size_t length)
 static void hand_over(json_t *evidence, const char *verdict)
 {
     json_object_set_new(evidence, "verdict", json_string(verdict));
-    if (json_dump_file(evidence, evidence_path(), JSON_INDENT(1)) == -1)
-        fprintf(stderr, "check: %s: %s\n", evidence_path(), strerror(errno));
+    if (ftruncate(evidence_file, 0) == -1 || lseek(evidence_file, 0, SEEK_SET) == -1 ||
+        json_dumpfd(evidence, evidence_file, 0) == -1)
+        fprintf(stderr, "check: the evidence is lost: %s\n", strerror(errno));
 }
 
 _Noreturn void end_test(json_t *evidence, const char *verdict, const char *format,
@@ -97,12 +95,15 @@ _Noreturn void end_test(json_t *evidence, const char *verdict, const char *forma
     char *reason;
     if (vasprintf(&reason, format, values) == -1)
         abort();
-    /* libcheck ends the process over a message of more than 8 kB, and nobody reads as much. */
-    if (strlen(reason) > LONGEST_REASON)
-        memcpy(reason + LONGEST_REASON - 3, "...", sizeof "...");
-    /* A reason may quote what a program printed, and JSON takes nothing but UTF-8. */
+    /* A reason may quote what a program printed, and JSON takes nothing but UTF-8. Nobody reads
+     * a megabyte of it; libcheck, which ends the process over 8 kB, gets the verdict alone. */
+    size_t length = strlen(reason);
     json_object_set_new(evidence, "reason",
-                        json_string(printable(reason, strlen(reason))));
+                        json_sprintf("%s%s",
+                                     printable(reason, length > BYTES_OF_REASON
+                                                           ? BYTES_OF_REASON
+                                                           : length),
+                                     length > BYTES_OF_REASON ? " ..." : ""));
     if (strcmp(verdict, "failed") == 0) {
         json_object_set_new(evidence, "waiting", who_waits());
         json_object_set_new(evidence, "transcript", transcript());
@@ -110,8 +111,8 @@ _Noreturn void end_test(json_t *evidence, const char *verdict, const char *forma
     hand_over(evidence, verdict);
     end_programs();
     if (strcmp(verdict, "skipped") == 0)
-        exit(EXIT_SUCCESS); /* libcheck knows no skipping: to it, this test has passed */
-    ck_abort_msg("%s", reason);
+        exit(EXIT_SUCCESS); /* libcheck knows no skipping; the evidence tells */
+    ck_abort_msg("%s", verdict);
 }
 
 void fail_test(const char *format, ...)
@@ -150,8 +151,15 @@ static json_t *excerpt(const void *bytes, size_t length, size_t where)
     if (first > length)
         first = length, shown = 0;
     char *safe = quoted((const char *)bytes + first, shown);
-    char *before = quoted((const char *)bytes + first,
-                          where >= first && where <= first + shown ? where - first : 0);
+    /* The mark stands under a whole character, though the bytes may differ inside of it. */
+    size_t marked = first;
+    for (size_t size; where <= first + shown && marked < where; marked += size) {
+        size = utf8_length((const unsigned char *)bytes + marked, first + shown - marked);
+        size = size == 0 ? 1 : size;
+        if (marked + size > where)
+            break;
+    }
+    char *before = quoted((const char *)bytes + first, marked - first);
     json_t *object = json_pack("{s:s, s:I, s:I, s:I}", "text", safe, "bytes",
                                (json_int_t)length, "from", (json_int_t)first, "mark",
                                (json_int_t)strlen(before) - 1);
@@ -256,7 +264,8 @@ const char *write_file(const char *name, const void *bytes, size_t length, mode_
 
 static char *read_whole(const char *path, size_t *length)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    /* Not to wait: a program under test may have made a FIFO of that name. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat facts;
     if (file == -1 || fstat(file, &facts) == -1)
         return NULL;
@@ -320,6 +329,7 @@ static void seed_for(const struct plan *plan)
 
 START_TEST(run_plan)
 {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the runner */
     /* A program that closes its input while we write to it is an event, not our end. */
     signal(SIGPIPE, SIG_IGN);
     run.plan = &plans[_i];
@@ -335,29 +345,44 @@ static void make_scratch(void)
     remove_tree(run.scratch);
     if (mkdir(run.scratch, 0700) == -1)
         kit_error("%s: %s", run.scratch, strerror(errno));
-    unlink(evidence_path());
+}
+
+/* What the test has handed over, or NULL. */
+static json_t *load_evidence(void)
+{
+    lseek(evidence_file, 0, SEEK_SET);
+    json_t *evidence = json_loadfd(evidence_file, 0, NULL);
+    if (json_is_string(json_object_get(evidence, "verdict")))
+        return evidence;
+    json_decref(evidence);
+    return NULL;
 }
 
 /* Runs plan `number` under libcheck. Returns what it handed over, with a verdict always. */
 static json_t *judge(size_t number)
 {
     make_scratch();
+    if (ftruncate(evidence_file, 0) == -1)
+        kit_error("ftruncate: %s", strerror(errno));
     Suite *suite = suite_create(run.lab);
     TCase *one = tcase_create(plans[number].test->id);
-    tcase_set_timeout(one, run.limit * LIMITS_PER_TEST);
+    /* The harness ends a test that takes too long; if it does not, libcheck does. */
+    tcase_set_timeout(one, run.limit * LIMITS_PER_TEST + USUAL_LIMIT);
     tcase_add_loop_test(one, run_plan, (int)number, (int)number + 1);
     suite_add_tcase(suite, one);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_FORK);
     srunner_run_all(runner, CK_SILENT);
 
-    json_t *evidence = json_load_file(evidence_path(), 0, NULL);
+    json_t *evidence = load_evidence();
     TestResult **results = srunner_results(runner);
     if (evidence == NULL) {
         /* The test's own process has ended before its time: that is the kit's failure. */
+        const char *message = text("the test's own process has given no verdict: %s",
+                                   srunner_ntests_run(runner) > 0 ? tr_msg(results[0])
+                                                                  : "it did not run");
         evidence = json_pack("{s:s, s:s}", "verdict", "error", "reason",
-                             srunner_ntests_run(runner) > 0 ? tr_msg(results[0])
-                                                            : "did not run");
+                             printable(message, strlen(message)));
     }
     free(results);
     srunner_free(runner);
@@ -459,6 +484,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
+    char *end;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
         case 's':
@@ -472,7 +498,13 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         case 'S': choices->server = optarg; break;
         case 'C': choices->client = optarg; break;
         case 't': choices->only = optarg; break;
-        case 'e': run.seed = strtoull(optarg, NULL, 0); break;
+        case 'e':
+            run.seed = strtoull(optarg, &end, 0);
+            if (*end != '\0' || end == optarg) {
+                fprintf(stderr, "check: %s is no seed\n", optarg);
+                exit(2);
+            }
+            break;
         case 'j': choices->json = optarg; break;
         case 'm': choices->must_fail = optarg; break;
         case 'l': choices->limit = strtod(optarg, NULL); break;
@@ -484,7 +516,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         default: usage(stderr); exit(2);
         }
     }
-    if (optind != argc || choices->limit <= 0) {
+    if (optind != argc || !(choices->limit > 0 && choices->limit <= LONGEST_LIMIT)) {
         usage(stderr);
         exit(2);
     }
@@ -548,11 +580,14 @@ static bool chosen(const struct choices *choices, const struct plan *plan)
 
 static void open_run(void)
 {
+    run.runner = getpid();
     const char *private = getenv("PRIVATE_ROOM");
     run.private_room = private != NULL && strcmp(private, "yes") == 0;
-    run.runner = getpid();
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
         kit_error("prctl: %s", strerror(errno));
+    evidence_file = memfd_create("evidence", MFD_CLOEXEC);
+    if (evidence_file == -1)
+        kit_error("memfd_create: %s", strerror(errno));
 
     /* build/labs/LAB/check knows by its own place where build/ is. */
     char self[4096];
@@ -570,17 +605,7 @@ static void open_run(void)
     random_state = run.seed;
     random_word(run.mark, 5);
 
-    strcpy(run.folder, "/tmp/ipclab.XXXXXX");
-    if (mkdtemp(run.folder) == NULL)
-        kit_error("mkdtemp: %s", strerror(errno));
-    snprintf(run.scratch, sizeof run.scratch, "%s/scratch", run.folder);
     make_scratch();
-}
-
-static void close_run(void)
-{
-    close_system();
-    remove_tree(run.folder);
 }
 
 /* Whether `id` is one of the comma-separated `ids`. */
@@ -643,7 +668,6 @@ static void count_result(struct totals *totals, const json_t *result)
 static json_t *run_plans(const struct choices *choices, struct totals *totals)
 {
     json_t *results = json_array();
-    all_findings = json_array();
     report_start();
     for (size_t i = 0; i < plan_count; i++) {
         if (!chosen(choices, &plans[i]))
@@ -701,21 +725,15 @@ static int show_conversation(void (*conversation)(void))
     return strcmp(verdict, "skipped") == 0 ? 0 : 1;
 }
 
-int check_main(int argc, char *argv[], const char *lab, const char *title,
-               void (*conversation)(void))
+/* What the runner does. Returns the exit code of the run. */
+static int run_all(const struct choices *options, void (*conversation)(void))
 {
-    struct choices choices = {.limit = USUAL_LIMIT};
+    struct choices choices = *options;
     struct totals totals = {0};
-    run.lab = lab;
-    run.title = title;
-    run.command = text("make check LAB=%.2s", lab);
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    read_options(argc, argv, &choices);
     open_run();
     make_plans(&choices);
     if (choices.list) {
         list_tests();
-        remove_tree(run.folder);
         return 0;
     }
     run.limit = choices.limit * open_system();
@@ -737,6 +755,84 @@ int check_main(int argc, char *argv[], const char *lab, const char *title,
             code = 2;
         }
     }
-    close_run();
+    close_system();
     return code;
+}
+
+/* ---- The keeper --------------------------------------------------------------------- */
+
+/* Waits for the end of `runner`, which a signal that asks us to end brings about at once.
+ * Returns that signal, or 0, and in `*status` how the runner ended. */
+static int await_runner(pid_t runner, const sigset_t *signals, int *status)
+{
+    int interruption = 0;
+    while (waitpid(runner, status, WNOHANG) != runner) {
+        int number = sigwaitinfo(signals, NULL);
+        if (number > 0 && number != SIGCHLD) {
+            interruption = number;
+            kill(runner, SIGKILL);
+        }
+    }
+    return interruption;
+}
+
+int check_main(int argc, char *argv[], const char *lab, const char *title,
+               void (*conversation)(void))
+{
+    struct choices choices = {.limit = USUAL_LIMIT};
+    run.lab = lab;
+    run.title = title;
+    run.command = text("make check LAB=%.2s", lab);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    read_options(argc, argv, &choices);
+
+    /* Where a standard stream is closed, a pipe of ours must not take its number. */
+    int null;
+    do {
+        null = open("/dev/null", O_RDWR);
+    } while (null >= 0 && null <= STDERR_FILENO);
+    close(null);
+
+    static const int requests[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t signals, before;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        struct sigaction usual;
+        sigaction(requests[i], NULL, &usual);
+        if (usual.sa_handler != SIG_IGN) /* as nohup would have it */
+            sigaddset(&signals, requests[i]);
+    }
+    sigprocmask(SIG_BLOCK, &signals, &before);
+
+    run.runner = getpid(); /* for the time being, and for kill_all() */
+    strcpy(run.folder, "/tmp/ipclab.XXXXXX");
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1 || mkdtemp(run.folder) == NULL)
+        kit_error("%s: %s", run.folder, strerror(errno));
+    snprintf(run.scratch, sizeof run.scratch, "%s/scratch", run.folder);
+
+    pid_t runner = fork();
+    if (runner == -1)
+        kit_error("fork: %s", strerror(errno));
+    if (runner == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the keeper */
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        exit(run_all(&choices, conversation));
+    }
+
+    int status;
+    int interruption = await_runner(runner, &signals, &status);
+    kill_all();
+    remove_tree(run.folder);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (interruption !=
+        0) { /* whoever started us shall see that we did not end by ourselves */
+        signal(interruption, SIG_DFL);
+        raise(interruption);
+    }
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    fprintf(stderr, "check: the checker itself was ended by signal %d\n",
+            WTERMSIG(status));
+    return 3;
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,7 +28,12 @@
 
 #define USUAL_OUTPUT_LIMIT ((size_t)16 << 20)
 #define MOST_PROGRAMS 2048
+#define MOST_LINES \
+    ((size_t)1 << 20) /* of a test; a flood of them must not fill the memory */
 #define LINES_IN_REPORT 24
+#define BYTES_IN_REPORT 300 /* of one line */
+#define END_OF_FILE "\x04"  /* what is typed on a terminal at the end of input: Ctrl-D, */
+#define END_OF_FILE_WIN32 "\x1A\r" /* and on a console: Ctrl-Z and Enter */
 
 /* One output of a program: all bytes that came, and how far they were cut into lines. */
 struct stream {
@@ -47,7 +53,10 @@ struct program {
     int input;                /* -1 when closed */
     struct stream outputs[2]; /* standard output, standard error */
     size_t output_limit;
-    int status; /* as by waitpid(2), once it has been reaped */
+    bool terminal;   /* its input is a terminal */
+    bool painted;    /* Wine paints its output on a terminal */
+    bool one_output; /* standard error is where standard output is */
+    int status;      /* as by waitpid(2), once it has been reaped */
     bool reaped;
 };
 
@@ -55,6 +64,7 @@ struct line {
     struct program *program;
     struct stream *stream;
     char *text;
+    size_t length; /* the text may have NUL bytes in it */
 };
 
 static struct program *programs[MOST_PROGRAMS];
@@ -62,7 +72,7 @@ static size_t program_count;
 /* The program that the test waits for, or waited for last: the report tells its story. */
 static struct program *subject;
 static struct line *lines;
-static size_t line_count, line_room;
+static size_t line_count, line_room, lines_lost;
 
 /* ---- Time --------------------------------------------------------------------------- */
 
@@ -81,9 +91,34 @@ static int milliseconds_until(double deadline)
 
 /* ---- Lines -------------------------------------------------------------------------- */
 
+/* Wine shows a console on a terminal by painting it: a control sequence here and there, and a
+ * blank as a move of the cursor. Turns such a line into its text; returns its length. */
+static size_t unpaint(char *line, size_t length)
+{
+    size_t out = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (line[i] != '\033' || i + 1 >= length || line[i + 1] != '[') {
+            line[out++] = line[i];
+            continue;
+        }
+        size_t end = i + 2;
+        while (end < length && ((line[end] >= '0' && line[end] <= '?')))
+            end++;
+        int number = atoi(line + i + 2);
+        for (int n = 0; end < length && line[end] == 'C' && n < number && out < end; n++)
+            line[out++] = ' ';
+        i = end;
+    }
+    return out;
+}
+
 static void add_line(struct program *program, struct stream *stream, const char *bytes,
                      size_t length)
 {
+    if (line_count == MOST_LINES) {
+        lines_lost++;
+        return;
+    }
     if (length > 0 &&
         bytes[length - 1] == '\r') /* standard output in Windows' text mode */
         length--;
@@ -96,9 +131,12 @@ static void add_line(struct program *program, struct stream *stream, const char 
         kit_error("no memory for the transcript");
     memcpy(copy, bytes, length);
     copy[length] = '\0';
-    lines[line_count++] = (struct line){program, stream, copy};
+    if (program->painted)
+        length = unpaint(copy, length);
+    copy[length] = '\0';
+    lines[line_count++] = (struct line){program, stream, copy, length};
     if (run.show)
-        show_line(program->name, copy);
+        show_line(program->name, copy, length);
 }
 
 static void cut_lines(struct program *program, struct stream *stream)
@@ -147,8 +185,9 @@ static void read_stream(struct program *program, struct stream *stream)
     }
     if (length == -1 && (errno == EAGAIN || errno == EINTR))
         return;
-    /* The end; a terminal tells it by EIO. A last line may lack its newline. */
-    if (stream->cut < stream->length)
+    /* The end; a terminal tells it by EIO. A last line may lack its newline; but what the
+     * limit has cut off is no line. */
+    if (stream->cut < stream->length && stream->lost == 0)
         add_line(program, stream, stream->bytes + stream->cut,
                  stream->length - stream->cut);
     stream->cut = stream->length;
@@ -202,7 +241,13 @@ static void reap(void)
 static bool pump(double deadline, int writer)
 {
     static struct pollfd events[3 * MOST_PROGRAMS + 2];
+    static double whole_test;
     size_t count = 0;
+    if (whole_test == 0)
+        whole_test = now() + run.limit * LIMITS_PER_TEST;
+    if (now() > whole_test)
+        fail_test("the whole test has taken %.0f seconds, and comes to no end",
+                  run.limit * LIMITS_PER_TEST);
     for (size_t i = 0; i < program_count; i++) {
         for (int s = 0; s < 2; s++)
             if (programs[i]->outputs[s].fd != -1)
@@ -235,13 +280,14 @@ static bool pump(double deadline, int writer)
     return now() < deadline;
 }
 
-/* Reads what the outputs of `program` hold by now, without waiting. */
+/* Reads what the outputs of `program` hold by now, without waiting. Several times, for a
+ * terminal gives little at once; but not for ever, for somebody may write without end. */
 static void drain(struct program *program)
 {
     for (int s = 0; s < 2; s++) {
         struct stream *stream = &program->outputs[s];
         struct pollfd event = {stream->fd, POLLIN, 0};
-        while (stream->fd != -1 && poll(&event, 1, 0) > 0)
+        for (int i = 0; i < 64 && stream->fd != -1 && poll(&event, 1, 0) > 0; i++)
             read_stream(program, stream);
     }
 }
@@ -271,8 +317,22 @@ const char *path_of(enum role role, const char *name)
     return system_path(file_of(role, name));
 }
 
-/* In the child: from here to exec nothing may print, and a failure is exit code 126. */
-_Noreturn static void become(char **words, const int streams[3], int terminal,
+/* Why a child could not become the program. */
+struct excuse {
+    int error;           /* errno */
+    const char *failing; /* the call that failed; NULL for exec */
+};
+
+_Noreturn static void excuse_self(int report, const char *failing)
+{
+    struct excuse excuse = {errno, failing};
+    (void)!write(report, &excuse, sizeof excuse);
+    _exit(126);
+}
+
+/* In the child: from here to exec nothing may print; a failure goes through the pipe `report`,
+ * which exec closes. */
+_Noreturn static void become(char **words, const int streams[3], int terminal, int report,
                              const struct start_options *options, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the test */
@@ -281,10 +341,10 @@ _Noreturn static void become(char **words, const int streams[3], int terminal,
     /* A session of its own: libcheck kills the test's process group, before the census. */
     setsid();
     if (terminal != -1 && ioctl(terminal, TIOCSCTTY, 0) == -1)
-        _exit(126);
+        excuse_self(report, "TIOCSCTTY");
     for (int i = 0; i < 3; i++)
         if (dup2(streams[i], i) == -1)
-            _exit(126);
+            excuse_self(report, "dup2");
     syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC: exec may still fail */);
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
@@ -295,10 +355,65 @@ _Noreturn static void become(char **words, const int streams[3], int terminal,
     for (const char *const *more = options->environment; more != NULL && *more != NULL;
          more++)
         putenv((char *)*more);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     if (chdir(run.scratch) == -1)
-        _exit(126);
-    execvp(words[0], words);
-    _exit(126);
+        excuse_self(report, "chdir");
+    /* A path is not for execvp, which gives to the shell what is no program. */
+    if (strchr(words[0], '/') != NULL)
+        execv(words[0], words);
+    else
+        execvp(words[0], words);
+    excuse_self(report, NULL);
+}
+
+/* Fails the test, whose program `file` is, if it could not be started. Wine takes any file, so
+ * what is no Windows program is told here. */
+static void expect_started(const struct program *program, const char *file,
+                           const char *const words[], const struct excuse *excuse)
+{
+    if (excuse->error != 0 && excuse->failing != NULL)
+        kit_error("%s: %s", excuse->failing, strerror(excuse->error));
+    if (excuse->error != 0 && strcmp(words[0], file) != 0)
+        kit_error("%s: %s", words[0], strerror(excuse->error));
+    if (excuse->error != 0)
+        fail_test("the %s could not be started: %s: %s", program->name, file,
+                  strerror(excuse->error));
+}
+
+static void expect_program(const char *name, const char *file)
+{
+    char magic[2] = "";
+    int opened = open(file, O_RDONLY | O_CLOEXEC);
+    if (opened == -1)
+        fail_test("the %s could not be started: %s: %s", name, file, strerror(errno));
+    ssize_t length = read(opened, magic, sizeof magic);
+    close(opened);
+    if (run.system == WIN32 && (length != 2 || memcmp(magic, "MZ", 2) != 0))
+        fail_test("the %s could not be started: %s: it is no Windows program", name,
+                  file);
+}
+
+/* A pseudo-terminal. Returns the program's end, and in `*master` ours. What is typed is not
+ * echoed: the transcript tells what programs print. Wine expects raw keys, and Enter as CR. */
+static int make_terminal(int *master)
+{
+    *master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    if (*master == -1 || grantpt(*master) == -1 || unlockpt(*master) == -1)
+        kit_error("no pseudo-terminal: %s", strerror(errno));
+    int terminal = open(ptsname(*master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    struct termios mode;
+    struct winsize size = {.ws_row = 25, .ws_col = 120};
+    if (terminal == -1 || tcgetattr(terminal, &mode) == -1)
+        kit_error("pseudo-terminal: %s", strerror(errno));
+    if (run.system == WIN32) {
+        cfmakeraw(&mode);
+        mode.c_iflag |= INLCR;
+    } else {
+        mode.c_lflag &= ~(tcflag_t)ECHO;
+    }
+    tcsetattr(terminal, TCSANOW, &mode);
+    ioctl(terminal, TIOCSWINSZ, &size);
+    return terminal;
 }
 
 static struct program *start_words(enum role role, struct start_options options,
@@ -312,8 +427,6 @@ static struct program *start_words(enum role role, struct start_options options,
     va_end(again);
 
     const char *file = options.file ? options.file : file_of(role, options.name);
-    if (access(file, F_OK) == -1)
-        fail_test("there is no program %s", file);
     char **words = command_for(file, count);
     size_t first = 0;
     while (words[first] != NULL)
@@ -327,20 +440,17 @@ static struct program *start_words(enum role role, struct start_options options,
     program->name = options.name != NULL ? options.name
                     : role == SERVER     ? "server"
                                          : "client";
+    expect_program(program->name, file);
     program->output_limit = options.output_limit != 0 ? options.output_limit
                                                       : USUAL_OUTPUT_LIMIT;
+    program->terminal = options.terminal_input;
+    program->painted = options.terminal_output && run.system == WIN32;
     program->input = program->outputs[0].fd = program->outputs[1].fd = -1;
 
     int streams[3] = {-1, -1, -1}, ends[2], terminal = -1;
     if (options.terminal_input || options.terminal_output) {
-        int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-        if (master == -1 || grantpt(master) == -1 || unlockpt(master) == -1)
-            kit_error("no pseudo-terminal: %s", strerror(errno));
-        terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-        if (terminal == -1)
-            kit_error("pseudo-terminal: %s", strerror(errno));
-        struct winsize size = {.ws_row = 25, .ws_col = 120};
-        ioctl(terminal, TIOCSWINSZ, &size);
+        int master;
+        terminal = make_terminal(&master);
         program->input = fcntl(master, F_DUPFD_CLOEXEC, 0);
         program->outputs[0].fd = master;
         streams[0] = streams[1] = streams[2] = terminal;
@@ -364,20 +474,31 @@ static struct program *start_words(enum role role, struct start_options options,
         }
     }
 
+    program->one_output = streams[1] == streams[2];
+
     deaths(); /* from now on, and before the first child */
     pid_t parent = getpid();
+    int report[2];
+    struct excuse excuse = {0};
+    if (pipe2(report, O_CLOEXEC) == -1)
+        kit_error("pipe2: %s", strerror(errno));
     program->pid = fork();
     if (program->pid == -1)
         kit_error("fork: %s", strerror(errno));
     if (program->pid == 0)
-        become(words, streams, terminal, &options, parent);
+        become(words, streams, terminal, report[1], &options, parent);
     for (int i = 0; i < 3; i++)
         if (i == 0 || streams[i] != streams[i - 1])
             close(streams[i]);
+    close(report[1]);
     program->handle = (int)syscall(SYS_pidfd_open, program->pid, 0);
     if (program->handle == -1)
         kit_error("pidfd_open: %s (Linux 5.3 or later is needed)", strerror(errno));
     programs[program_count++] = program;
+    while (read(report[0], &excuse, sizeof excuse) == -1 && errno == EINTR)
+        ;
+    close(report[0]);
+    expect_started(program, file, (const char *const *)words, &excuse);
     if (options.closed_input)
         close_input(program);
     return program;
@@ -401,11 +522,18 @@ struct program *start_with(enum role role, struct start_options options, ...)
     return program;
 }
 
+/* By the handle, for the number of a process that has ended may be another's by now. */
+static bool signal_program(const struct program *program, int number)
+{
+    return syscall(SYS_pidfd_send_signal, program->handle, number, NULL, 0) == 0 ||
+           errno == ESRCH;
+}
+
 void end_programs(void)
 {
     for (size_t i = 0; i < program_count; i++)
         if (programs[i]->handle != -1) {
-            kill(programs[i]->pid, SIGKILL);
+            signal_program(programs[i], SIGKILL);
             note_end(programs[i]);
         }
 }
@@ -468,7 +596,12 @@ void trickle_bytes(struct program *program, const void *bytes, size_t length)
 
 void close_input(struct program *program)
 {
-    if (program->input != -1)
+    if (program->input == -1)
+        return;
+    if (program->terminal) /* to close it would be a hang-up, not the end of input */
+        offer_bytes(program, run.system == UNIX ? END_OF_FILE : END_OF_FILE_WIN32,
+                    strlen(run.system == UNIX ? END_OF_FILE : END_OF_FILE_WIN32));
+    else
         close(program->input);
     program->input = -1;
 }
@@ -501,6 +634,23 @@ static const char *ending_of(const struct program *program)
 /* How a line is to be matched. */
 enum match { EXACTLY, PATTERN, PATTERN_ON_STDERR };
 
+/* What the reader of a report has to know when a wait was in vain: not all was kept. */
+static const char *cut_note(const struct program *program)
+{
+    size_t lost = program->outputs[0].lost + program->outputs[1].lost;
+    return lost == 0
+               ? ""
+               : text(" (and has printed so much that %zu bytes of it were not kept)",
+                      lost);
+}
+
+static bool fits(const struct line *candidate, const char *line, enum match match)
+{
+    return strlen(candidate->text) == candidate->length && /* no NUL in it */
+           (match != EXACTLY ? fnmatch(line, candidate->text, 0) == 0
+                             : strcmp(line, candidate->text) == 0);
+}
+
 /* The first line after the cursors that is `line` (or fits it, a pattern), or NULL. Lines
  * before `*looked` have been looked at. */
 static const char *find_line(struct program *program, const char *line, enum match match,
@@ -511,9 +661,7 @@ static const char *find_line(struct program *program, const char *line, enum mat
         bool stream_fits = match != PATTERN_ON_STDERR ||
                            candidate->stream == &program->outputs[1];
         if (candidate->program == program && stream_fits &&
-            *looked >= candidate->stream->cursor &&
-            (match != EXACTLY ? fnmatch(line, candidate->text, 0) == 0
-                              : strcmp(line, candidate->text) == 0)) {
+            *looked >= candidate->stream->cursor && fits(candidate, line, match)) {
             candidate->stream->cursor = *looked + 1;
             return candidate->text;
         }
@@ -531,16 +679,17 @@ static const char *await_line(struct program *program, const char *line, enum ma
         if (found != NULL)
             return found;
         if (!has_output(program) && program->handle == -1)
-            fail_test("the %s %s without a line %s%s", program->name, ending_of(program),
-                      match != EXACTLY ? "like " : "", line);
+            fail_test("the %s %s without a line %s%s%s", program->name,
+                      ending_of(program), match != EXACTLY ? "like " : "", line,
+                      cut_note(program));
         if (line_count > seen) { /* as long as lines come, it is not stuck */
             seen = line_count;
             deadline = now() + run.limit;
         }
         if (!pump(deadline, -1) && now() >= deadline)
-            fail_test("waited %.0f seconds for a line %s%s; the %s %s", run.limit,
+            fail_test("waited %.0f seconds for a line %s%s; the %s %s%s", run.limit,
                       match != EXACTLY ? "like " : "", line, program->name,
-                      ending_of(program));
+                      ending_of(program), cut_note(program));
     }
 }
 
@@ -570,7 +719,7 @@ size_t count_lines(struct program *program, const char *pattern)
     size_t count = 0;
     drain(program);
     for (size_t i = 0; i < line_count; i++)
-        count += lines[i].program == program && fnmatch(pattern, lines[i].text, 0) == 0;
+        count += lines[i].program == program && fits(&lines[i], pattern, PATTERN);
     return count;
 }
 
@@ -600,9 +749,15 @@ char *receive_until(struct program *program, char end, size_t *length)
         if (output->length > looked)
             deadline = now() + run.limit;
         looked = output->length;
+        if (output->lost > 0)
+            fail_test(
+                "the %s has printed more than %zu bytes on standard output, and only "
+                "these were kept",
+                program->name, program->output_limit);
         if (output->fd == -1 || (!pump(deadline, -1) && now() >= deadline)) {
             size_t rest = output->length - output->taken;
-            char *came = quoted(rest == 0 ? "" : output->bytes + output->taken, rest);
+            char *came = quoted(rest == 0 ? "" : output->bytes + output->taken,
+                                rest > 200 ? 200 : rest);
             fail_test(
                 "%s, and the byte \\x%02X that ends a message has not come; after the last "
                 "whole message came %.200s",
@@ -658,7 +813,8 @@ void expect_end(struct program *program, int code)
 void wait_silence(struct program *program)
 {
     double deadline = now() + run.limit;
-    while (program->outputs[1].fd != -1)
+    const struct stream *errors = &program->outputs[program->one_output ? 0 : 1];
+    while (errors->fd != -1)
         if (!pump(deadline, -1) && now() >= deadline)
             fail_test(
                 "somebody still holds the standard error of the %s after %.0f seconds",
@@ -675,8 +831,8 @@ bool is_running(struct program *program)
 
 void send_signal(struct program *program, int number)
 {
-    if (program->handle != -1 && kill(program->pid, number) == -1)
-        kit_error("kill: %s", strerror(errno));
+    if (program->handle != -1 && !signal_program(program, number))
+        kit_error("pidfd_send_signal: %s", strerror(errno));
 }
 
 void kill_program(struct program *program)
@@ -695,11 +851,12 @@ void kill_child(struct program *program, const char *name)
             continue;
         int handle = (int)syscall(SYS_pidfd_open, list[i].pid, 0);
         struct pollfd ended = {handle, POLLIN, 0};
-        if (handle == -1 || kill(list[i].pid, SIGKILL) == -1)
+        if (handle == -1)
             continue;
-        poll(&ended, 1, (int)(run.limit * 1000));
+        if (kill(list[i].pid, SIGKILL) == 0 &&
+            poll(&ended, 1, (int)(run.limit * 1000)) == 1)
+            killed++;
         close(handle);
-        killed++;
     }
     free(list);
     if (killed == 0)
@@ -733,43 +890,54 @@ bool instrumented(void)
 
 /* ---- For the report ----------------------------------------------------------------- */
 
-static bool in_report(const struct line *line)
+static bool in_report(const struct program *program)
 {
-    return subject == NULL || line->program == subject ||
-           strcmp(line->program->name, subject->name) != 0;
+    return subject == NULL || program == subject ||
+           strcmp(program->name, subject->name) != 0;
+}
+
+static void append_line(json_t *all, const struct program *program, int stream,
+                        const char *bytes, size_t length, const char *note)
+{
+    size_t shown = length > BYTES_IN_REPORT ? BYTES_IN_REPORT : length;
+    char *safe = printable(bytes, shown);
+    json_array_append_new(all, json_sprintf("[%s%s] %s%s%s", program->name,
+                                            stream == 1 ? ", stderr" : "", safe,
+                                            length > shown ? " ..." : "", note));
+    free(safe);
 }
 
 json_t *transcript(void)
 {
     json_t *all = json_array();
+    for (size_t i = 0; i < program_count; i++)
+        drain(programs[i]);
     /* With several programs of one name about, only the one that the test waited for. */
     size_t first = line_count, chosen = 0;
     while (first > 0 && chosen < LINES_IN_REPORT)
-        chosen += in_report(&lines[--first]);
+        chosen += in_report(lines[--first].program);
     if (first > 0)
         json_array_append_new(all, json_sprintf("... %zu earlier lines", first));
-    for (size_t i = first; i < line_count; i++) {
-        if (!in_report(&lines[i]))
-            continue;
-        const char *line = lines[i].text;
-        size_t length = strlen(line) > 300 ? 300 : strlen(line);
-        char *safe = printable(line, length);
-        json_array_append_new(
-            all,
-            json_sprintf("[%s%s] %s%s", lines[i].program->name,
-                         lines[i].stream == &lines[i].program->outputs[1] ? ", stderr"
-                                                                          : "",
-                         safe, strlen(line) > length ? " ..." : ""));
-        free(safe);
-    }
+    for (size_t i = first; i < line_count; i++)
+        if (in_report(lines[i].program))
+            append_line(all, lines[i].program,
+                        lines[i].stream == &lines[i].program->outputs[1], lines[i].text,
+                        lines[i].length, "");
+    if (lines_lost > 0)
+        json_array_append_new(all, json_sprintf("... %zu later lines were not kept",
+                                                lines_lost));
     for (size_t i = 0; i < program_count; i++)
-        for (int s = 0; s < 2; s++)
-            if (programs[i]->outputs[s].lost > 0)
+        for (int s = 0; s < 2; s++) {
+            const struct stream *stream = &programs[i]->outputs[s];
+            if (stream->cut < stream->length && in_report(programs[i]))
+                append_line(all, programs[i], s, stream->bytes + stream->cut,
+                            stream->length - stream->cut, " (no newline yet)");
+            if (stream->lost > 0)
                 json_array_append_new(
                     all,
                     json_sprintf("... the output of the %s was cut: %zu bytes kept, %zu "
                                  "thrown away",
-                                 programs[i]->name, programs[i]->outputs[s].length,
-                                 programs[i]->outputs[s].lost));
+                                 programs[i]->name, stream->length, stream->lost));
+        }
     return all;
 }

@@ -1,8 +1,9 @@
 /*
  * report.c - verdicts, for people on a terminal or in a file, and as JSON for programs.
  *
- * What a program under test printed is shown only as quoted() writes it, so no output of
- * theirs can move the cursor, change a colour or forge a line of the report.
+ * What a program under test printed is shown only as quoted() or printable() write it, and
+ * behind a margin, so no output of theirs can move the cursor, change a colour or forge a line
+ * of the report.
  */
 #include "inside.h"
 
@@ -136,7 +137,9 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
     putchar('\n');
     if (failed)
         print_failure(plan, evidence);
-    else if (!passed)
+    else
+        print_list("left", json_object_get(evidence, "left"));
+    if (!passed && !failed)
         printf(MARGIN "%-10s %s\n",
                strcmp(verdict, "skipped") == 0 ? "because" : "the kit's", reason);
 
@@ -177,11 +180,13 @@ void narrate(const char *format, ...)
     fflush(stdout);
 }
 
-void show_line(const char *program, const char *line)
+void show_line(const char *program, const char *line, size_t length)
 {
+    char *safe = printable(line, length);
     /* The server speaks on the left, the client on the right, whichever stream it came by. */
     bool right = strncmp(line, "client", 6) == 0 ||
                  (strncmp(line, "server", 6) != 0 && strcmp(program, "client") == 0);
-    printf("  %*s%s%s%s\n", right ? 40 : 0, "", right ? GREEN : YELLOW, line, PLAIN);
+    printf("  %*s%s%s%s\n", right ? 40 : 0, "", right ? GREEN : YELLOW, safe, PLAIN);
     fflush(stdout);
+    free(safe);
 }

@@ -67,7 +67,6 @@ static void need(bool success, const char *what)
 {
     if (!success) {
         fprintf(stderr, "check: %s failed; `make doctor` tells what is missing\n", what);
-        remove_tree(run.folder);
         exit(3);
     }
 }

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,11 +28,24 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long the census waits for processes that are about to end by themselves. */
-#define GRACE_MILLISECONDS 3000
+/* How long the census waits for processes that are about to end by themselves: this part of
+ * a wait's limit. And how long it fights those that do not. */
+#define GRACE 0.3
+#define FIGHT_MILLISECONDS 10000
+#define LOOKS 3
 
 static pid_t baseline[64];
 static size_t baseline_size;
+static json_t *baseline_names; /* paths, as the keys of an object */
+
+/* Where named objects stand, beside the scratch folder. */
+static const struct {
+    const char *path, *kind;
+} folders[] = {
+    {"/tmp", "a file"},
+    {"/dev/shm", "shared memory or a semaphore"},
+    {"/dev/mqueue", "a message queue"},
+};
 
 /* Reads /proc/PID/NAME into `buffer` with a NUL at its end; returns its length, 0 if gone. */
 static size_t read_proc(pid_t pid, const char *name, char *buffer, size_t room)
@@ -46,10 +60,22 @@ static size_t read_proc(pid_t pid, const char *name, char *buffer, size_t room)
     return length > 0 ? (size_t)length : 0;
 }
 
+/* The name of the file in the `word` of a command line, without the folder. */
+static const char *base_name(const char *word)
+{
+    const char *base = word;
+    for (const char *c = word; *c != '\0'; c++)
+        if (*c == '/' || *c == '\\')
+            base = c + 1;
+    return base;
+}
+
 /* Fills in `process` for `pid`; returns false if there is no such process. */
 static bool look_at(pid_t pid, struct process *process)
 {
-    char stat[512], words[sizeof process->words];
+    /* Room for two paths, the loader's and the program's, of the greatest length there is. */
+    static char words[2 * PATH_MAX + 2];
+    char stat[512];
     if (read_proc(pid, "stat", stat, sizeof stat) == 0)
         return false;
     char *name = strchr(stat, '('), *end = strrchr(stat, ')');
@@ -62,6 +88,16 @@ static bool look_at(pid_t pid, struct process *process)
     size_t length = read_proc(pid, "cmdline", words, sizeof words);
     while (length > 0 && words[length - 1] == '\0')
         length--;
+    words[length] = '\0';
+
+    /* "Z:\tmp\client.exe", "/tmp/client", or the word behind "/usr/lib/wine/wine64" */
+    const char *base = base_name(words);
+    if (strncmp(base, "wine", 4) == 0 && strlen(words) < length)
+        base = base_name(words + strlen(words) + 1);
+    snprintf(process->program, sizeof process->program, "%s", base);
+
+    if (length >= sizeof process->words)
+        length = sizeof process->words - 1;
     for (size_t i = 0; i < length; i++)
         process->words[i] = words[i] == '\0' ? ' ' : words[i];
     process->words[length] = '\0';
@@ -114,27 +150,20 @@ static bool is_of_system(const struct process *process)
 
 bool runs_program(const struct process *process, const char *name)
 {
-    /* "Z:\tmp\client.exe 10", "/tmp/client 10", "/usr/lib/wine/wine64 /tmp/client.exe 10" */
     size_t length = strlen(name);
-    for (const char *word = process->words; word != NULL; word = strchr(word, ' ')) {
-        word += *word == ' ';
-        const char *end = word + strcspn(word, " "), *base = end;
-        while (base > word && base[-1] != '/' && base[-1] != '\\')
-            base--;
-        if (strncmp(base, name, length) == 0 &&
-            (base + length == end || strncmp(base + length, ".exe ", 5) == 0 ||
-             strcmp(base + length, ".exe") == 0))
-            return true;
-        if (strncmp(base, "wine", 4) != 0)
-            return false; /* only the first word counts, and the one behind the loader */
-    }
-    return false;
+    return strncmp(process->program, name, length) == 0 &&
+           (process->program[length] == '\0' ||
+            strcmp(process->program + length, ".exe") == 0);
 }
 
-static size_t below_runner(struct process **list, bool living)
+/* Every process that stands below the runner in the tree, dead ones too. */
+static size_t descendants(struct process **list)
 {
     size_t count = all_processes(list), kept = 0;
     struct process *all = *list;
+    bool *below = calloc(count + 1, sizeof *below);
+    if (below == NULL)
+        kit_error("no memory");
     for (size_t i = 0; i < count; i++) {
         /* Climb from the process to the runner, over parents that are in the list too. */
         pid_t ancestor = all[i].parent;
@@ -145,11 +174,23 @@ static size_t below_runner(struct process **list, bool living)
                 p++;
             ancestor = p < count ? all[p].parent : 0;
         }
-        all[i].state = ancestor == run.runner ? all[i].state : '-';
+        below[i] = ancestor == run.runner && all[i].state != 'X';
     }
     for (size_t i = 0; i < count; i++)
-        if (all[i].state != '-' && all[i].pid != getpid() && !is_of_system(&all[i]) &&
-            (!living || (all[i].state != 'Z' && all[i].state != 'X')))
+        if (below[i])
+            all[kept++] = all[i];
+    free(below);
+    return kept;
+}
+
+/* Of these, those that are neither this process nor the system's own. */
+static size_t below_runner(struct process **list, bool living)
+{
+    size_t count = descendants(list), kept = 0;
+    struct process *all = *list;
+    for (size_t i = 0; i < count; i++)
+        if (all[i].pid != getpid() && !is_of_system(&all[i]) &&
+            (!living || all[i].state != 'Z'))
             all[kept++] = all[i];
     return kept;
 }
@@ -167,6 +208,17 @@ void note_baseline(void)
          i++)
         baseline[baseline_size++] = list[i].pid;
     free(list);
+
+    baseline_names = json_object();
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        DIR *entries = opendir(folders[i].path);
+        for (struct dirent *entry; entries && (entry = readdir(entries)) != NULL;)
+            json_object_set_new_nocheck(baseline_names,
+                                        text("%s/%s", folders[i].path, entry->d_name),
+                                        json_true());
+        if (entries != NULL)
+            closedir(entries);
+    }
 }
 
 double processor_time(void)
@@ -296,7 +348,8 @@ json_t *who_waits(void)
     struct process *list;
     size_t count = our_processes(&list);
     for (size_t i = 0; i < count && i < 8; i++) {
-        char path[64], sentence[512], last[512] = "";
+        char path[64];
+        const char *last = "";
         snprintf(path, sizeof path, "/proc/%d/task", (int)list[i].pid);
         DIR *tasks = opendir(path);
         int threads = 0;
@@ -306,14 +359,15 @@ json_t *who_waits(void)
                 continue;
             describe_thread(list[i].pid, task->d_name, doing, sizeof doing);
             const char *known = program_name(list[i].pid);
-            char *words = printable(list[i].words, strlen(list[i].words));
-            snprintf(sentence, sizeof sentence, "%s (process %d)%s %s",
-                     known != NULL ? known : words, (int)list[i].pid,
-                     threads > 1 ? ", another thread," : "", doing);
+            /* A command line and the name of a file may hold anything. */
+            const char *sentence = text("%s (process %d)%s %s",
+                                        known != NULL ? known : list[i].words,
+                                        (int)list[i].pid,
+                                        threads > 1 ? ", another thread," : "", doing);
             if (strcmp(sentence, last) != 0)
-                json_array_append_new(sentences, json_string(sentence));
-            memcpy(last, sentence, sizeof last);
-            free(words);
+                json_array_append_new(sentences,
+                                      json_string(printable(sentence, strlen(sentence))));
+            last = sentence;
         }
         if (tasks != NULL)
             closedir(tasks);
@@ -339,6 +393,14 @@ static void add_finding(json_t *findings, const char *format, ...)
     free(safe);
 }
 
+static const char *kind_of(mode_t mode, const char *usual)
+{
+    return S_ISFIFO(mode)   ? "a FIFO"
+           : S_ISSOCK(mode) ? "a socket file"
+           : S_ISDIR(mode)  ? "a folder"
+                            : usual;
+}
+
 static long long milliseconds(void)
 {
     struct timespec now;
@@ -359,28 +421,72 @@ static void await_process(pid_t pid, long long until)
     close(handle);
 }
 
+static void kill_listed(const struct process *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i].state != 'Z')
+            kill(list[i].pid, SIGKILL);
+    for (size_t i = 0; i < count; i++)
+        if (list[i].state != 'Z')
+            await_process(list[i].pid, milliseconds() + FIGHT_MILLISECONDS);
+}
+
+/* Reaps the zombies that are ours; those of others are theirs, and take nothing but a number.
+ * Returns how many of the processes live. */
+static size_t reap_listed(const struct process *list, size_t count)
+{
+    size_t living = 0;
+    for (size_t i = 0; i < count; i++)
+        if (list[i].state == 'Z')
+            waitpid(list[i].pid, NULL, WNOHANG);
+        else
+            living++;
+    return living;
+}
+
+/* Whether this process has no child, which the kernel knows for certain: a look around in /proc
+ * does not see who starts a new process while it lasts, and ends. */
+static bool has_no_child(void)
+{
+    return waitid(P_ALL, 0, NULL, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD;
+}
+
 static void census_of_processes(json_t *findings)
 {
-    long long until = milliseconds() + GRACE_MILLISECONDS;
-    for (;;) {
+    long long grace = (long long)(run.limit * 1000 * GRACE);
+    long long until = milliseconds() + grace, end = until + FIGHT_MILLISECONDS;
+    /* All orphans are our children, but under Wine so are wineserver and the like: there no one
+     * must be seen for several looks. */
+    for (int looks = 0; looks < LOOKS && !has_no_child() && milliseconds() < end;) {
         struct process *list;
         size_t count = below_runner(&list, false);
+        size_t living = reap_listed(list, count);
+        looks = living == 0 && run.system == WIN32 ? looks + 1 : 0;
         bool late = milliseconds() >= until;
         for (size_t i = 0; i < count; i++) {
-            if (list[i].state == 'Z') {
-                waitpid(list[i].pid, NULL, WNOHANG); /* ours only if it is an orphan */
-            } else if (late) {
+            if (list[i].state == 'Z')
+                continue;
+            if (late)
                 add_finding(findings, "process %d still runs: %s", (int)list[i].pid,
                             list[i].words);
-                kill(list[i].pid, SIGKILL);
-                await_process(list[i].pid, milliseconds() + GRACE_MILLISECONDS);
-            } else {
+            else
                 await_process(list[i].pid, until);
-            }
         }
+        if (late)
+            kill_listed(list, count);
         free(list);
-        if (count == 0)
-            return;
+    }
+}
+
+void kill_all(void)
+{
+    long long end = milliseconds() + FIGHT_MILLISECONDS;
+    while (!has_no_child() && milliseconds() < end) {
+        struct process *list;
+        size_t count = descendants(&list);
+        kill_listed(list, count);
+        reap_listed(list, count);
+        free(list);
     }
 }
 
@@ -389,65 +495,64 @@ static void census_of_folder(json_t *findings, const char *folder, const char *k
 {
     DIR *entries = opendir(folder);
     for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
-        const char *name = entry->d_name;
-        char path[512];
+        char *path = text("%s/%s", folder, entry->d_name);
         struct stat facts;
-        snprintf(path, sizeof path, "%s/%s", folder, name);
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-            lstat(path, &facts) == -1 || facts.st_uid != geteuid())
-            continue;
-        bool special = S_ISFIFO(facts.st_mode) || S_ISSOCK(facts.st_mode);
-        bool ours = strcmp(folder, run.scratch) == 0
-                        ? special /* files are welcome there */
-                    : run.private_room ? !S_ISDIR(facts.st_mode)
-                                       : strstr(name, run.mark) != NULL;
-        if (!ours || strcmp(path, run.folder) == 0)
-            continue;
-        add_finding(findings, "%s: %s",
-                    S_ISFIFO(facts.st_mode)   ? "a FIFO"
-                    : S_ISSOCK(facts.st_mode) ? "a socket file"
-                                              : kind,
-                    path);
-        unlink(path);
+        bool ours = json_object_get(baseline_names, path) == NULL &&
+                    (run.private_room || strstr(entry->d_name, run.mark) != NULL) &&
+                    lstat(path, &facts) == 0 && facts.st_uid == geteuid();
+        if (ours) {
+            add_finding(findings, "%s: %s", kind_of(facts.st_mode, kind), path);
+            if (S_ISDIR(facts.st_mode))
+                remove_tree(path);
+            else
+                unlink(path);
+        }
+        free(path);
     }
     if (entries != NULL)
         closedir(entries);
 }
 
-/* System V objects outlive their makers. Elsewhere than in a private room only those count
- * whose maker was a process younger than the runner, and is dead. */
-static void census_of_sysv(json_t *findings, const char *table, int maker_column)
+/* In the scratch folder files are welcome, but FIFOs and sockets are left there as elsewhere.
+ * They go with the folder. */
+static json_t *scratch_findings;
+
+static int look_for_special(const char *path, const struct stat *facts, int type,
+                            struct FTW *where)
+{
+    (void)where;
+    if (type == FTW_F && (S_ISFIFO(facts->st_mode) || S_ISSOCK(facts->st_mode)))
+        add_finding(scratch_findings, "%s: %s", kind_of(facts->st_mode, ""), path);
+    return 0;
+}
+
+static void census_of_scratch(json_t *findings)
+{
+    scratch_findings = findings;
+    nftw(run.scratch, look_for_special, 16, FTW_PHYS | FTW_MOUNT);
+}
+
+/* System V objects outlive their makers, and have no names to tell by whose they are. */
+static void census_of_sysv(json_t *findings, const char *table, const char *kind)
 {
     char path[64], line[512];
     snprintf(path, sizeof path, "/proc/sysvipc/%s", table);
-    FILE *file = fopen(path, "re");
+    FILE *file = run.private_room ? fopen(path, "re") : NULL;
     if (file == NULL)
         return;
     if (fgets(line, sizeof line, file) == NULL) /* the heading */
         line[0] = '\0';
-    while (fgets(line, sizeof line, file) != NULL) {
-        long values[12] = {0};
-        int columns = 0;
-        char *rest = line, *word;
-        while (columns < 12 && (word = strtok_r(rest, " \t\n", &rest)) != NULL)
-            values[columns++] = strtol(word, NULL, 10);
-        int id = (int)values[1];
-        pid_t maker = maker_column < 0 ? 0 : (pid_t)values[maker_column];
-        if (!run.private_room &&
-            (maker <= run.runner || (kill(maker, 0) == 0 || errno != ESRCH)))
-            continue;
-        add_finding(findings, "a System V %s, identifier %d",
-                    *table == 's'
-                        ? (table[1] == 'h' ? "shared memory segment" : "semaphore set")
-                        : "message queue",
-                    id);
-        if (strcmp(table, "shm") == 0)
-            shmctl(id, IPC_RMID, NULL);
-        else if (strcmp(table, "msg") == 0)
-            msgctl(id, IPC_RMID, NULL);
-        else
-            semctl(id, 0, IPC_RMID);
-    }
+    int id;
+    while (fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "%*d %d", &id) == 1) {
+            add_finding(findings, "a System V %s, identifier %d", kind, id);
+            if (strcmp(table, "shm") == 0)
+                shmctl(id, IPC_RMID, NULL);
+            else if (strcmp(table, "msg") == 0)
+                msgctl(id, IPC_RMID, NULL);
+            else
+                semctl(id, 0, IPC_RMID);
+        }
     fclose(file);
 }
 
@@ -455,29 +560,20 @@ json_t *take_census(void)
 {
     json_t *findings = json_array();
     census_of_processes(findings);
-    census_of_folder(findings, run.scratch, "a file");
-    census_of_folder(findings, "/tmp", "a file");
-    census_of_folder(findings, "/dev/shm", "shared memory or a semaphore");
-    census_of_folder(findings, "/dev/mqueue", "a message queue");
-    census_of_sysv(findings, "shm", 4);
-    census_of_sysv(findings, "msg", 5);
-    census_of_sysv(findings, "sem", -1);
+    census_of_scratch(findings);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        census_of_folder(findings, folders[i].path, folders[i].kind);
+    census_of_sysv(findings, "shm", "shared memory segment");
+    census_of_sysv(findings, "msg", "message queue");
+    census_of_sysv(findings, "sem", "semaphore set");
     return findings;
-}
-
-static int remove_entry(const char *path, const struct stat *facts, int type,
-                        struct FTW *where)
-{
-    (void)facts, (void)where;
-    /* A student's program may have left a folder that even its owner cannot write to. */
-    return type == FTW_DP    ? rmdir(path)
-           : type == FTW_DNR ? chmod(path, 0700)
-                             : unlink(path);
 }
 
 void remove_tree(const char *path)
 {
-    for (int attempt = 0; attempt < 3; attempt++)
-        if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0)
-            return;
+    const char *const remove[] = {"rm", "-rf", "--one-file-system", path, NULL};
+    const char *const unlock[] = {"chmod", "-R", "u+rwx", path, NULL};
+    /* A student's program may have left a folder that even its owner cannot write to. */
+    if (run_command(remove) != 0 && run_command(unlock) == 0)
+        run_command(remove);
 }
