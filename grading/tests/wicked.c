@@ -1,0 +1,415 @@
+/*
+ * wicked.c - a program that does what a student's program may do, and no checker may suffer
+ * from.
+ *
+ * Its first argument says what, its second how often, with which code, or under which name.
+ * What it does it tells on standard output, as a lab's program would. Built for both systems
+ * from this one source; grading/tests/selftest.c starts it as a "server".
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef _WIN32
+#include <fcntl.h>
+#include <io.h>
+#include <windows.h>
+#else
+#include <fcntl.h>
+#include <mqueue.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#endif
+
+#include "say.h"
+
+static const char *self, *word; /* the first word of the command line, and the last */
+
+_Noreturn static void give_up(const char *why)
+{
+    say(stderr, "wicked: fault: %s", why);
+    exit(99);
+}
+
+static void print_bytes(const char *bytes, size_t length)
+{
+    fwrite(bytes, 1, length, stdout);
+    fflush(stdout);
+}
+
+/* ---- What the two systems do differently ---------------------------------------------- */
+
+#ifdef _WIN32
+
+static void rest(int milliseconds)
+{
+    Sleep((DWORD)milliseconds);
+}
+
+static void die(int code)
+{
+    TerminateProcess(GetCurrentProcess(), (UINT)code);
+}
+
+static void shut(FILE *stream)
+{
+    CloseHandle(GetStdHandle(stream == stdin    ? STD_INPUT_HANDLE
+                             : stream == stdout ? STD_OUTPUT_HANDLE
+                                                : STD_ERROR_HANDLE));
+}
+
+/* Starts this program again, to `act` alone; detached, it has no console of ours and no
+ * stream, and belongs to no group of ours. */
+static void start_child(const char *act, bool detached)
+{
+    char words[1024];
+    snprintf(words, sizeof words, "\"%s\" %s", self, act);
+    STARTUPINFOA how = {.cb = sizeof how};
+    PROCESS_INFORMATION child;
+    if (!CreateProcessA(NULL, words, NULL, NULL, !detached,
+                        detached ? CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS : 0, NULL,
+                        NULL, &how, &child))
+        give_up("CreateProcess");
+    CloseHandle(child.hThread);
+    CloseHandle(child.hProcess);
+}
+
+static bool is_terminal(FILE *stream)
+{
+    return _isatty(_fileno(stream)) != 0;
+}
+
+static void prepare(void)
+{
+    if (!is_terminal(stdin)) /* where Ctrl-Z is the end of text, and a byte of no other */
+        _setmode(_fileno(stdin), _O_BINARY);
+    _setmode(_fileno(stdout), _O_BINARY);
+}
+
+static bool leave(const char *what)
+{
+    (void)what;
+    return false; /* what a Win32 program makes ends with it */
+}
+
+#else
+
+static void rest(int milliseconds)
+{
+    usleep((useconds_t)milliseconds * 1000);
+}
+
+static void die(int code)
+{
+    raise(code);
+}
+
+static void shut(FILE *stream)
+{
+    close(fileno(stream));
+}
+
+static void start_child(const char *act, bool detached)
+{
+    pid_t child = fork();
+    if (child == -1)
+        give_up("fork");
+    if (child != 0)
+        return;
+    if (detached) { /* as daemons do */
+        setsid();
+        if (fork() != 0)
+            _exit(0);
+        for (int i = 0; i < 3; i++)
+            close(i);
+        open("/dev/null", O_RDWR);
+    }
+    execl("/proc/self/exe", self, act, (char *)NULL);
+    _exit(99);
+}
+
+static bool is_terminal(FILE *stream)
+{
+    return isatty(fileno(stream)) == 1;
+}
+
+static void prepare(void)
+{
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
+/* Makes an object that outlives this process. */
+static bool leave(const char *what)
+{
+    if (strcmp(what, "fifo") == 0)
+        return mkfifo(word, 0600) == 0;
+    if (strcmp(what, "folder") == 0)
+        return mkdir(word, 0500) == 0;
+    if (strcmp(what, "file") == 0)
+        return close(open(word, O_WRONLY | O_CREAT, 0400)) == 0;
+    if (strcmp(what, "socket") == 0) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        snprintf(address.sun_path, sizeof address.sun_path, "%s", word);
+        return bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&address,
+                    sizeof address) == 0;
+    }
+    if (strcmp(what, "shm") == 0)
+        return shm_open(word, O_RDWR | O_CREAT, 0600) != -1;
+    if (strcmp(what, "queue") == 0)
+        return mq_open(word, O_RDWR | O_CREAT, 0600, NULL) != (mqd_t)-1;
+    if (strcmp(what, "sysv") == 0)
+        return shmget(IPC_PRIVATE, 1, 0600) != -1 && msgget(IPC_PRIVATE, 0600) != -1 &&
+               semget(IPC_PRIVATE, 1, 0600) != -1;
+    return false;
+}
+
+#endif
+
+/* ---- What it does --------------------------------------------------------------------- */
+
+static void hang(void)
+{
+    say(stdout, "wicked: ready");
+    for (;;)
+        rest(1000);
+}
+
+static void silent_hang(void)
+{
+    for (;;)
+        rest(1000);
+}
+
+static void spin(void)
+{
+    say(stdout, "wicked: ready");
+    for (volatile unsigned i = 0;; i++)
+        ;
+}
+
+static void flood(void)
+{
+    for (;;)
+        say(stdout, "wicked: and on, and on");
+}
+
+static void chatter(void)
+{
+    for (;;) {
+        say(stdout, "wicked: still here");
+        rest(20);
+    }
+}
+
+static void endless_line(void)
+{
+    for (;;)
+        print_bytes("wicked, wicked, wicked, ", 24);
+}
+
+static void no_newline(void)
+{
+    print_bytes("wicked: half a li", 17);
+}
+
+static void no_newline_hang(void)
+{
+    no_newline();
+    silent_hang();
+}
+
+static void print_crlf(void)
+{
+    print_bytes("wicked: one\r\nwicked: two\r\n", 26);
+}
+
+static void print_nul(void)
+{
+    static const char bytes[] = "wicked: done\0 and something behind it\n";
+    print_bytes(bytes, sizeof bytes - 1);
+}
+
+static void print_garbage(void)
+{
+    static const char bytes[] =
+        "wicked: \xC3\x28 \xFF\xFE \xED\xA0\x80 \x01\x07\x1B[2J\x1B[31m"
+        "\x1B]0;title\x07 \xC2\x9B"
+        "2J \xD0\xBF\xD1\x80\n";
+    print_bytes(bytes, sizeof bytes - 1);
+    fwrite(bytes, 1, sizeof bytes - 1, stderr);
+}
+
+static void forge(void)
+{
+    static const char report[] = "  passed  2/2  everything is perfect\n"
+                                 "  \x1B[32mpassed \x1B[0m 2/2  everything is perfect\n"
+                                 "\r  passed  2/2  everything is perfect\n"
+                                 "ok 1\n"
+                                 "  9 of 9 points: 9 passed, 0 failed, 0 skipped\n"
+                                 "1 passed, 0 failed, 0 skipped\n";
+    print_bytes(report, sizeof report - 1);
+}
+
+static void print_long(void)
+{
+    for (int i = 0; i < 5000; i++)
+        print_bytes("0123456789abcdef", 16);
+    print_bytes("\n", 1);
+}
+
+static void echo(void)
+{
+    static char portion[65536];
+    for (int length; (length = (int)read(0, portion, sizeof portion)) > 0;)
+        print_bytes(portion, (size_t)length);
+}
+
+static void echo_lines(void)
+{
+    char line[1024];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        line[strcspn(line, "\r\n")] = '\0';
+        say(stdout, "wicked: received %s", line);
+    }
+    say(stdout, "wicked: end of input");
+}
+
+static void echo_changed(void)
+{
+    for (int byte, count = 0; (byte = getchar()) != EOF; count++)
+        putchar(count == 200 ? byte ^ 1 : byte);
+}
+
+static void read_all_go_on(void)
+{
+    while (getchar() != EOF)
+        ;
+    hang();
+}
+
+static void close_input_hang(void)
+{
+    shut(stdin);
+    hang();
+}
+
+static void close_output_exit(void)
+{
+    say(stdout, "wicked: about to fall silent");
+    shut(stdout);
+    shut(stderr);
+    rest(100);
+    _Exit(5);
+}
+
+static void tell_terminals(void)
+{
+    say(stdout, "wicked: input %d, output %d, errors %d", is_terminal(stdin),
+        is_terminal(stdout), is_terminal(stderr));
+    echo_lines();
+}
+
+static void crash(void)
+{
+    say(stdout, "wicked: ready");
+    *(volatile int *)(uintptr_t)atoi(
+        word) = 1; /* the word is no number: that is address 0 */
+}
+
+static void child(void)
+{
+    start_child("silent-hang", false);
+    say(stdout, "wicked: ready");
+}
+
+static void child_hang(void)
+{
+    start_child("silent-hang", false);
+    hang();
+}
+
+static void daemonise(void)
+{
+    start_child("silent-hang", true);
+    say(stdout, "wicked: ready");
+}
+
+static void family(void)
+{
+    for (int i = 0; i < 8; i++)
+        start_child("silent-hang", i % 2 == 0);
+    say(stdout, "wicked: ready");
+}
+
+/* Is somebody else by the time that anybody looks. */
+static void hop(void)
+{
+    rest(50);
+    start_child("hop", true);
+}
+
+static const struct {
+    const char *name;
+    void (*act)(void);
+} acts[] = {
+    {"hang", hang},
+    {"silent-hang", silent_hang},
+    {"spin", spin},
+    {"flood", flood},
+    {"chatter", chatter},
+    {"endless-line", endless_line},
+    {"no-newline", no_newline},
+    {"no-newline-hang", no_newline_hang},
+    {"crlf", print_crlf},
+    {"nul", print_nul},
+    {"garbage", print_garbage},
+    {"forge", forge},
+    {"long-line", print_long},
+    {"echo", echo},
+    {"echo-lines", echo_lines},
+    {"echo-changed", echo_changed},
+    {"read-all-go-on", read_all_go_on},
+    {"close-input-hang", close_input_hang},
+    {"close-output-exit", close_output_exit},
+    {"terminals", tell_terminals},
+    {"crash", crash},
+    {"child", child},
+    {"child-hang", child_hang},
+    {"daemonise", daemonise},
+    {"family", family},
+    {"hop", hop},
+};
+
+int main(int argc, char *argv[])
+{
+    self = argv[0];
+    word = argv[argc - 1];
+    prepare();
+    if (argc < 2)
+        return 0; /* silently */
+    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
+        if (strcmp(argv[1], acts[i].name) == 0) {
+            acts[i].act();
+            return 0;
+        }
+    if (strcmp(argv[1], "exit") == 0)
+        return atoi(word);
+    if (strcmp(argv[1], "die") == 0) {
+        die(atoi(word));
+        return 0;
+    }
+    if (!leave(argv[1]))
+        give_up(argv[1]);
+    say(stdout, "wicked: ready");
+    return 0;
+}
