@@ -14,6 +14,7 @@
 #define PROGRAM "server"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -96,11 +97,9 @@ static const char *program_beside(const char *self, const char *name)
 {
     const char *slash = strrchr(self, '/');
     int folder = slash == NULL ? 0 : (int)(slash + 1 - self);
-    size_t size = (size_t)folder + strlen(name) + 1;
-    char *path = malloc(size); /* for as long as the process lives */
-    if (path == NULL)
-        fail("malloc");
-    snprintf(path, size, "%.*s%s", folder, self, name);
+    static char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%.*s%s", folder, self, name) >= (int)sizeof path)
+        fail_with(ENAMETOOLONG, "program_beside");
     return path;
 }
 
@@ -228,6 +227,8 @@ static void post(struct outbox *outbox, const char *bytes, size_t length)
 
 static void append(struct buffer *buffer, const char *bytes, size_t length)
 {
+    if (length == 0)
+        return; /* an empty buffer has no memory yet, and memcpy wants some even for nothing */
     if (buffer->length + length > buffer->room) {
         buffer->room = 2 * (buffer->length + length);
         buffer->bytes = realloc(buffer->bytes, buffer->room);

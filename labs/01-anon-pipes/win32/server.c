@@ -237,6 +237,8 @@ static void post(struct outbox *outbox, const char *bytes, size_t length)
 
 static void append(struct buffer *buffer, const char *bytes, size_t length)
 {
+    if (length == 0)
+        return; /* an empty buffer has no memory yet, and memcpy wants some even for nothing */
     if (buffer->length + length > buffer->room) {
         buffer->room = 2 * (buffer->length + length);
         buffer->bytes = realloc(buffer->bytes, buffer->room);
