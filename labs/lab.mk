@@ -25,6 +25,7 @@ ifdef INNER
 LABS  := $(patsubst %/,%,$(dir $(realpath $(filter %lab.mk,$(MAKEFILE_LIST)))))
 TOP   := $(patsubst %/,%,$(dir $(LABS)))
 override LAB := $(notdir $(CURDIR))
+NUMBER := $(firstword $(subst -, ,$(LAB)))
 BUILD ?= $(TOP)/build
 
 # A patched or a student's copy of the sources builds elsewhere with the same rules.
@@ -134,16 +135,18 @@ check: $(if $(WORK),check-work,$(OURS))
 $(OURS): check-%: all
 	@mkdir -p $(RESULTS)
 	$(Q)$(eval system := $(firstword $(subst -, ,$*)))$(eval variant := $(word 2,$(subst -, ,$*)))
-	$(Q)$(call judge,$(system),$(or $(variant),server),$(if $(variant),--server $(OUT)/$(system)/$(variant)$(SUFFIX_$(system))),make check LAB=$(LAB) SYSTEM=$(system))
+	$(Q)$(call judge,$(system),$(or $(variant),server),$(if $(variant),--server $(OUT)/$(system)/$(variant)$(SUFFIX_$(system))),make check LAB=$(NUMBER) SYSTEM=$(system))
 
 # Their programs are built by our rules, and each is judged with ours and with theirs.
+theirs = $(foreach p,server client,$(if $(wildcard $(THEIRS)/$(1)/$(p).c),$(p)))
+
 check-work: checker programs
 	@mkdir -p $(RESULTS)
-	@+$(foreach s,$(RUNNABLE),$(if $(wildcard $(THEIRS)/$(s)/*.c),\
-	$(MAKE) programs SYSTEM=$(s) SOURCES=$(THEIRS) OUT=$(BUILD)/work/$(LAB) UNIX= WIN32= \
-	    PROGRAMS="$(foreach p,server client,$(if $(wildcard $(THEIRS)/$(s)/$(p).c),$(p)))" && \
-	$(call judge,$(s),work,$(foreach p,server client,$(if $(wildcard $(THEIRS)/$(s)/$(p).c),--$(p) $(BUILD)/work/$(LAB)/$(s)/$(p)$(SUFFIX_$(s)))),make check LAB=$(LAB) SYSTEM=$(s) WORK=$(WORK)) &&,\
-	echo "$(LAB) on $(s): nothing to judge: no .c file in $(THEIRS)/$(s)" &&)) :
+	@+status=0; $(foreach s,$(RUNNABLE),$(if $(call theirs,$(s)),\
+	    $(MAKE) programs SYSTEM=$(s) SOURCES=$(THEIRS) OUT=$(BUILD)/work/$(LAB) UNIX= WIN32= \
+	        PROGRAMS="$(call theirs,$(s))" && \
+	    $(call judge,$(s),work,$(foreach p,$(call theirs,$(s)),--$(p) $(BUILD)/work/$(LAB)/$(s)/$(p)$(SUFFIX_$(s))),make check LAB=$(NUMBER) SYSTEM=$(s) WORK=$(WORK)) || status=1;,\
+	    echo "$(LAB) on $(s): nothing to judge: no server.c or client.c in $(THEIRS)/$(s)";)) exit $$status
 
 # ---- Mistakes ----------------------------------------------------------------------------
 

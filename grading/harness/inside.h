@@ -150,7 +150,10 @@ struct totals {
     int points, maximum;
 };
 
-/* Prints the heading of the run. */
+/* Prints what the run is about, without a newline. */
+void report_title(void);
+
+/* Prints the heading of the run: its title, and its seed. */
 void report_start(void);
 
 /* Prints one result and returns it as JSON: `evidence` with the test's own facts added. */

@@ -31,7 +31,7 @@
 #define MOST_TESTS 256
 #define MOST_PLANS (3 * MOST_TESTS)
 #define BYTES_IN_REPORT 160 /* of a long message, this much around the first difference */
-#define BYTES_OF_REASON 1000
+#define BYTES_OF_REASON 240
 #define LONGEST_LIMIT 3600
 
 struct run run;
@@ -715,6 +715,8 @@ static int show_conversation(void (*conversation)(void))
                                 .judges = PAIR};
     shown.run = conversation;
     run.show = true;
+    report_title();
+    putchar('\n');
     plans[0].test = &shown;
     plans[0].cast = "";
     json_t *evidence = judge(0);

@@ -31,7 +31,7 @@
 #define MOST_LINES \
     ((size_t)1 << 20) /* of a test; a flood of them must not fill the memory */
 #define LINES_IN_REPORT 24
-#define BYTES_IN_REPORT 300 /* of one line */
+#define BYTES_IN_REPORT 120 /* of one line */
 #define END_OF_FILE "\x04"  /* what is typed on a terminal at the end of input: Ctrl-D, */
 #define END_OF_FILE_WIN32 "\x1A\r" /* and on a console: Ctrl-Z and Enter */
 

@@ -35,11 +35,16 @@ static const char *system_name(void)
     return run.system == UNIX ? "UNIX" : "Win32";
 }
 
-void report_start(void)
+void report_title(void)
 {
     printf("%sLab %.2s, %s, %s%s", BOLD, run.lab, run.title, system_name(), PLAIN);
     if (run.system == WIN32)
         printf(" %s", win32_runner());
+}
+
+void report_start(void)
+{
+    report_title();
     printf("%s  SEED=0x%08llx%s\n", DIM, (unsigned long long)run.seed, PLAIN);
 }
 
