@@ -9,7 +9,7 @@ def expected:
     end;
 
 def lacks($list; $pattern):
-    if any($list[]?; test($pattern)) then empty
+    if any($list[]? | strings; test($pattern)) then empty
     else "nothing in the report fits \"\($pattern)\"" end;
 
 def differs($at; $mark):
