@@ -89,7 +89,7 @@ sanitize:
 	    SANITIZE_WIN32="-fsanitize=undefined -fsanitize-undefined-trap-on-error"
 
 valgrind:
-	@+PROGRAM_PREFIX="valgrind --quiet --leak-check=full --error-exitcode=99" \
+	@+PROGRAM_PREFIX="valgrind --quiet --vgdb=no --leak-check=full --error-exitcode=99" \
 	    $(MAKE) $(CHOSEN:%=check-%) SYSTEM=unix
 
 lint:

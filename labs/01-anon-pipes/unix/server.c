@@ -46,8 +46,9 @@ struct outbox {
 static const char *program_beside(const char *self, const char *name);
 static bool is_count(const char *text);
 static pid_t start_client(const char *path, const char *count, int input, int output);
-static bool echo(int from_client, int to_client);
+static bool echo(int from_client, int to_client, long count);
 static void *write_echoes(void *argument);
+static void finish(struct outbox *outbox);
 static void post(struct outbox *outbox, const char *bytes, size_t length);
 static void append(struct buffer *buffer, const char *bytes, size_t length);
 static bool report_end(pid_t client);
@@ -78,13 +79,13 @@ int main(int argc, char *argv[])
     if (close(to_client[0]) == -1 || close(from_client[1]) == -1)
         fail("close");
 
-    /* STEP 5: Send every message back until the client closes its end. */
-    bool complete = echo(from_client[0], to_client[1]);
+    /* STEP 5: Send COUNT messages back, and read on until the client closes its end. */
+    bool complete = echo(from_client[0], to_client[1], atol(count));
     say(stdout, "server: client 1 left");
 
-    /* STEP 6: Close our ends, so that a client that still reads sees the end; then wait for
-     * it: until its exit code is fetched, a dead child stays in the process table. */
-    if (close(from_client[0]) == -1 || close(to_client[1]) == -1)
+    /* STEP 6: Wait for the client, and report how it ended: until its exit code is fetched,
+     * a dead child stays in the process table. */
+    if (close(from_client[0]) == -1)
         fail("close");
     bool well = report_end(client);
     say(stdout, "server: done");
@@ -130,9 +131,10 @@ static pid_t start_client(const char *path, const char *count, int input, int ou
     return client;
 }
 
-/* Sends every message back that comes from the client, until it closes its end. Returns
- * whether it left between two messages, and read all that we sent. */
-static bool echo(int from_client, int to_client)
+/* Sends back `count` messages of the client, then closes the pipe to it, and reads on until
+ * the client closes its own. Returns whether it left between two messages, and read all that
+ * we sent. */
+static bool echo(int from_client, int to_client, long count)
 {
     /* One thread reads, one writes. A single loop of read and write stands still for ever
      * when the client writes much before it reads: both pipes fill, both sides are stuck
@@ -146,6 +148,8 @@ static bool echo(int from_client, int to_client)
         fail_with(error, "pthread_create");
 
     struct buffer message = {0}; /* what has come of the message that comes now */
+    if (count == 0)
+        finish(&outbox);
     char portion[READ_SIZE];
     ssize_t length;
     while ((length = read(from_client, portion, sizeof portion)) > 0) {
@@ -156,6 +160,8 @@ static bool echo(int from_client, int to_client)
             say(stdout, "server: received %s", text);
             free(text);
             post(&outbox, message.bytes, message.length);
+            if (--count == 0)
+                finish(&outbox);
             message.length = 0;
             start = nul + 1;
         }
@@ -164,10 +170,7 @@ static bool echo(int from_client, int to_client)
     if (length == -1)
         fail("read");
 
-    pthread_mutex_lock(&outbox.lock);
-    outbox.closed = true;
-    pthread_cond_signal(&outbox.changed);
-    pthread_mutex_unlock(&outbox.lock);
+    finish(&outbox);
     error = pthread_join(writer, NULL);
     if (error != 0)
         fail_with(error, "pthread_join");
@@ -184,7 +187,8 @@ static bool echo(int from_client, int to_client)
     return complete;
 }
 
-/* The writing thread: takes all that waits, writes it, until there is nothing to come. */
+/* The writing thread: takes all that waits and writes it, until nothing more is to come.
+ * Then it closes the pipe, because the client may be waiting for the end of its input. */
 static void *write_echoes(void *argument)
 {
     struct outbox *outbox = argument;
@@ -200,7 +204,7 @@ static void *write_echoes(void *argument)
 
         if (taken.length == 0 || error != 0) {
             free(taken.bytes);
-            return NULL;
+            break;
         }
         /* Outside the lock: however long the client lets us wait, main goes on reading. */
         for (size_t done = 0; done < taken.length && error == 0;) {
@@ -213,13 +217,25 @@ static void *write_echoes(void *argument)
         }
         free(taken.bytes);
     }
+    if (close(outbox->pipe) == -1)
+        fail("close");
+    return NULL;
 }
 
-/* Hands `length` bytes to the writing thread; drops them once the client has gone deaf. */
+/* Tells the writing thread that nothing more is to come. */
+static void finish(struct outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->lock);
+    outbox->closed = true;
+    pthread_cond_signal(&outbox->changed);
+    pthread_mutex_unlock(&outbox->lock);
+}
+
+/* Hands `length` bytes to the writing thread; drops them if it writes no more. */
 static void post(struct outbox *outbox, const char *bytes, size_t length)
 {
     pthread_mutex_lock(&outbox->lock);
-    if (outbox->error == 0)
+    if (outbox->error == 0 && !outbox->closed)
         append(&outbox->waiting, bytes, length);
     pthread_cond_signal(&outbox->changed);
     pthread_mutex_unlock(&outbox->lock);

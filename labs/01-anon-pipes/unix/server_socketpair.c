@@ -37,8 +37,9 @@ struct buffer {
 static const char *program_beside(const char *self, const char *name);
 static bool is_count(const char *text);
 static pid_t start_client(const char *path, const char *count, int end);
-static bool echo(int socket);
-static bool receive(int socket, struct buffer *message, struct buffer *waiting);
+static bool echo(int socket, long count);
+static bool receive(int socket, struct buffer *message, struct buffer *waiting,
+                    long *count);
 static bool send_waiting(int socket, struct buffer *waiting);
 static void append(struct buffer *buffer, const char *bytes, size_t length);
 static bool report_end(pid_t client);
@@ -68,12 +69,12 @@ int main(int argc, char *argv[])
     if (close(ends[1]) == -1)
         fail("close");
 
-    /* STEP 5: Send every message back until the client closes its end. */
-    bool complete = echo(ends[0]);
+    /* STEP 5: Send COUNT messages back, and read on until the client closes its end. */
+    bool complete = echo(ends[0], atol(count));
     say(stdout, "server: client 1 left");
 
-    /* STEP 6: Close our end, so that a client that still reads sees the end; then wait for
-     * it: until its exit code is fetched, a dead child stays in the process table. */
+    /* STEP 6: Wait for the client, and report how it ended: until its exit code is fetched,
+     * a dead child stays in the process table. */
     if (close(ends[0]) == -1)
         fail("close");
     bool well = report_end(client);
@@ -120,18 +121,27 @@ static pid_t start_client(const char *path, const char *count, int end)
     return client;
 }
 
-/* Sends every message back that comes from the client, until it closes its end. Returns
- * whether it left between two messages, and read all that we sent. */
-static bool echo(int socket)
+/* Sends back `count` messages of the client, then shuts the socket down for writing, and
+ * reads on until the client closes its end. Returns whether it left between two messages,
+ * and read all that we sent. */
+static bool echo(int socket, long count)
 {
     /* poll() tells which way can go on, so that no read and no write ever has to wait: a
      * client that writes much before it reads fills our memory, not the socket. */
     if (fcntl(socket, F_SETFL, O_NONBLOCK) == -1)
         fail("fcntl");
     struct buffer message = {0}, waiting = {0};
-    bool left = false, deaf = false;
-    while (!left || (waiting.length > 0 && !deaf)) {
-        bool sending = waiting.length > 0 && !deaf;
+    bool left = false, deaf = false, closed = false;
+    while (!left || !closed) {
+        if (!closed && (deaf || (waiting.length == 0 && (left || count <= 0)))) {
+            /* Nothing more will go out, and the client may be waiting to learn that. Not
+             * close(): the other direction goes on. ENOTCONN: the client has left. */
+            if (shutdown(socket, SHUT_WR) == -1 && errno != ENOTCONN)
+                fail("shutdown");
+            closed = true;
+            continue;
+        }
+        bool sending = waiting.length > 0 && !closed;
         struct pollfd event = {.fd = socket,
                                .events = (left ? 0 : POLLIN) | (sending ? POLLOUT : 0)};
         if (poll(&event, 1, -1) == -1)
@@ -139,7 +149,7 @@ static bool echo(int socket)
         if (sending && event.revents != 0)
             deaf = !send_waiting(socket, &waiting);
         if (!left && event.revents != 0)
-            left = !receive(socket, &message, deaf ? NULL : &waiting);
+            left = !receive(socket, &message, &waiting, closed ? NULL : &count);
     }
     if (message.length > 0)
         say(stderr, PROGRAM ": client 1 left in the middle of a message (%zu bytes)",
@@ -150,9 +160,10 @@ static bool echo(int socket)
     return complete;
 }
 
-/* Reads what has come, and moves whole messages from `message` to `waiting`, unless that is
- * NULL. Returns false when nothing can come any more. */
-static bool receive(int socket, struct buffer *message, struct buffer *waiting)
+/* Reads what has come, and moves whole messages from `message` to `waiting`, as many as
+ * `count`, which may be NULL, allows. Returns false when nothing can come any more. */
+static bool receive(int socket, struct buffer *message, struct buffer *waiting,
+                    long *count)
 {
     char portion[READ_SIZE], *start = portion, *nul;
     ssize_t length = read(socket, portion, sizeof portion);
@@ -169,7 +180,7 @@ static bool receive(int socket, struct buffer *message, struct buffer *waiting)
         char *text = quoted(message->bytes, message->length - 1);
         say(stdout, "server: received %s", text);
         free(text);
-        if (waiting != NULL)
+        if (count != NULL && (*count)-- > 0)
             append(waiting, message->bytes, message->length);
         message->length = 0;
         start = nul + 1;

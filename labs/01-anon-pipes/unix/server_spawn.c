@@ -37,8 +37,9 @@ struct buffer {
 static const char *program_beside(const char *self, const char *name);
 static bool is_count(const char *text);
 static pid_t start_client(const char *path, const char *count, int input, int output);
-static bool echo(int from_client, int to_client);
-static bool receive(int from_client, struct buffer *message, struct buffer *waiting);
+static bool echo(int from_client, int to_client, long count);
+static bool receive(int from_client, struct buffer *message, struct buffer *waiting,
+                    long *count);
 static bool send_waiting(int to_client, struct buffer *waiting);
 static void append(struct buffer *buffer, const char *bytes, size_t length);
 static bool report_end(pid_t client);
@@ -69,13 +70,13 @@ int main(int argc, char *argv[])
     if (close(to_client[0]) == -1 || close(from_client[1]) == -1)
         fail("close");
 
-    /* STEP 5: Send every message back until the client closes its end. */
-    bool complete = echo(from_client[0], to_client[1]);
+    /* STEP 5: Send COUNT messages back, and read on until the client closes its end. */
+    bool complete = echo(from_client[0], to_client[1], atol(count));
     say(stdout, "server: client 1 left");
 
-    /* STEP 6: Close our ends, so that a client that still reads sees the end; then wait for
-     * it: until its exit code is fetched, a dead child stays in the process table. */
-    if (close(from_client[0]) == -1 || close(to_client[1]) == -1)
+    /* STEP 6: Wait for the client, and report how it ended: until its exit code is fetched,
+     * a dead child stays in the process table. */
+    if (close(from_client[0]) == -1)
         fail("close");
     bool well = report_end(client);
     say(stdout, "server: done");
@@ -129,25 +130,33 @@ static pid_t start_client(const char *path, const char *count, int input, int ou
     return client;
 }
 
-/* Sends every message back that comes from the client, until it closes its end. Returns
- * whether it left between two messages, and read all that we sent. */
-static bool echo(int from_client, int to_client)
+/* Sends back `count` messages of the client, then closes the pipe to it, and reads on until
+ * the client closes its own. Returns whether it left between two messages, and read all that
+ * we sent. */
+static bool echo(int from_client, int to_client, long count)
 {
     /* poll() tells which of the two can go on, so that no read and no write ever has to
      * wait: a client that writes much before it reads fills our memory, not the pipes. */
     if (fcntl(to_client, F_SETFL, O_NONBLOCK) == -1)
         fail("fcntl");
     struct buffer message = {0}, waiting = {0};
-    bool left = false, deaf = false;
-    while (!left || (waiting.length > 0 && !deaf)) {
+    bool left = false, deaf = false, closed = false;
+    while (!left || !closed) {
+        if (!closed && (deaf || (waiting.length == 0 && (left || count <= 0)))) {
+            /* Nothing more will go out, and the client may be waiting to learn that. */
+            if (close(to_client) == -1)
+                fail("close");
+            closed = true;
+            continue;
+        }
         struct pollfd events[2] = {
             {.fd = left ? -1 : from_client, .events = POLLIN},
-            {.fd = waiting.length == 0 || deaf ? -1 : to_client, .events = POLLOUT},
+            {.fd = closed || waiting.length == 0 ? -1 : to_client, .events = POLLOUT},
         };
         if (poll(events, 2, -1) == -1)
             fail("poll");
         if (events[0].revents != 0)
-            left = !receive(from_client, &message, deaf ? NULL : &waiting);
+            left = !receive(from_client, &message, &waiting, closed ? NULL : &count);
         if (events[1].revents != 0)
             deaf = !send_waiting(to_client, &waiting);
     }
@@ -160,9 +169,10 @@ static bool echo(int from_client, int to_client)
     return complete;
 }
 
-/* Reads what has come, and moves whole messages from `message` to `waiting`, unless that is
- * NULL. Returns false when nothing can come any more. */
-static bool receive(int from_client, struct buffer *message, struct buffer *waiting)
+/* Reads what has come, and moves whole messages from `message` to `waiting`, as many as
+ * `count`, which may be NULL, allows. Returns false when nothing can come any more. */
+static bool receive(int from_client, struct buffer *message, struct buffer *waiting,
+                    long *count)
 {
     char portion[READ_SIZE], *start = portion, *nul;
     ssize_t length = read(from_client, portion, sizeof portion);
@@ -173,7 +183,7 @@ static bool receive(int from_client, struct buffer *message, struct buffer *wait
         char *text = quoted(message->bytes, message->length - 1);
         say(stdout, "server: received %s", text);
         free(text);
-        if (waiting != NULL)
+        if (count != NULL && (*count)-- > 0)
             append(waiting, message->bytes, message->length);
         message->length = 0;
         start = nul + 1;

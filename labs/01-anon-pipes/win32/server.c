@@ -42,8 +42,9 @@ struct outbox {
 static const wchar_t *program_beside(const wchar_t *name);
 static bool is_count(const wchar_t *text);
 static HANDLE start_client(const wchar_t *path, long count, HANDLE input, HANDLE output);
-static bool echo(HANDLE from_client, HANDLE to_client);
+static bool echo(HANDLE from_client, HANDLE to_client, long count);
 static unsigned __stdcall write_echoes(void *argument);
+static void finish(struct outbox *outbox);
 static void post(struct outbox *outbox, const char *bytes, size_t length);
 static void append(struct buffer *buffer, const char *bytes, size_t length);
 static bool report_end(HANDLE client);
@@ -74,13 +75,13 @@ int wmain(int argc, wchar_t *argv[])
     if (!CloseHandle(to_client[0]) || !CloseHandle(from_client[1]))
         fail("CloseHandle");
 
-    /* STEP 5: Send every message back until the client closes its end. */
-    bool complete = echo(from_client[0], to_client[1]);
+    /* STEP 5: Send COUNT messages back, and read on until the client closes its end. */
+    bool complete = echo(from_client[0], to_client[1], count);
     say(stdout, "server: client 1 left");
 
-    /* STEP 6: Close our ends, so that a client that still reads sees the end; then wait for
-     * it: its exit code is there to fetch for as long as we hold a handle to the process. */
-    if (!CloseHandle(from_client[0]) || !CloseHandle(to_client[1]))
+    /* STEP 6: Wait for the client, and report how it ended: its exit code is there to fetch
+     * for as long as we hold a handle to the process. */
+    if (!CloseHandle(from_client[0]))
         fail("CloseHandle");
     bool well = report_end(client);
     say(stdout, "server: done");
@@ -139,9 +140,10 @@ static HANDLE start_client(const wchar_t *path, long count, HANDLE input, HANDLE
     return client.hProcess;
 }
 
-/* Sends every message back that comes from the client, until it closes its end. Returns
- * whether it left between two messages, and read all that we sent. */
-static bool echo(HANDLE from_client, HANDLE to_client)
+/* Sends back `count` messages of the client, then closes the pipe to it, and reads on until
+ * the client closes its own. Returns whether it left between two messages, and read all that
+ * we sent. */
+static bool echo(HANDLE from_client, HANDLE to_client, long count)
 {
     /* One thread reads, one writes. A single loop of read and write stands still for ever
      * when the client writes much before it reads: both pipes fill, both sides are stuck
@@ -154,6 +156,8 @@ static bool echo(HANDLE from_client, HANDLE to_client)
         fail("_beginthreadex");
 
     struct buffer message = {0}; /* what has come of the message that comes now */
+    if (count == 0)
+        finish(&outbox);
     char portion[READ_SIZE];
     DWORD length;
     /* A read of 0 bytes is not the end here: it is what a WriteFile of 0 bytes sent. */
@@ -165,6 +169,8 @@ static bool echo(HANDLE from_client, HANDLE to_client)
             say(stdout, "server: received %s", text);
             free(text);
             post(&outbox, message.bytes, message.length);
+            if (--count == 0)
+                finish(&outbox);
             message.length = 0;
             start = nul + 1;
         }
@@ -173,10 +179,7 @@ static bool echo(HANDLE from_client, HANDLE to_client)
     if (GetLastError() != ERROR_BROKEN_PIPE) /* this one is the end: nobody can write */
         fail("ReadFile");
 
-    AcquireSRWLockExclusive(&outbox.lock);
-    outbox.closed = true;
-    WakeConditionVariable(&outbox.changed);
-    ReleaseSRWLockExclusive(&outbox.lock);
+    finish(&outbox);
     if (WaitForSingleObject(writer, INFINITE) == WAIT_FAILED)
         fail("WaitForSingleObject");
     if (!CloseHandle(writer))
@@ -194,7 +197,8 @@ static bool echo(HANDLE from_client, HANDLE to_client)
     return complete;
 }
 
-/* The writing thread: takes all that waits, writes it, until there is nothing to come. */
+/* The writing thread: takes all that waits and writes it, until nothing more is to come.
+ * Then it closes the pipe, because the client may be waiting for the end of its input. */
 static unsigned __stdcall write_echoes(void *argument)
 {
     struct outbox *outbox = argument;
@@ -210,7 +214,7 @@ static unsigned __stdcall write_echoes(void *argument)
 
         if (taken.length == 0 || error != 0) {
             free(taken.bytes);
-            return 0;
+            break;
         }
         /* Outside the lock: however long the client lets us wait, main goes on reading. */
         for (size_t done = 0; done < taken.length && error == 0;) {
@@ -223,13 +227,25 @@ static unsigned __stdcall write_echoes(void *argument)
         }
         free(taken.bytes);
     }
+    if (!CloseHandle(outbox->pipe))
+        fail("CloseHandle");
+    return 0;
 }
 
-/* Hands `length` bytes to the writing thread; drops them once the client has gone deaf. */
+/* Tells the writing thread that nothing more is to come. */
+static void finish(struct outbox *outbox)
+{
+    AcquireSRWLockExclusive(&outbox->lock);
+    outbox->closed = true;
+    WakeConditionVariable(&outbox->changed);
+    ReleaseSRWLockExclusive(&outbox->lock);
+}
+
+/* Hands `length` bytes to the writing thread; drops them if it writes no more. */
 static void post(struct outbox *outbox, const char *bytes, size_t length)
 {
     AcquireSRWLockExclusive(&outbox->lock);
-    if (outbox->error == 0)
+    if (outbox->error == 0 && !outbox->closed)
         append(&outbox->waiting, bytes, length);
     WakeConditionVariable(&outbox->changed);
     ReleaseSRWLockExclusive(&outbox->lock);
