@@ -143,9 +143,9 @@ theirs = $(foreach p,server client,$(if $(wildcard $(THEIRS)/$(1)/$(p).c),$(p)))
 check-work: checker programs
 	@mkdir -p $(RESULTS)
 	@+status=0; $(foreach s,$(RUNNABLE),$(if $(call theirs,$(s)),\
-	    $(MAKE) programs SYSTEM=$(s) SOURCES=$(THEIRS) OUT=$(BUILD)/work/$(LAB) UNIX= WIN32= \
+	    $(MAKE) programs SYSTEM=$(s) SOURCES=$(THEIRS) OUT=$(BUILD)/theirs/$(LAB) UNIX= WIN32= \
 	        PROGRAMS="$(call theirs,$(s))" && \
-	    $(call judge,$(s),work,$(foreach p,$(call theirs,$(s)),--$(p) $(BUILD)/work/$(LAB)/$(s)/$(p)$(SUFFIX_$(s))),make check LAB=$(NUMBER) SYSTEM=$(s) WORK=$(WORK)) || status=1;,\
+	    $(call judge,$(s),work,$(foreach p,$(call theirs,$(s)),--$(p) $(BUILD)/theirs/$(LAB)/$(s)/$(p)$(SUFFIX_$(s))),make check LAB=$(NUMBER) SYSTEM=$(s) WORK=$(WORK)) || status=1;,\
 	    echo "$(LAB) on $(s): nothing to judge: no server.c or client.c in $(THEIRS)/$(s)";)) exit $$status
 
 # ---- Mistakes ----------------------------------------------------------------------------
