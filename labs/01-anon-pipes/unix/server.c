@@ -4,7 +4,7 @@
  * Usage: server [COUNT [CLIENT]]
  *
  * Starts CLIENT (the program "client" beside this one) with the argument COUNT (10), its
- * standard input and output being pipes to this server; sends every message back; reports
+ * standard input and output being pipes to this server; sends COUNT messages back; reports
  * how the client ended. Exit code 0 if the client left between messages and with 0, else 1.
  *
  * Mirrors listing 1 of the report. Its twin: ../win32/server.c. Other ways to do the same:

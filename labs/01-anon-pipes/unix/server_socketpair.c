@@ -4,7 +4,7 @@
  * Usage: server_socketpair [COUNT [CLIENT]]
  *
  * Starts CLIENT (the program "client" beside this one) with the argument COUNT (10), its
- * standard input and output being one socket; sends every message back; reports
+ * standard input and output being one socket; sends COUNT messages back; reports
  * how the client ended. Exit code 0 if the client left between messages and with 0, else 1.
  *
  * What changes: the client's two streams are one socket, so closing one of them ends nothing;

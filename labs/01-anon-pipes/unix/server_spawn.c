@@ -4,7 +4,7 @@
  * Usage: server_spawn [COUNT [CLIENT]]
  *
  * Starts CLIENT (the program "client" beside this one) with the argument COUNT (10), its
- * standard input and output being pipes to this server; sends every message back; reports
+ * standard input and output being pipes to this server; sends COUNT messages back; reports
  * how the client ended. Exit code 0 if the client left between messages and with 0, else 1.
  *
  * To try: server_spawn 1 /no/such, and the same with server: who notices the mistake?

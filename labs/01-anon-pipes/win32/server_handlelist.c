@@ -4,7 +4,7 @@
  * Usage: server_handlelist [COUNT [CLIENT]]
  *
  * Starts CLIENT (the program "client" beside this one) with the argument COUNT (10), its
- * standard input and output being pipes to this server; sends every message back; reports
+ * standard input and output being pipes to this server; sends COUNT messages back; reports
  * how the client ended. Exit code 0 if the client left between messages and with 0, else 1.
  *
  * Without the list, a child inherits every handle that is inheritable at that moment. A
