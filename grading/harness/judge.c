@@ -613,7 +613,8 @@ static bool among(const char *ids, const char *id)
 {
     size_t length = strlen(id);
     for (const char *at = ids; (at = strstr(at, id)) != NULL; at += length)
-        if ((at == ids || at[-1] == ',') && (at[length] == ',' || at[length] == '?' || at[length] == '\0'))
+        if ((at == ids || at[-1] == ',') &&
+            (at[length] == ',' || at[length] == '?' || at[length] == '\0'))
             return true;
     return false;
 }
