@@ -6,7 +6,9 @@
 #     PROGRAMS := server client ...        built for both systems
 #     UNIX     := server_spawn ...         for UNIX alone
 #     WIN32    := server_handlelist ...    for Win32 alone
-#     VARIANTS := server_spawn ...         servers that the whole checker judges too
+#     VARIANTS := server_spawn ...         servers, or clients, of the same contract and wire:
+#                                          the whole checker judges them too
+#     PAIRS    := mqueue ...               server_mqueue with client_mqueue: a wire of their own
 #     LIBS_name_system := -lws2_32         what one program needs beyond the usual
 #
 # Commands, from the lab's folder (from the top: the same with LAB=01):
@@ -126,7 +128,12 @@ run: all
 judge = $(ROOM) $(CHECKER) --system $(1) $(3) --labs $(LABS) --command "$(4)" \
 	$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) --json $(RESULTS)/$(LAB)-$(1)-$(2).json
 
-OURS := $(foreach s,$(RUNNABLE),check-$(s) $(foreach v,$(filter $(VARIANTS),$(PROGRAMS) $(if $(filter unix,$(s)),$(UNIX),$(WIN32))),check-$(s)-$(v)))
+# Every run for the system $(1): the pair, each variant in its place, each other pair.
+BUILT_unix  := $(PROGRAMS) $(UNIX)
+BUILT_win32 := $(PROGRAMS) $(WIN32)
+runs = check-$(1) $(foreach v,$(filter $(VARIANTS),$(BUILT_$(1))),check-$(1)-$(v)) \
+       $(foreach p,$(PAIRS),$(if $(filter server_$(p),$(BUILT_$(1))),check-$(1)-$(p)))
+OURS := $(foreach s,$(RUNNABLE),$(call runs,$(s)))
 .PHONY: $(OURS) check-work
 
 check: $(if $(WORK),check-work,$(OURS))
@@ -135,7 +142,10 @@ check: $(if $(WORK),check-work,$(OURS))
 $(OURS): check-%: all
 	@mkdir -p $(RESULTS)
 	$(Q)$(eval system := $(firstword $(subst -, ,$*)))$(eval variant := $(word 2,$(subst -, ,$*)))
-	$(Q)$(call judge,$(system),$(or $(variant),server),$(if $(variant),--server $(OUT)/$(system)/$(variant)$(SUFFIX_$(system))),make check LAB=$(NUMBER) SYSTEM=$(system))
+	$(Q)$(call judge,$(system),$(or $(variant),server),$(call players,$(variant),$(system)),make check LAB=$(NUMBER) SYSTEM=$(system))
+
+# What the checker is to judge in place of the pair: --server FILE, --client FILE, --pair NAME.
+players = $(if $(1),$(if $(filter $(1),$(PAIRS)),--pair $(1),--$(firstword $(subst _, ,$(1))) $(OUT)/$(2)/$(1)$(SUFFIX_$(2))))
 
 # Their programs are built by our rules, and each is judged with ours and with theirs.
 theirs = $(foreach p,server client,$(if $(wildcard $(THEIRS)/$(1)/$(p).c),$(p)))

@@ -48,6 +48,8 @@ struct test {
     int step;         /* the STEP of the program to look at, or 0 */
     const char *hint; /* what to look for, one or two sentences */
     const char *only; /* the one program it is for ("capacity"), NULL for the pair */
+    const char *pair; /* which pair it is for: "" for server and client, "mqueue" for
+                         server_mqueue and client_mqueue, NULL for all of them */
     bool win32_only;  /* it has no meaning on UNIX */
     void (*run)(void);
 };
@@ -83,6 +85,14 @@ int check_main(int argc, char *argv[], const char *lab, const char *title,
 
 /* The system that this run is about. */
 enum system under_test(void);
+
+/* Which pair this run is about: "mqueue" for server_mqueue and client_mqueue, "" for server
+ * and client. A test that is for every pair asks where the wire differs. */
+const char *pair_under_test(void);
+
+/* Whether nobody else sees the names that the programs make: a test of default names, which
+ * two runs at once would share, is skipped otherwise. Under Wine always. */
+bool private_names(void);
 
 /* Ends the test as failed, with a reason in the manner of printf. */
 _Noreturn void fail_test(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -136,6 +146,11 @@ struct start_options {
 struct program *start(enum role role, ... /* const char *argument, NULL */)
     __attribute__((sentinel));
 struct program *start_with(enum role role, struct start_options options, ...)
+    __attribute__((sentinel));
+
+/* Starts a probe (grading/probe/NAME), the checker's own hand at the far end, of the system
+ * under test. In the transcript it goes by NAME. */
+struct program *start_probe(const char *probe, ... /* const char *argument, NULL */)
     __attribute__((sentinel));
 
 /* The path of the program that plays `role`, of `name` beside it if not NULL, written as its

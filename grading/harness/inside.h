@@ -28,13 +28,15 @@
 struct plan {
     const struct test *test;
     const char *server, *client; /* paths of the programs */
-    const char *cast;            /* "your server, our client", or "" */
+    const char *guest; /* of the guest among the lab's other programs, or NULL */
+    const char *cast;  /* "your server, our client", or "" */
 };
 
 /* What the whole run knows. Set by the runner, read by all. */
 struct run {
     enum system system;
     const char *lab, *title; /* "01-anon-pipes", "anonymous pipes" */
+    const char *pair;        /* "mqueue": server_mqueue and client_mqueue; or "" */
     const char *build;       /* where everything built lies */
     const char *labs;        /* where the labs' sources lie */
     const char *command;     /* the command that repeats this run, for the report */
@@ -60,10 +62,16 @@ _Noreturn void end_test(json_t *evidence, const char *verdict, const char *forma
  * quotes, and with quotes and backslashes as they are. The caller frees the string. */
 char *printable(const char *bytes, size_t length);
 
+/* Whether the file `path` is the program `name`. */
+bool is_named(const char *path, const char *name);
+
 /* ---- program.c ---- */
 
 /* The file of the program that plays `role`, or of the program `name` beside it. */
 const char *file_of(enum role role, const char *name);
+
+/* The file of the probe `name`. */
+const char *probe_file(const char *name);
 
 /* Ends every program that the test started. */
 void end_programs(void);

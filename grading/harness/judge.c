@@ -55,6 +55,16 @@ enum system under_test(void)
     return run.system;
 }
 
+const char *pair_under_test(void)
+{
+    return run.pair;
+}
+
+bool private_names(void)
+{
+    return run.private_room || (run.system == WIN32 && !on_windows());
+}
+
 /* ---- How a test ends ---------------------------------------------------------------- */
 
 /* The file in memory through which a test hands its evidence to the runner. */
@@ -310,10 +320,7 @@ const char *copy_program(enum role role, const char *name)
 
 const char *place_probe(const char *probe, const char *name, const char *script)
 {
-    const char *from = text("%s/grading/probe/%s/%s%s", run.build,
-                            run.system == UNIX ? "unix" : "win32", probe,
-                            program_suffix());
-    const char *path = copy_into_scratch(from, name);
+    const char *path = copy_into_scratch(probe_file(probe), name);
     write_file(text("%s.script", name), script, strlen(script), 0644);
     return system_path(path);
 }
@@ -429,6 +436,7 @@ static const struct test census_test = {
 
 struct choices {
     const char *server, *client; /* the guests: a file or a folder, or NULL */
+    const char *program;         /* a guest that is neither, or NULL */
     const char *only;            /* a pattern for the ids of tests */
     const char *json;            /* where the JSON goes */
     const char *must_fail;       /* ids that must fail, and no other */
@@ -443,6 +451,8 @@ static void usage(FILE *stream)
         "  --system unix|win32   whose programs (unix)\n"
         "  --server PATH         judge this server, a program or a folder with one\n"
         "  --client PATH         judge this client\n"
+        "  --program PATH        judge this program by the tests of its name alone\n"
+        "  --pair NAME           judge server_NAME and client_NAME, or guests in their place\n"
         "  --test PATTERN        only tests whose id fits (a pattern of fnmatch)\n"
         "  --seed NUMBER         the seed of a former run: the same random texts again\n"
         "  --json FILE           write the results as JSON too\n"
@@ -472,6 +482,8 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         {"system", required_argument, NULL, 's'},
         {"server", required_argument, NULL, 'S'},
         {"client", required_argument, NULL, 'C'},
+        {"program", required_argument, NULL, 'P'},
+        {"pair", required_argument, NULL, 'p'},
         {"test", required_argument, NULL, 't'},
         {"seed", required_argument, NULL, 'e'},
         {"json", required_argument, NULL, 'j'},
@@ -497,6 +509,8 @@ static void read_options(int argc, char *argv[], struct choices *choices)
             break;
         case 'S': choices->server = optarg; break;
         case 'C': choices->client = optarg; break;
+        case 'P': choices->program = optarg; break;
+        case 'p': run.pair = optarg; break;
         case 't': choices->only = optarg; break;
         case 'e':
             run.seed = strtoull(optarg, &end, 0);
@@ -523,10 +537,16 @@ static void read_options(int argc, char *argv[], struct choices *choices)
 }
 
 static void add_plan(const struct test *test, const char *server, const char *client,
-                     const char *cast)
+                     const char *guest, const char *cast)
 {
     if (plan_count < MOST_PLANS)
-        plans[plan_count++] = (struct plan){test, server, client, cast};
+        plans[plan_count++] = (struct plan){test, server, client, guest, cast};
+}
+
+bool is_named(const char *path, const char *name)
+{
+    const char *base = strrchr(path, '/') + 1;
+    return strcmp(base, text("%s%s", name, program_suffix())) == 0;
 }
 
 /* Without guests the reference plays, and every test runs once. A guest is judged alone
@@ -535,39 +555,48 @@ static void make_plans(const struct choices *choices)
 {
     const char *folder = text("%s/labs/%s/%s", run.build, run.lab,
                               run.system == UNIX ? "unix" : "win32");
-    const char *our_server = text("%s/server%s", folder, program_suffix());
-    const char *our_client = text("%s/client%s", folder, program_suffix());
+    const char *joint = *run.pair != '\0' ? "_" : "";
+    const char *our_server = text("%s/server%s%s%s", folder, joint, run.pair,
+                                  program_suffix());
+    const char *our_client = text("%s/client%s%s%s", folder, joint, run.pair,
+                                  program_suffix());
     const char *server = choices->server ? program_in(choices->server, "server")
                                          : our_server;
     const char *client = choices->client ? program_in(choices->client, "client")
                                          : our_client;
+    const char *guest = choices->program ? program_in(choices->program, "") : NULL;
     bool guests = choices->server != NULL || choices->client != NULL;
 
     for (size_t i = 0; i < test_count; i++) {
         const struct test *test = tests[i];
         if (test->win32_only && run.system != WIN32)
             continue;
-        if (test->only != NULL) {
-            if (!guests)
-                add_plan(test, our_server, our_client, "");
+        if (test->pair != NULL && strcmp(test->pair, run.pair) != 0)
+            continue;
+        if (guest != NULL) {
+            if (test->only != NULL && is_named(guest, test->only))
+                add_plan(test, our_server, our_client, guest, "");
+        } else if (test->only != NULL) {
+            if (!guests && *run.pair == '\0')
+                add_plan(test, our_server, our_client, NULL, "");
         } else if (test->judges == SERVER) {
             if (!guests || choices->server != NULL)
-                add_plan(test, server, our_client, "");
+                add_plan(test, server, our_client, NULL, "");
         } else if (test->judges == CLIENT) {
             if (!guests || choices->client != NULL)
-                add_plan(test, our_server, client, "");
+                add_plan(test, our_server, client, NULL, "");
         } else if (!guests) {
-            add_plan(test, our_server, our_client, "");
+            add_plan(test, our_server, our_client, NULL, "");
         } else {
             if (choices->server != NULL)
-                add_plan(test, server, our_client, "this server, our client");
+                add_plan(test, server, our_client, NULL, "this server, our client");
             if (choices->client != NULL)
-                add_plan(test, our_server, client, "our server, this client");
+                add_plan(test, our_server, client, NULL, "our server, this client");
             if (choices->server != NULL && choices->client != NULL)
-                add_plan(test, server, client, "this server, this client");
+                add_plan(test, server, client, NULL, "this server, this client");
         }
     }
-    add_plan(&census_test, server, client, "");
+    add_plan(&census_test, server, client, NULL, "");
 }
 
 static bool chosen(const struct choices *choices, const struct plan *plan)
@@ -787,6 +816,7 @@ int check_main(int argc, char *argv[], const char *lab, const char *title,
     struct choices choices = {.limit = USUAL_LIMIT};
     run.lab = lab;
     run.title = title;
+    run.pair = "";
     run.command = text("make check LAB=%.2s", lab);
     setvbuf(stdout, NULL, _IOLBF, 0);
     read_options(argc, argv, &choices);

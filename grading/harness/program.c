@@ -308,6 +308,8 @@ const char *file_of(enum role role, const char *name)
     const char *given = role == SERVER ? run.plan->server : run.plan->client;
     if (name == NULL)
         return given;
+    if (run.plan->guest != NULL && is_named(run.plan->guest, name))
+        return run.plan->guest;
     return text("%.*s/%s%s", (int)(strrchr(given, '/') - given), given, name,
                 program_suffix());
 }
@@ -518,6 +520,22 @@ struct program *start_with(enum role role, struct start_options options, ...)
     va_list values;
     va_start(values, options);
     struct program *program = start_words(role, options, values);
+    va_end(values);
+    return program;
+}
+
+const char *probe_file(const char *name)
+{
+    return text("%s/grading/probe/%s/%s%s", run.build,
+                run.system == UNIX ? "unix" : "win32", name, program_suffix());
+}
+
+struct program *start_probe(const char *probe, ...)
+{
+    struct start_options options = {.name = probe, .file = probe_file(probe)};
+    va_list values;
+    va_start(values, probe);
+    struct program *program = start_words(SERVER, options, values);
     va_end(values);
     return program;
 }

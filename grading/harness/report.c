@@ -40,6 +40,8 @@ void report_title(void)
     printf("%sLab %.2s, %s, %s%s", BOLD, run.lab, run.title, system_name(), PLAIN);
     if (run.system == WIN32)
         printf(" %s", win32_runner());
+    if (*run.pair != '\0')
+        printf(" (server_%s, client_%s)", run.pair, run.pair);
 }
 
 void report_start(void)
@@ -80,7 +82,8 @@ static void print_list(const char *name, const json_t *list)
 /* Prints which STEP to look at, in the words of our own program. */
 static void print_step(const struct test *test)
 {
-    const char *program = test->judges == CLIENT ? "client" : "server";
+    const char *program = text("%s%s%s", test->judges == CLIENT ? "client" : "server",
+                               *run.pair != '\0' ? "_" : "", run.pair);
     if (test->only != NULL)
         program = test->only;
     printf(MARGIN "%-10s STEP %d of %s", "step", test->step, program);
