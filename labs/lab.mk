@@ -9,6 +9,7 @@
 #     VARIANTS := server_spawn ...         servers, or clients, of the same contract and wire:
 #                                          the whole checker judges them too
 #     PAIRS    := mqueue ...               server_mqueue with client_mqueue: a wire of their own
+#     BORROWS  := 05-sockets               labs whose programs the checker needs, too
 #     LIBS_name_system := -lws2_32         what one program needs beyond the usual
 #
 # Commands, from the lab's folder (from the top: the same with LAB=01):
@@ -82,25 +83,30 @@ export ROOM_PATHS := $(TOP) $(BUILD) $(THEIRS)
 
 Q := $(if $(V),,@)
 
-.PHONY: all programs checker kit run check mistakes experiment
+.PHONY: all programs borrowed checker kit run check mistakes experiment
 
-all: programs $(if $(LACKS_RUN),,checker)
+all: programs borrowed $(if $(LACKS_RUN),,checker)
 	@$(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): this machine lacks $(LACKS_$(s)); make setup mends it";))
 
 # ---- Building ----------------------------------------------------------------------------
 
 programs: $(foreach s,$(BUILDABLE),$(ON_$(s)))
 
+# A program appears whole or not at all: two makes at once may build it, one may run it.
 $(OUT)/unix/%: $(SOURCES)/unix/%.c $(HEADERS) $(LABS)/lab.mk
 	@mkdir -p $(@D)
 	@echo "  cc     $(LAB)/unix/$*"
-	$(Q)$(CC) $(CFLAGS_UNIX) -o $@ $< $(LIBS_$*_unix)
+	$(Q)$(CC) $(CFLAGS_UNIX) -o $@.$$$$ $< $(LIBS_$*_unix) && mv $@.$$$$ $@
 
 # -municode only where there is a wmain: a program with a plain main is welcome too.
 $(OUT)/win32/%.exe: $(SOURCES)/win32/%.c $(HEADERS) $(LABS)/lab.mk
 	@mkdir -p $(@D)
 	@echo "  mingw  $(LAB)/win32/$*.exe"
-	$(Q)$(MINGW) $(CFLAGS_WIN32) $(if $(shell grep -lw wmain $<),-municode) -o $@ $< $(LIBS_$*_win32)
+	$(Q)$(MINGW) $(CFLAGS_WIN32) $(if $(shell grep -lw wmain $<),-municode) -o $@.$$$$ $< $(LIBS_$*_win32) && mv $@.$$$$ $@
+
+# Another lab may build the same programs for itself at this moment: see "mv" above.
+borrowed:
+	@+$(foreach lab,$(BORROWS),$(MAKE) -C $(LABS)/$(lab) programs SYSTEM="unix win32" &&) :
 
 checker: $(CHECKER)
 

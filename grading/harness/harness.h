@@ -127,7 +127,9 @@ struct program;
 /* How start() starts a program, where that differs from the usual. */
 struct start_options {
     const char *name; /* which program instead of the role's own: "capacity" */
-    const char *file; /* or which file: a path that copy_program() has returned */
+    const char *file; /* or which file: a path that copy_program() or reference_file()
+                         has returned */
+    bool of_unix;     /* the file is a program of UNIX, whatever the run is about */
     const char *const
         *environment; /* "NAME=value", NULL at the end: added to the usual */
     bool
@@ -147,6 +149,12 @@ struct program *start(enum role role, ... /* const char *argument, NULL */)
     __attribute__((sentinel));
 struct program *start_with(enum role role, struct start_options options, ...)
     __attribute__((sentinel));
+
+/* The file of our own program `name` ("client") of a lab ("05-sockets") for a system: for
+ * conversations across labs, or across the two systems. The latter is for runs about Win32,
+ * in which a program of UNIX may play; in the others there is no Wine. Labs whose programs a
+ * check borrows stand in its Makefile: BORROWS := 05-sockets. */
+const char *reference_file(const char *lab, enum system system, const char *name);
 
 /* Starts a probe (grading/probe/NAME), the checker's own hand at the far end, of the system
  * under test. In the transcript it goes by NAME. */

@@ -94,8 +94,9 @@ void close_system(void);
 /* How Windows programs run here: "under Wine", "natively, by WSL". */
 const char *win32_runner(void);
 
-/* The words that start the program file `path`, NULL at the end, room for `more` words. */
-char **command_for(const char *path, size_t more);
+/* The words that start the program file `path` of `system`, NULL at the end, room for `more`
+ * words. */
+char **command_for(enum system system, const char *path, size_t more);
 
 /* Adds what the system needs to the environment of a child that is about to exec. */
 void set_environment(void);
@@ -103,8 +104,9 @@ void set_environment(void);
 /* `path` as the system under test writes it. */
 const char *system_path(const char *path);
 
-/* ".exe" or "". */
+/* ".exe" or "", for the system under test and for any. */
 const char *program_suffix(void);
+const char *suffix_of(enum system system);
 
 /* Runs a command, its three streams on /dev/null, and returns its exit code, -1 on failure. */
 int run_command(const char *const words[]);

@@ -382,7 +382,7 @@ static void expect_started(const struct program *program, const char *file,
                   strerror(excuse->error));
 }
 
-static void expect_program(const char *name, const char *file)
+static void expect_program(enum system system, const char *name, const char *file)
 {
     char magic[2] = "";
     int opened = open(file, O_RDONLY | O_CLOEXEC);
@@ -390,7 +390,7 @@ static void expect_program(const char *name, const char *file)
         fail_test("the %s could not be started: %s: %s", name, file, strerror(errno));
     ssize_t length = read(opened, magic, sizeof magic);
     close(opened);
-    if (run.system == WIN32 && (length != 2 || memcmp(magic, "MZ", 2) != 0))
+    if (system == WIN32 && (length != 2 || memcmp(magic, "MZ", 2) != 0))
         fail_test("the %s could not be started: %s: it is no Windows program", name,
                   file);
 }
@@ -429,7 +429,8 @@ static struct program *start_words(enum role role, struct start_options options,
     va_end(again);
 
     const char *file = options.file ? options.file : file_of(role, options.name);
-    char **words = command_for(file, count);
+    enum system system = options.of_unix ? UNIX : run.system;
+    char **words = command_for(system, file, count);
     size_t first = 0;
     while (words[first] != NULL)
         first++;
@@ -442,7 +443,7 @@ static struct program *start_words(enum role role, struct start_options options,
     program->name = options.name != NULL ? options.name
                     : role == SERVER     ? "server"
                                          : "client";
-    expect_program(program->name, file);
+    expect_program(system, program->name, file);
     program->output_limit = options.output_limit != 0 ? options.output_limit
                                                       : USUAL_OUTPUT_LIMIT;
     program->terminal = options.terminal_input;
@@ -522,6 +523,12 @@ struct program *start_with(enum role role, struct start_options options, ...)
     struct program *program = start_words(role, options, values);
     va_end(values);
     return program;
+}
+
+const char *reference_file(const char *lab, enum system system, const char *name)
+{
+    return text("%s/labs/%s/%s/%s%s", run.build, lab, system == UNIX ? "unix" : "win32",
+                name, suffix_of(system));
 }
 
 const char *probe_file(const char *name)

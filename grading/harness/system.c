@@ -97,7 +97,7 @@ double open_system(void)
      * on /dev/null they hold nobody up. The others are measured. */
     const char *probe = text("%s/grading/probe/%s/puppet%s", run.build,
                              run.system == UNIX ? "unix" : "win32", program_suffix());
-    const char *const *words = (const char *const *)command_for(probe, 0);
+    const char *const *words = (const char *const *)command_for(run.system, probe, 0);
     need(run_command(words) == 0, "starting the probe");
     note_baseline();
 
@@ -141,14 +141,14 @@ void set_environment(void)
     }
 }
 
-char **command_for(const char *path, size_t more)
+char **command_for(enum system system, const char *path, size_t more)
 {
     char **words = calloc(more + MOST_PREFIX_WORDS + 2, sizeof *words);
     size_t n = 0;
     if (words == NULL)
         kit_error("no memory");
     const char *prefix = getenv("PROGRAM_PREFIX");
-    if (run.system == WIN32 && !native) {
+    if (system == WIN32 && !native) {
         words[n++] = text("%s", wine_loader);
     } else if (prefix != NULL) {
         char *rest = text("%s", prefix), *word;
@@ -185,5 +185,10 @@ bool on_windows(void)
 
 const char *program_suffix(void)
 {
-    return run.system == WIN32 ? ".exe" : "";
+    return suffix_of(run.system);
+}
+
+const char *suffix_of(enum system system)
+{
+    return system == WIN32 ? ".exe" : "";
 }
