@@ -1,0 +1,34 @@
+/*
+ * contract.h - what all programs of this lab agree on, on both systems.
+ *
+ * A server and its clients talk over TCP: a stream of bytes each way, without messages in it.
+ * The server sends every byte back, in order. The one thing that it looks for is QUIT, and as
+ * a stream has no messages, what QUIT means speaks of turns: a client has its turn when all
+ * that it has sent has come back. The four bytes QUIT, sent then in one piece with nothing
+ * behind them, end the session.
+ */
+#ifndef CONTRACT_H
+#define CONTRACT_H
+
+/* Where the server listens, and the client connects, when nobody says otherwise. */
+#define DEFAULT_HOST "127.0.0.1"
+#define DEFAULT_PORT "5050"
+
+/* What ends a session, without the NUL. */
+#define QUIT "QUIT"
+#define QUIT_SIZE 4
+
+/* The longest piece that the server is bound to take for one. The report's programs have
+ * buffers of 1,024 bytes, and put a NUL behind what they read. */
+#define PIECE_SIZE 1000
+
+/* How many bytes one read asks for. */
+#define READ_SIZE 4096
+
+/* How many clients a server holds at a time; more wait in the listening socket's queue. */
+#define MAX_CLIENTS 500
+
+/* Room for an address and a port as text, "[fe80::1%eth0]:65535". */
+#define ADDRESS_ROOM 128
+
+#endif
