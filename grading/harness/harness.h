@@ -161,6 +161,10 @@ const char *reference_file(const char *lab, enum system system, const char *name
 struct program *start_probe(const char *probe, ... /* const char *argument, NULL */)
     __attribute__((sentinel));
 
+/* Starts a probe of UNIX whatever the run is about (grading/probe/unix/NAME): for what
+ * programs of both systems can be spoken to by, TCP and UDP. */
+struct program *start_unix_probe(const char *probe, ...) __attribute__((sentinel));
+
 /* The path of the program that plays `role`, of `name` beside it if not NULL, written as its
  * own system writes paths: fit to be an argument. */
 const char *path_of(enum role role, const char *name);

@@ -547,6 +547,17 @@ struct program *start_probe(const char *probe, ...)
     return program;
 }
 
+struct program *start_unix_probe(const char *probe, ...)
+{
+    const char *file = text("%s/grading/probe/unix/%s", run.build, probe);
+    struct start_options options = {.name = probe, .file = file, .of_unix = true};
+    va_list values;
+    va_start(values, probe);
+    struct program *program = start_words(SERVER, options, values);
+    va_end(values);
+    return program;
+}
+
 /* By the handle, for the number of a process that has ended may be another's by now. */
 static bool signal_program(const struct program *program, int number)
 {

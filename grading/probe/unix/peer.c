@@ -1,0 +1,352 @@
+/*
+ * peer.c - the far end of TCP connections, as many as are wanted, driven by commands.
+ *
+ * A checker gives commands on standard input, one a line, and reads on standard output what
+ * has come of them ("peer: ..."). K is a number below 64 that stands for a connection. What
+ * is received on it is kept in the file K.received in the folder that the peer runs in.
+ *
+ *     connect K ADDRESS PORT   K connected | K refused
+ *     listen ADDRESS           listening at PORT (a free one)
+ *     accept K                 K accepted, when somebody has come
+ *     send K FILE              K sent, when the system has taken all of the file's bytes
+ *     trickle K FILE           the same, each byte in a packet of its own
+ *     lockstep K FILE          K received all: each byte sent when the one before is back
+ *     read K N                 K received all, when N more bytes have come
+ *     drain K                  read to the end; before it, and without "read", nothing is read
+ *                              (both: K received the end, or K received a reset)
+ *     look K                   K has N bytes to read
+ *     shut K                   K will send no more, once all is sent: the half-close
+ *     close K, reset K         K closed; with "reset" the other end learns it as an error
+ *     crowd N HELD ADDRESS PORT   N connections at once, each sends a text of its own; HELD of
+ *                              them stay until all HELD have their echo, the others until they
+ *                              have theirs: crowd served N
+ *     series N ADDRESS PORT    the same one after the other, ended in turn by close, QUIT and
+ *                              reset: series served N
+ *
+ * For UNIX alone: TCP reaches the programs of both systems. It ends with its input. Exit code
+ * 99: a command that it does not know.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "say.h"
+
+#define MOST_PEERS 64
+#define MOST_CROWD 1000
+#define TO_THE_END (-1)
+
+struct peer {
+    int socket; /* valid while open */
+    bool open;
+    char *bytes; /* to send: those from `sent` to `length` */
+    size_t length, sent;
+    bool single, stepping; /* one byte at a time; each when the one before is back */
+    bool shut;             /* half-close when all is sent */
+    long wanted;           /* bytes still to read, or TO_THE_END */
+    FILE *received;
+};
+
+static struct peer peers[MOST_PEERS];
+static int listener = -1;
+
+_Noreturn static void give_up(const char *why)
+{
+    say(stderr, "peer: fault: %s", why);
+    exit(99);
+}
+
+static int open_socket(const char *address, const char *port, bool listening)
+{
+    struct addrinfo *list,
+        hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    if (getaddrinfo(address, port, &hints, &list) != 0)
+        give_up("this is no address");
+    int result = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int yes = 1;
+    if (result == -1 ||
+        (listening && setsockopt(result, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes)))
+        give_up("no socket");
+    int failed = listening ? bind(result, list->ai_addr, list->ai_addrlen)
+                           : connect(result, list->ai_addr, list->ai_addrlen);
+    if (failed) {
+        close(result);
+        result = -1;
+    } else if (!listening) {
+        setsockopt(result, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    }
+    freeaddrinfo(list);
+    return result;
+}
+
+static void begin(size_t k, int socket)
+{
+    peers[k] = (struct peer){.socket = socket, .open = true};
+    char name[32];
+    snprintf(name, sizeof name, "%zu.received", k);
+    peers[k].received = fopen(name, "wb");
+    if (peers[k].received == NULL)
+        give_up("no file for what is received");
+}
+
+static void end(size_t k, bool hard)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    if (hard)
+        setsockopt(peers[k].socket, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    close(peers[k].socket);
+    fclose(peers[k].received);
+    free(peers[k].bytes);
+    peers[k].open = false;
+    say(stdout, "peer: %zu closed", k);
+}
+
+static void load(struct peer *peer, const char *name)
+{
+    FILE *file = fopen(name, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0)
+        give_up("a file to send is not there");
+    free(peer->bytes);
+    peer->length = (size_t)ftell(file);
+    peer->sent = 0;
+    peer->bytes = malloc(peer->length + 1);
+    rewind(file);
+    if (peer->bytes == NULL || fread(peer->bytes, 1, peer->length, file) != peer->length)
+        give_up("a file to send cannot be read");
+    fclose(file);
+}
+
+/* Sends what the system takes now. */
+static void send_more(size_t k)
+{
+    struct peer *peer = &peers[k];
+    size_t size = peer->length - peer->sent;
+    ssize_t length = send(peer->socket, peer->bytes + peer->sent, peer->single ? 1 : size,
+                          MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (length == -1 && errno == EAGAIN)
+        return;
+    if (length == -1) {
+        say(stdout, "peer: %zu could not send: %zu bytes are left", k, size);
+        peer->sent = peer->length;
+        return;
+    }
+    peer->sent += (size_t)length;
+    if (peer->stepping)
+        peer->wanted = 1;
+    else if (peer->sent == peer->length)
+        say(stdout, "peer: %zu sent", k);
+    if (peer->sent == peer->length && peer->shut)
+        shutdown(peer->socket, SHUT_WR);
+}
+
+/* Reads what is there now, but no more than is wanted. */
+static void read_more(size_t k)
+{
+    struct peer *peer = &peers[k];
+    static char bytes[65536];
+    size_t room = sizeof bytes;
+    if (peer->wanted != TO_THE_END && (size_t)peer->wanted < room)
+        room = (size_t)peer->wanted;
+    ssize_t length = recv(peer->socket, bytes, room, MSG_DONTWAIT);
+    if (length == -1 && errno == EAGAIN)
+        return;
+    if (length <= 0) {
+        fflush(peer->received);
+        say(stdout,
+            length == 0 ? "peer: %zu received the end" : "peer: %zu received a reset", k);
+        peer->wanted = 0;
+        return;
+    }
+    fwrite(bytes, 1, (size_t)length, peer->received);
+    if (peer->wanted != TO_THE_END)
+        peer->wanted -= length;
+    if (peer->wanted != 0)
+        return;
+    fflush(peer->received);
+    if (!peer->stepping)
+        say(stdout, "peer: %zu received all", k);
+    else if (peer->sent == peer->length)
+        say(stdout, "peer: %zu received all", k);
+}
+
+/* One exchange of the text of number `i`, blocking. Returns whether it came back. */
+static void speak(int socket, int i)
+{
+    char text[32];
+    int size = snprintf(text, sizeof text, "I am client %d", i);
+    send(socket, text, (size_t)size, MSG_NOSIGNAL);
+}
+
+static bool hear(int socket, int i)
+{
+    char text[32], got[32];
+    int size = snprintf(text, sizeof text, "I am client %d", i);
+    for (int done = 0; done < size;) {
+        ssize_t length = recv(socket, got + done, (size_t)(size - done), 0);
+        if (length <= 0)
+            return false;
+        done += (int)length;
+    }
+    return memcmp(text, got, (size_t)size) == 0;
+}
+
+static void crowd(int count, int held, const char *address, const char *port)
+{
+    static int sockets[MOST_CROWD];
+    int served = 0;
+    for (int i = 0; i < count; i++)
+        sockets[i] = open_socket(address, port, false);
+    for (int i = 0; i < count; i++)
+        speak(sockets[i], i);
+    for (int i = 0; i < held; i++)
+        served += hear(sockets[i], i);
+    for (int i = 0; i < count; i++) {
+        if (i >= held)
+            served += hear(sockets[i], i);
+        close(sockets[i]);
+    }
+    say(stdout, "peer: crowd served %d", served);
+}
+
+static void series(int count, const char *address, const char *port)
+{
+    int served = 0;
+    char byte;
+    for (int i = 0; i < count; i++) {
+        int one = open_socket(address, port, false);
+        if (one == -1)
+            continue;
+        speak(one, i);
+        served += hear(one, i);
+        struct linger linger = {.l_onoff = 1, .l_linger = 0};
+        if (i % 3 == 1 && send(one, "QUIT", 4, MSG_NOSIGNAL) == 4)
+            while (recv(one, &byte, 1, 0) > 0)
+                ;
+        if (i % 3 == 2)
+            setsockopt(one, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+        close(one);
+    }
+    say(stdout, "peer: series served %d", served);
+}
+
+static void obey(char *line)
+{
+    char *words[6] = {"", "", "", "", "", ""}, *rest = line;
+    for (int i = 0; i < 6 && rest != NULL; i++)
+        words[i] = strsep(&rest, " ");
+    const char *verb = words[0];
+    size_t k = strtoul(words[1], NULL, 10);
+    struct peer *peer = &peers[k % MOST_PEERS];
+
+    if (strcmp(verb, "crowd") == 0) {
+        crowd(atoi(words[1]), atoi(words[2]), words[3], words[4]);
+    } else if (strcmp(verb, "series") == 0) {
+        series(atoi(words[1]), words[2], words[3]);
+    } else if (strcmp(verb, "listen") == 0) {
+        listener = open_socket(words[1], "0", true);
+        struct sockaddr_in6 bound;
+        if (listener == -1 || listen(listener, SOMAXCONN) == -1 ||
+            getsockname(listener, (struct sockaddr *)&bound,
+                        &(socklen_t){sizeof bound}) == -1)
+            give_up("it cannot listen");
+        say(stdout, "peer: listening at %d", ntohs(bound.sin6_port)); /* as sin_port */
+    } else if (strcmp(verb, "accept") == 0) {
+        begin(k, accept(listener, NULL, NULL));
+        say(stdout, "peer: %zu accepted", k);
+    } else if (strcmp(verb, "connect") == 0) {
+        int one = open_socket(words[2], words[3], false);
+        if (one != -1)
+            begin(k, one);
+        say(stdout, one == -1 ? "peer: %zu refused" : "peer: %zu connected", k);
+    } else if (!peer->open) {
+        give_up("no such connection");
+    } else if (strcmp(verb, "send") == 0 || strcmp(verb, "trickle") == 0 ||
+               strcmp(verb, "lockstep") == 0) {
+        load(peer, words[2]);
+        peer->stepping = verb[0] == 'l';
+        peer->single = verb[0] != 's';
+    } else if (strcmp(verb, "read") == 0) {
+        peer->wanted = atol(words[2]);
+        if (peer->wanted == 0)
+            say(stdout, "peer: %zu received all", k);
+    } else if (strcmp(verb, "look") == 0) {
+        int unread = 0;
+        ioctl(peer->socket, FIONREAD, &unread);
+        say(stdout, "peer: %zu has %d bytes to read", k, unread);
+    } else if (strcmp(verb, "drain") == 0) {
+        peer->wanted = TO_THE_END;
+    } else if (strcmp(verb, "shut") == 0) {
+        peer->shut = true;
+        if (peer->sent == peer->length)
+            shutdown(peer->socket, SHUT_WR);
+    } else if (strcmp(verb, "close") == 0 || strcmp(verb, "reset") == 0) {
+        end(k, verb[0] == 'r');
+    } else {
+        give_up(line);
+    }
+}
+
+/* Reads commands, and obeys those that are whole. Returns false at the end of the input. */
+static bool take_commands(void)
+{
+    static char input[65536];
+    static size_t length;
+    ssize_t more = read(STDIN_FILENO, input + length, sizeof input - 1 - length);
+    if (more <= 0)
+        return false;
+    length += (size_t)more;
+    char *line = input, *newline;
+    while ((newline = memchr(line, '\n', (size_t)(input + length - line))) != NULL) {
+        *newline = '\0';
+        obey(line);
+        line = newline + 1;
+    }
+    length -= (size_t)(line - input);
+    memmove(input, line, length);
+    return true;
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    for (;;) {
+        struct pollfd events[MOST_PEERS + 1];
+        size_t whose[MOST_PEERS + 1];
+        nfds_t count = 0;
+        events[count++] = (struct pollfd){STDIN_FILENO, POLLIN, 0};
+        for (size_t k = 0; k < MOST_PEERS; k++) {
+            struct peer *peer = &peers[k];
+            bool sends = peer->sent < peer->length &&
+                         !(peer->stepping && peer->wanted != 0);
+            if (!peer->open || (!sends && peer->wanted == 0))
+                continue;
+            whose[count] = k;
+            events[count++] = (struct pollfd){
+                peer->socket,
+                (short)((sends ? POLLOUT : 0) | (peer->wanted != 0 ? POLLIN : 0)), 0};
+        }
+        if (poll(events, count, -1) == -1)
+            give_up("poll");
+        for (nfds_t i = 1; i < count; i++) {
+            size_t k = whose[i];
+            if (peers[k].wanted != 0 && (events[i].revents & ~POLLOUT))
+                read_more(k);
+            if (peers[k].sent < peers[k].length && (events[i].revents & ~POLLIN))
+                send_more(k);
+        }
+        if (events[0].revents != 0 && !take_commands())
+            return 0;
+    }
+}

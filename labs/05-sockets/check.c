@@ -1,0 +1,909 @@
+/*
+ * check.c - judges lab 05 from outside, by the contract alone.
+ *
+ * Servers and clients are spoken to over TCP by a probe (grading/probe/unix/peer.c), which is
+ * a program of UNIX in every run: TCP does not care what system is at its other end.
+ */
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "contract.h"
+#include "harness.h"
+
+#define CYRILLIC "\xD0\xBF\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82" /* "привет" */
+#define LOOPBACK "127.0.0.1"
+#define MEGABYTE (1024 * 1024)
+
+/* ---- What the tests share ------------------------------------------------------------- */
+
+/* Waits until the server is ready. Returns its port. */
+static const char *port_of(struct program *server)
+{
+    const char *line = wait_line_like(server, "server: ready *:*");
+    return strrchr(line, ':') + 1;
+}
+
+/* Gives the peer a command. */
+static void tell(struct program *peer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void tell(struct program *peer, const char *format, ...)
+{
+    char line[256];
+    va_list values;
+    va_start(values, format);
+    int length = vsnprintf(line, sizeof line - 1, format, values);
+    va_end(values);
+    line[length] = '\n';
+    send_bytes(peer, line, (size_t)length + 1);
+}
+
+static void connect_peer(struct program *peer, int k, const char *port)
+{
+    tell(peer, "connect %d " LOOPBACK " %s", k, port);
+    wait_line(peer, "peer: %d connected", k);
+}
+
+/* Starts a peer with one connection, number 1, to `port`. */
+static struct program *peer_at(const char *port)
+{
+    struct program *peer = start_unix_probe("peer", NULL);
+    connect_peer(peer, 1, port);
+    return peer;
+}
+
+/* Waits until what the peer was told to read on connection `k` is there, and nothing has
+ * ended it. */
+static void expect_received(struct program *peer, int k)
+{
+    const char *line = wait_line_like(peer, text("peer: %d received *", k));
+    if (strstr(line, "received all") == NULL)
+        fail_test("the connection ended before all was received (%s)", line);
+}
+
+/* Waits until the peer, which drains connection `k`, has come to its end. */
+static void expect_stream_end(struct program *peer, int k)
+{
+    const char *line = wait_line_like(peer, text("peer: %d received *", k));
+    if (strstr(line, "received the end") == NULL)
+        fail_test("the connection was not closed in order (%s)", line);
+}
+
+/* Fails unless the last bytes received on connection `k` are `bytes`. */
+static void expect_last(int k, const char *what, const char *bytes, size_t length)
+{
+    size_t received_length;
+    char *received = read_file(text("%d.received", k), &received_length);
+    size_t skipped = received_length > length ? received_length - length : 0;
+    expect_bytes(what, bytes, length, bytes, length, received + skipped,
+                 received_length - skipped);
+}
+
+/* Sends `bytes` as `verb` says ("send", "trickle"), while the echo is read, which must be
+ * exact. */
+static void exchange_by(const char *verb, struct program *peer, int k, const char *bytes,
+                        size_t length)
+{
+    const char *name = token();
+    write_file(name, bytes, length, 0644);
+    tell(peer, "%s %d %s", verb, k, name);
+    if (strcmp(verb, "lockstep") != 0)
+        tell(peer, "read %d %zu", k, length);
+    expect_received(peer, k);
+    expect_last(k, "the echo", bytes, length);
+}
+
+static void exchange(struct program *peer, int k, const char *string)
+{
+    exchange_by("send", peer, k, string, strlen(string));
+}
+
+/* Sends `bytes` and does not wait for anything. */
+static void push(struct program *peer, int k, const void *bytes, size_t length)
+{
+    const char *name = token();
+    write_file(name, bytes, length, 0644);
+    tell(peer, "send %d %s", k, name);
+}
+
+/* Fails unless somebody new is served at `port`. */
+static void expect_service(struct program *peer, int k, const char *port)
+{
+    connect_peer(peer, k, port);
+    exchange(peer, k, token());
+    tell(peer, "close %d", k);
+    wait_line(peer, "peer: %d closed", k);
+}
+
+static void send_line(struct program *client, const char *line)
+{
+    send_bytes(client, text("%s\n", line), strlen(line) + 1);
+}
+
+/* ---- The pair ----------------------------------------------------------------------- */
+
+TEST(lines, .judges = PAIR, .points = 3, .step = 5,
+     .name = "lines are sent, received and echoed, in order, and QUIT ends the session",
+     .hint = "Send the line, wait for as many bytes to come back; QUIT has no reply.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *client = start(CLIENT, LOOPBACK, port, NULL);
+    wait_line(server, "server: client 1 connected");
+    for (int i = 0; i < 5; i++) {
+        const char *line = text("%s %s " CYRILLIC, token(), token());
+        send_line(client, line);
+        wait_line(client, "client: sent \"%s\"", line);
+        wait_line(server, "server: received \"%s\"", line);
+        wait_line(client, "client: received \"%s\"", line);
+    }
+    send_line(client, QUIT);
+    wait_line(client, "client: sent \"QUIT\"");
+    wait_line(server, "server: received \"QUIT\"");
+    wait_line(server, "server: client 1 left");
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    if (printed_like(client, "client: received \"QUIT\""))
+        fail_test("the server replied to QUIT");
+}
+
+/* Holds what the kit's runs share, port 5050, until the test's process ends. */
+static void hold_default_port(void)
+{
+    int file = open(reference_file("05-sockets", UNIX, "server"), O_RDONLY | O_CLOEXEC);
+    if (file == -1 || flock(file, LOCK_EX) == -1)
+        kit_error("the file that stands for port " DEFAULT_PORT " cannot be locked");
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)atoi(DEFAULT_PORT)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int yes = 1, probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(probe, (struct sockaddr *)&address, sizeof address) == -1)
+        skip_test("somebody else uses port " DEFAULT_PORT);
+    close(probe);
+}
+
+TEST(default_address, .judges = PAIR, .points = 1, .step = 1,
+     .name = "without arguments both use 127.0.0.1, port 5050",
+     .hint =
+         "The port goes over the network in its byte order: htons(), or getaddrinfo().")
+{
+    hold_default_port();
+    struct program *server = start(SERVER, NULL);
+    wait_line(server, "server: ready " DEFAULT_HOST ":" DEFAULT_PORT);
+    struct program *client = start(CLIENT, NULL);
+    const char *word = token();
+    send_line(client, word);
+    wait_line(server, "server: received \"%s\"", word);
+    wait_line(client, "client: received \"%s\"", word);
+    close_input(client);
+    expect_end(client, 0);
+}
+
+TEST(two_clients, .judges = PAIR, .points = 2, .step = 4,
+     .name = "two clients at once each get their own echo",
+     .hint = "Each thread needs a variable of its own for its client, not the loop's.")
+{
+    struct program *server = start(SERVER, "0", NULL), *clients[2];
+    const char *port = port_of(server);
+    for (int i = 0; i < 2; i++)
+        clients[i] = start(CLIENT, LOOPBACK, port, NULL);
+    for (int i = 0; i < 6; i++) {
+        const char *word = token();
+        send_line(clients[i % 2], word);
+        wait_line(clients[i % 2], "client: received \"%s\"", word);
+    }
+    for (int i = 0; i < 2; i++) {
+        close_input(clients[i]);
+        expect_end(clients[i], 0);
+    }
+    wait_line_like(server, "server: client [12] left");
+    wait_line_like(server, "server: client [12] left");
+}
+
+TEST(long_lines, .judges = PAIR, .points = 2, .step = 5,
+     .name = "lines of any length come back whole: around 1000, 1024, 4096, 65536; 4 MB",
+     .hint =
+         "If the client sends all of a long line before it reads, both wait for ever in "
+         "send(); and a long line that ends in QUIT is no QUIT.")
+{
+    static const size_t lengths[] = {1,    3,     4,     5,     996,  999,     1000,
+                                     1001, 1003,  1004,  1005,  1023, 1024,    1025,
+                                     4096, 65535, 65536, 65537, 2,    MEGABYTE};
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *client = start(CLIENT, LOOPBACK, port_of(server), NULL);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char *line = random_bytes(lengths[i] + 1, 'a', 'z');
+        line[lengths[i]] = '\0';
+        if (lengths[i] > 4)
+            memcpy(line + lengths[i] - 4, QUIT, 4);
+        send_line(client, line);
+        wait_line(client, "client: received \"%s\"", line);
+    }
+    close_input(client);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+}
+
+TEST(by_name, .judges = PAIR, .points = 1, .step = 3,
+     .name = "the client finds a server by name, whichever address it listens on",
+     .hint = "getaddrinfo() returns a list: try one address after the other.")
+{
+    /* What the name stands for is the machine's own affair: one address, or both. */
+    struct addrinfo *list, hints = {.ai_socktype = SOCK_STREAM};
+    if (getaddrinfo("localhost", NULL, &hints, &list) != 0)
+        skip_test("this machine has no name localhost");
+    for (struct addrinfo *one = list; one != NULL; one = one->ai_next) {
+        char address[64];
+        getnameinfo(one->ai_addr, one->ai_addrlen, address, sizeof address, NULL, 0,
+                    NI_NUMERICHOST);
+        struct program *server = start(SERVER, "0", address, NULL);
+        struct program *client = start(CLIENT, "localhost", port_of(server), NULL);
+        const char *word = token();
+        send_line(client, word);
+        wait_line(client, "client: received \"%s\"", word);
+        kill_program(client);
+        kill_program(server);
+    }
+    freeaddrinfo(list);
+}
+
+TEST(six_and_four, .judges = PAIR, .points = 1, .step = 3,
+     .name = "a server at :: is reached by IPv6 and by IPv4",
+     .hint = "IPV6_V6ONLY: off on most Linux machines, on on Windows. Set it yourself.")
+{
+    struct program *server = start(SERVER, "0", "::", NULL);
+    const char *port = port_of(server);
+    static const char *const addresses[] = {"127.0.0.1", "::1"};
+    for (size_t i = 0; i < 2; i++) {
+        struct program *client = start(CLIENT, addresses[i], port, NULL);
+        const char *word = token();
+        send_line(client, word);
+        wait_line(client, "client: received \"%s\"", word);
+        close_input(client);
+        expect_end(client, 0);
+    }
+}
+
+TEST(client_killed, .judges = PAIR, .points = 1, .step = 5,
+     .name = "when a client is killed the server sees it leave, and serves the next",
+     .hint =
+         "0 bytes, or an error of recv(), is the end of one client, not of the server.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server), *word = token();
+    struct program *client = start(CLIENT, LOOPBACK, port, NULL);
+    send_line(client, word);
+    wait_line(client, "client: received \"%s\"", word);
+    kill_program(client);
+    wait_line(server, "server: client 1 left");
+    client = start(CLIENT, LOOPBACK, port, NULL);
+    send_line(client, word);
+    wait_line(client, "client: received \"%s\"", word);
+}
+
+TEST(server_killed, .judges = PAIR, .points = 1, .step = 5,
+     .name = "when the server is killed the client says so at its next line, exit code 1",
+     .hint = "A recv() of 0 bytes is no reply.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *client = start(CLIENT, LOOPBACK, port_of(server), NULL);
+    send_line(client, "one");
+    wait_line(client, "client: received \"one\"");
+    kill_program(server);
+    send_line(client, "two");
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+}
+
+/* ---- Across the systems --------------------------------------------------------------- */
+
+TEST(client_of_unix, .judges = SERVER, .win32_only = true, .points = 2, .step = 5,
+     .name = "a client of UNIX talks to the Windows server",
+     .hint = "Bytes are bytes: no NUL, no newline, no UTF-16.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *client = start_with(
+        CLIENT,
+        (struct start_options){.file = reference_file("05-sockets", UNIX, "client"),
+                               .of_unix = true},
+        LOOPBACK, port_of(server), NULL);
+    const char *line = text("%s " CYRILLIC, token());
+    send_line(client, line);
+    wait_line(server, "server: received \"%s\"", line);
+    wait_line(client, "client: received \"%s\"", line);
+    send_line(client, QUIT);
+    wait_line(server, "server: client 1 left");
+    expect_end(client, 0);
+}
+
+TEST(server_of_unix, .judges = CLIENT, .win32_only = true, .points = 2, .step = 5,
+     .name = "the Windows client talks to a server of UNIX",
+     .hint = "Bytes are bytes: no NUL, no newline, no UTF-16.")
+{
+    struct program *server = start_with(
+        SERVER,
+        (struct start_options){.file = reference_file("05-sockets", UNIX, "server"),
+                               .of_unix = true},
+        "0", NULL);
+    struct program *client = start(CLIENT, LOOPBACK, port_of(server), NULL);
+    const char *line = text("%s " CYRILLIC, token());
+    send_line(client, line);
+    wait_line(server, "server: received \"%s\"", line);
+    wait_line(client, "client: received \"%s\"", line);
+    send_line(client, QUIT);
+    wait_line(server, "server: client 1 left");
+    expect_end(client, 0);
+}
+
+/* ---- The server --------------------------------------------------------------------- */
+
+TEST(any_bytes, .judges = SERVER, .points = 2, .step = 6,
+     .name = "every byte comes back as it was sent, 0x00 to 0xFF",
+     .hint =
+         "A byte may be 0: no strlen(), no strcpy(), no printf() of what was received.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *peer = peer_at(port_of(server));
+    char bytes[256];
+    for (int byte = 0; byte < 256; byte++)
+        bytes[byte] = (char)byte;
+    exchange_by("send", peer, 1, bytes, sizeof bytes);
+    exchange_by("send", peer, 1, "a\0b\x1A\xFF\r\n", 7);
+    wait_line(server, "server: received \"a\\0b\\x1A\\xFF\\x0D\\n\"");
+    exchange(peer, 1, "longer text");
+    exchange(peer, 1, "short");
+    wait_line(server, "server: received \"short\"");
+}
+
+TEST(any_pieces, .judges = SERVER, .points = 2, .step = 6,
+     .name =
+         "bytes come back in order however they are cut: singly, or a megabyte at once",
+     .hint = "send() may take a part only: go on with the rest.")
+{
+    static const size_t lengths[] = {1,    1000, 1023,  1024,  1025, 4095,
+                                     4096, 4097, 65536, 65537, 1};
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *peer = peer_at(port_of(server));
+    exchange_by("trickle", peer, 1, random_bytes(300, 'a', 'z'), 300);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        exchange_by("send", peer, 1, random_bytes(lengths[i], 'a', 'z'), lengths[i]);
+    exchange_by("send", peer, 1, random_bytes(MEGABYTE, 'a', 'z'), MEGABYTE);
+    exchange_by("lockstep", peer, 1, random_bytes(20, 'a', 'z'), 20);
+}
+
+TEST(quit, .judges = SERVER, .points = 2, .step = 5,
+     .name = "QUIT ends its own session, without a reply, and no other",
+     .hint = "Compare what was received by its length: it is not a string.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = peer_at(port);
+    connect_peer(peer, 2, port);
+    exchange(peer, 1, token());
+    exchange(peer, 2, token());
+    push(peer, 2, QUIT, QUIT_SIZE);
+    tell(peer, "drain 2");
+    expect_stream_end(peer, 2);
+    size_t length;
+    read_file("2.received", &length);
+    if (length != strlen(token()))
+        fail_test("behind the echo of the first text %zu more bytes came",
+                  length - strlen(token()));
+    wait_line(server, "server: received \"QUIT\"");
+    wait_line_like(server, "server: client [12] left");
+    exchange(peer, 1, token());
+    connect_peer(peer, 3, port);
+    push(peer, 3, QUIT, QUIT_SIZE); /* as the first word, too */
+    tell(peer, "drain 3");
+    expect_stream_end(peer, 3);
+}
+
+TEST(
+    quit_in_text, .judges = SERVER, .points = 2, .step = 5,
+    .name = "QUIT as a part of a longer piece is text, and so are its letters one by one",
+    .hint =
+        "Only four bytes that come alone are QUIT: not what begins with it, not what ends "
+        "with it, and not bytes that you have sent back already.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *peer = peer_at(port_of(server));
+    static const char *const texts[] = {"QUITTER", "xQUIT", "QUIT\n", "QUITQUIT",
+                                        "quit",    "QUI",   " QUIT"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        exchange(peer, 1, texts[i]);
+    exchange_by("send", peer, 1, "QUIT", 5); /* with its NUL */
+    char *piece = random_bytes(PIECE_SIZE, 'a', 'z');
+    memcpy(piece + PIECE_SIZE - QUIT_SIZE, QUIT, QUIT_SIZE);
+    exchange_by("send", peer, 1, piece, PIECE_SIZE);
+    exchange_by("lockstep", peer, 1, QUIT, QUIT_SIZE);
+    exchange(peer, 1, token());
+}
+
+TEST(
+    half_close, .judges = SERVER, .points = 2, .step = 7,
+    .name = "a client that has said all still gets every echo, and then the end",
+    .hint =
+        "0 bytes received mean that the client sends no more, not that it hears no more.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *peer = peer_at(port_of(server));
+    size_t length = 300 * 1000;
+    char *bytes = random_bytes(length, 'a', 'z');
+    push(peer, 1, bytes, length);
+    tell(peer, "shut 1");
+    tell(peer, "drain 1");
+    expect_stream_end(peer, 1);
+    size_t got;
+    char *received = read_file("1.received", &got);
+    expect_bytes("the echo", NULL, 0, bytes, length, received, got);
+    wait_line(server, "server: client 1 left");
+}
+
+TEST(says_nothing, .judges = SERVER, .points = 1, .step = 7,
+     .name = "a client that connects and leaves without a word is counted, and closed",
+     .hint = "The first read may bring the end.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *peer = peer_at(port_of(server));
+    wait_line(server, "server: client 1 connected");
+    tell(peer, "shut 1");
+    tell(peer, "drain 1");
+    expect_stream_end(peer, 1);
+    wait_line(server, "server: client 1 left");
+    if (printed_like(server, "server: received *"))
+        fail_test("the server received what nobody sent");
+}
+
+TEST(
+    resets, .judges = SERVER, .points = 2, .step = 5,
+    .name = "a client that breaks the connection takes nobody with it",
+    .hint =
+        "An error of recv() or send() is the end of one client; UNIX: SIGPIPE must not be "
+        "the end of the server.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = peer_at(port);
+    for (int k = 2; k < 22; k++) {
+        connect_peer(peer, k, port);
+        if (k % 3 == 0)
+            exchange(peer, k, token());
+        if (k % 3 == 1) /* echoes are on their way to nobody */
+            push(peer, k, random_bytes(100000, 'a', 'z'), 100000);
+        tell(peer, "reset %d", k);
+        wait_line(peer, "peer: %d closed", k);
+    }
+    exchange(peer, 1, token());
+    expect_service(peer, 30, port);
+    for (int k = 0; k < 21; k++)
+        wait_line_like(server, "server: client * left");
+    if (!is_running(server))
+        fail_test("the server has ended");
+}
+
+TEST(never_reads, .judges = SERVER, .points = 3, .step = 6,
+     .name = "a client that sends much and reads late costs neither others nor memory",
+     .hint =
+         "While a client takes no echoes, receive nothing from it: TCP then tells it to "
+         "wait. Otherwise it fills your memory, or holds everybody up.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = peer_at(port);
+    exchange(peer, 1, token());
+    struct resources before = resources_of(server);
+    size_t length = 24 * MEGABYTE;
+    char *bytes = random_bytes(length, 'a', 'z');
+    push(peer, 1, bytes, length);
+    for (int i = 0; i < 20; i++)
+        expect_service(peer, 2, port);
+    struct resources during = resources_of(server);
+    if (!instrumented() && during.memory > before.memory + 8 * MEGABYTE)
+        fail_test("a client that reads nothing has made the server %zu bytes larger",
+                  during.memory - before.memory);
+    expect_idle(server, 0.3, 10);
+    tell(peer, "reset 1");
+    expect_service(peer, 2, port);
+    wait_line(server, "server: client 1 left");
+}
+
+TEST(reads_late, .judges = SERVER, .points = 1, .step = 6,
+     .name = "echoes that had to wait come whole and in order when the client reads",
+     .hint = "What a full socket did not take is still to be sent.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = peer_at(port);
+    size_t length = 3 * MEGABYTE;
+    char *bytes = random_bytes(length, 'a', 'z');
+    push(peer, 1, bytes, length);
+    expect_service(peer, 2, port);
+    tell(peer, "read 1 %zu", length);
+    expect_received(peer, 1);
+    expect_last(1, "the echo", bytes, length);
+}
+
+TEST(hundred_at_once, .judges = SERVER, .points = 2, .step = 4,
+     .name = "100 clients come at once, 50 stay until all 50 are served; all are served",
+     .hint =
+         "Each client needs its own thread, or its own place in the table; who finds no "
+         "place waits until one is free.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = start_unix_probe("peer", NULL);
+    tell(peer, "crowd 100 50 " LOOPBACK " %s", port);
+    wait_line(peer, "peer: crowd served 100");
+    for (int i = 0; i < 100; i++)
+        wait_line_like(server, "server: client * left");
+    if (!printed_like(server, "server: client 100 connected"))
+        fail_test("the transcript does not count to client 100");
+}
+
+TEST(leaks_nothing, .judges = SERVER, .points = 2, .step = 7,
+     .name = "2,000 clients leave no socket, thread, process or memory behind",
+     .hint = "Close the socket on every way out, free what belongs to the client, reap.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = start_unix_probe("peer", NULL);
+    tell(peer, "series 200 " LOOPBACK " %s", port);
+    wait_line(peer, "peer: series served 200");
+    wait_line(server, "server: client 200 left");
+    struct resources before = resources_of(server);
+    tell(peer, "series 1800 " LOOPBACK " %s", port);
+    wait_line(peer, "peer: series served 1800");
+    wait_line(server, "server: client 2000 left");
+    expect_service(peer, 1, port);
+    struct resources after = resources_of(server);
+    if (after.descriptors > before.descriptors + 10)
+        fail_test("1,800 clients have left %zu descriptors open",
+                  after.descriptors - before.descriptors);
+    if (!instrumented() && after.memory > before.memory + MEGABYTE)
+        fail_test("1,800 clients have left %zu bytes in use",
+                  after.memory - before.memory);
+}
+
+TEST(
+    restart, .judges = SERVER, .points = 2, .step = 3,
+    .name = "a server that was killed can be started again at once on the same port",
+    .hint =
+        "UNIX: SO_REUSEADDR before bind(): connections that the server closed first hold "
+        "the port for a minute.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = peer_at(port);
+    push(peer, 1, QUIT,
+         QUIT_SIZE); /* the server closes first: TIME_WAIT is on its side */
+    tell(peer, "drain 1");
+    expect_stream_end(peer, 1);
+    tell(peer, "close 1");
+    wait_line(server, "server: client 1 left");
+    connect_peer(peer, 2, port);
+    exchange(peer, 2, token());
+    kill_program(server);
+    tell(peer, "drain 2");
+    wait_line_like(peer, "peer: 2 received *");
+    server = start(SERVER, port, NULL);
+    wait_line(server, "server: ready " DEFAULT_HOST ":%s", port);
+    expect_service(peer, 3, port);
+}
+
+TEST(port_taken, .judges = SERVER, .points = 2, .step = 3,
+     .name = "a second server on the same port says so, exit code 1; the first serves on",
+     .hint =
+         "Check bind(). Windows: SO_REUSEADDR would let the second one steal the port; "
+         "SO_EXCLUSIVEADDRUSE does not.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *second = start(SERVER, port, NULL);
+    wait_error_like(second, "server: *error *");
+    expect_end(second, 1);
+    if (printed_like(second, "server: ready*"))
+        fail_test("the second server says it is ready on the first one's port");
+    struct program *peer = start_unix_probe("peer", NULL);
+    expect_service(peer, 1, port);
+    wait_line(server, "server: client 1 left");
+}
+
+TEST(
+    only_here, .judges = SERVER, .points = 1, .step = 3,
+    .name = "without an ADDRESS nobody reaches the server but by 127.0.0.1",
+    .hint = "INADDR_ANY opens the server to the whole network: bind to the address told.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = start_unix_probe("peer", NULL);
+    tell(peer, "connect 1 127.0.0.2 %s", port);
+    wait_line(peer, "peer: 1 refused");
+    expect_service(peer, 2, port);
+    server = start(SERVER, "0", "127.0.0.2", NULL);
+    tell(peer, "connect 1 127.0.0.2 %s", port_of(server));
+    wait_line(peer, "peer: 1 connected");
+}
+
+TEST(ends_in_order, .judges = SERVER, .points = 1, .step = 2,
+     .name = "Ctrl-C ends the server in order, exit code 0, and its clients see the end",
+     .hint = "The end of the process closes every socket, if no child holds a copy.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *peer = peer_at(port_of(server));
+    exchange(peer, 1, token());
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    tell(peer, "drain 1");
+    wait_line_like(peer, "peer: 1 received *");
+}
+
+TEST(idle_server, .judges = SERVER, .points = 1, .step = 5,
+     .name = "clients that stay silent cost the server nothing",
+     .hint = "Wait in the call; do not ask again and again. After 0 bytes comes nothing.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = peer_at(port);
+    for (int k = 2; k < 5; k++) {
+        connect_peer(peer, k, port);
+        exchange(peer, k, token());
+    }
+    tell(peer, "shut 3");
+    wait_line(server, "server: client 3 left");
+    expect_idle(server, 0.5, 5);
+    exchange(peer, 1, token());
+}
+
+TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
+     .name = "wrong arguments are a usage line on standard error, and exit code 2",
+     .hint = "PORT is a number from 0 to 65535, and there are at most two arguments.")
+{
+    static const char *const wrong[] = {"port", "-1", "65536", "", "80x"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct program *server = start(SERVER, wrong[i], NULL);
+        wait_error_like(server, "usage: *");
+        expect_end(server, 2);
+    }
+    expect_end(start(SERVER, "0", LOOPBACK, "x", NULL), 2);
+}
+
+/* ---- The client --------------------------------------------------------------------- */
+
+/* Starts a client that has connected to a peer, as the peer's connection 1. */
+static struct program *client_of_peer(struct program **peer)
+{
+    *peer = start_unix_probe("peer", NULL);
+    tell(*peer, "listen " LOOPBACK);
+    const char *line = wait_line_like(*peer, "peer: listening at *");
+    struct program *client = start(CLIENT, LOOPBACK, strrchr(line, ' ') + 1, NULL);
+    tell(*peer, "accept 1");
+    wait_line(*peer, "peer: 1 accepted");
+    return client;
+}
+
+/* Receives `line` from the client, and sends `reply`. */
+static void expect_line(struct program *peer, const char *line)
+{
+    tell(peer, "read 1 %zu", strlen(line));
+    expect_received(peer, 1);
+    expect_last(1, "the line", line, strlen(line));
+}
+
+TEST(sends_bytes, .judges = CLIENT, .points = 3, .step = 4,
+     .name = "the client sends each line's bytes, blanks and all, and nothing else",
+     .hint =
+         "No newline, no NUL; a line goes as a whole, not word by word; an empty line is "
+         "nothing.")
+{
+    struct program *peer, *client = client_of_peer(&peer);
+    static const char *const lines[] = {
+        "one two  three ", "\tx\x01\xFF", CYRILLIC, "with CR\r", "", "QUITTER", " QUIT"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        send_line(client, lines[i]);
+        size_t length = strcspn(lines[i], "\r");
+        char *bytes = text("%.*s", (int)length, lines[i]);
+        if (length == 0)
+            continue;
+        expect_line(peer, bytes);
+        push(peer, 1, bytes, length);
+    }
+    wait_line(client, "client: sent \"\\x09x\\x01\\xFF\"");
+    wait_line(client, "client: sent \"" CYRILLIC "\"");
+    wait_line(client, "client: received \" QUIT\"");
+    send_bytes(client,
+               "a\0b\x1A"
+               "c\n",
+               6);
+    tell(peer, "read 1 5");
+    expect_received(peer, 1);
+    expect_last(1, "a line with a NUL in it",
+                "a\0b\x1A"
+                "c",
+                5);
+    push(peer, 1,
+         "a\0b\x1A"
+         "c",
+         5);
+    wait_line(client, "client: received \"a\\0b\\x1A"
+                      "c\"");
+    send_bytes(client, "last", 4); /* a last line without its newline is a line */
+    close_input(client);
+    expect_line(peer, "last");
+    push(peer, 1, "last", 4);
+    wait_line(client, "client: received \"last\"");
+    tell(peer, "drain 1");
+    expect_stream_end(peer, 1);
+    expect_last(1, "all that came",
+                "a\0b\x1A"
+                "clast",
+                9);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+}
+
+TEST(sends_quit, .judges = CLIENT, .points = 2, .step = 4,
+     .name = "a line QUIT is sent, and is the last; the server's close is no failure",
+     .hint = "QUIT has no reply: the server closes.")
+{
+    struct program *peer, *client = client_of_peer(&peer);
+    send_bytes(client, "QUIT\nmore\n", 10);
+    expect_line(peer, QUIT);
+    wait_line(client, "client: sent \"QUIT\"");
+    tell(peer, "close 1");
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    if (printed_like(client, "client: sent \"more\""))
+        fail_test("the client sent a line behind QUIT");
+}
+
+TEST(end_of_input, .judges = CLIENT, .points = 2, .step = 6,
+     .name = "at the end of its input the client closes, and repeats nothing",
+     .hint = "Check what the read of a line returns; the buffer still has the last one.")
+{
+    struct program *peer, *client = client_of_peer(&peer);
+    const char *word = token();
+    send_line(client, word);
+    expect_line(peer, word);
+    push(peer, 1, word, strlen(word));
+    wait_line(client, "client: received \"%s\"", word);
+    close_input(client);
+    tell(peer, "drain 1");
+    expect_stream_end(peer, 1);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    size_t length;
+    read_file("1.received", &length);
+    if (length != strlen(word))
+        fail_test("%zu bytes came, and the only line has %zu", length, strlen(word));
+}
+
+TEST(waits_for_echo, .judges = CLIENT, .points = 2, .step = 5,
+     .name = "an echo that comes byte by byte is one, and the next line waits for it",
+     .hint = "One recv() need not bring all: receive until as much came as was sent.")
+{
+    struct program *peer, *client = client_of_peer(&peer);
+    const char *first = token(), *second = token();
+    send_bytes(client, text("%s\n%s\n", first, second),
+               strlen(first) + strlen(second) + 2);
+    expect_line(peer, first);
+    write_file("part", first, strlen(first) - 1, 0644);
+    tell(peer, "trickle 1 part");
+    wait_line(peer, "peer: 1 sent");
+    expect_idle(client, 0.3, 10);
+    tell(peer, "look 1");
+    wait_line(peer, "peer: 1 has 0 bytes to read");
+    push(peer, 1, first + strlen(first) - 1, 1);
+    wait_line(client, "client: received \"%s\"", first);
+    expect_line(peer, second);
+    push(peer, 1, second, strlen(second));
+    wait_line(client, "client: received \"%s\"", second);
+    if (count_lines(client, "client: received *") != 2)
+        fail_test("two echoes came, and the transcript tells of %zu",
+                  count_lines(client, "client: received *"));
+}
+
+TEST(server_closes, .judges = CLIENT, .points = 2, .step = 5,
+     .name =
+         "when the server closes before it has replied the client says so, exit code 1",
+     .hint = "recv() of 0 bytes is the end, also in the middle of an echo.")
+{
+    static const char *const parts[] = {"", "some"};
+    for (size_t i = 0; i < 2; i++) {
+        struct program *peer, *client = client_of_peer(&peer);
+        send_line(client, "something");
+        expect_line(peer, "something");
+        push(peer, 1, parts[i], strlen(parts[i]));
+        tell(peer, "shut 1");
+        wait_error_like(client, "client: *");
+        expect_end(client, 1);
+        if (printed_like(client, "client: done") ||
+            printed_like(client, "client: received *"))
+            fail_test("the client goes on as if the reply had come");
+        kill_program(peer);
+    }
+}
+
+TEST(server_resets, .judges = CLIENT, .points = 1, .step = 5,
+     .name = "a connection that breaks is a line on standard error, and exit code 1",
+     .hint = "UNIX: a send() to nobody is the signal SIGPIPE, unless that is ignored.")
+{
+    struct program *peer, *client = client_of_peer(&peer);
+    send_line(client, "one");
+    expect_line(peer, "one");
+    push(peer, 1, "one", 3);
+    wait_line(client, "client: received \"one\"");
+    tell(peer, "reset 1");
+    wait_line(peer, "peer: 1 closed");
+    send_line(client, "two");
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+}
+
+TEST(no_server, .judges = CLIENT, .points = 2, .step = 3,
+     .name = "no server, or no such name, is a line on standard error, and exit code 1",
+     .hint = "Check connect(), and getaddrinfo(), which has error numbers of its own.")
+{
+    struct program *peer = start_unix_probe("peer", NULL);
+    tell(peer, "listen " LOOPBACK);
+    const char *line = wait_line_like(peer, "peer: listening at *");
+    kill_program(peer); /* now nobody listens there */
+    struct program *client = start(CLIENT, LOOPBACK, strrchr(line, ' ') + 1, NULL);
+    wait_error_like(client, "client: *error *");
+    expect_end(client, 1);
+    /* No name has a part of more than 63 letters, so nobody need be asked. */
+    client = start(CLIENT, random_bytes(64, 'x', 'x'), NULL);
+    wait_error_like(client, "client: *error *");
+    expect_end(client, 1);
+}
+
+TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,
+     .name = "wrong arguments are a usage line on standard error, and exit code 2",
+     .hint = "PORT is a number from 1 to 65535, and there are at most two arguments.")
+{
+    static const char *const wrong[] = {"port", "-1", "0", "65536", "", "80x"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct program *client = start(CLIENT, LOOPBACK, wrong[i], NULL);
+        wait_error_like(client, "usage: *");
+        expect_end(client, 2);
+    }
+    expect_end(start(CLIENT, LOOPBACK, "1", "x", NULL), 2);
+}
+
+/* ---- What `make run` shows ---------------------------------------------------------- */
+
+static void conversation(void)
+{
+    narrate(
+        "The server listens on a free port of this machine, and two clients connect.");
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *one = start(CLIENT, LOOPBACK, port, NULL);
+    wait_line(server, "server: client 1 connected");
+    send_line(one, "hello from the one");
+    wait_line_like(one, "client: received *");
+    struct program *other = start(CLIENT, LOOPBACK, port, NULL);
+    wait_line(server, "server: client 2 connected");
+    send_line(other, "hello from the other");
+    wait_line_like(other, "client: received *");
+    narrate("QUIT ends one session, the end of input the other. Ctrl-C ends the server.");
+    send_line(one, QUIT);
+    wait_line(server, "server: client 1 left");
+    expect_end(one, 0);
+    close_input(other);
+    wait_line(server, "server: client 2 left");
+    expect_end(other, 0);
+    send_signal(server, SIGINT);
+    expect_end(server, 0);
+}
+
+CHECKER("05-sockets", "sockets")
