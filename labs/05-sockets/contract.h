@@ -22,8 +22,9 @@
  * buffers of 1,024 bytes, and put a NUL behind what they read. */
 #define PIECE_SIZE 1000
 
-/* How many bytes one read asks for. */
-#define READ_SIZE 4096
+/* How many bytes one read asks for. A line that tells of as much text goes into a pipe in one
+ * piece (PIPE_BUF is 4,096 on Linux), which matters where several processes write such lines. */
+#define READ_SIZE 2048
 
 /* How many clients a server holds at a time; more wait in the listening socket's queue. */
 #define MAX_CLIENTS 500

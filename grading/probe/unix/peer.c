@@ -14,6 +14,8 @@
  *     read K N                 K received all, when N more bytes have come
  *     drain K                  read to the end; before it, and without "read", nothing is read
  *                              (both: K received the end, or K received a reset)
+ *     stall K                  K stalled, when no byte of what is to be sent has gone for 0.3 s,
+ *                              or K sent
  *     look K                   K has N bytes to read
  *     shut K                   K will send no more, once all is sent: the half-close
  *     close K, reset K         K closed; with "reset" the other end learns it as an error
@@ -21,7 +23,7 @@
  *                              them stay until all HELD have their echo, the others until they
  *                              have theirs: crowd served N
  *     series N ADDRESS PORT    the same one after the other, ended in turn by close, QUIT and
- *                              reset: series served N
+ *                              reset, for a second at the most: series served N of N
  *
  * For UNIX alone: TCP reaches the programs of both systems. It ends with its input. Exit code
  * 99: a command that it does not know.
@@ -40,6 +42,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "say.h"
@@ -47,6 +50,8 @@
 #define MOST_PEERS 64
 #define MOST_CROWD 1000
 #define TO_THE_END (-1)
+#define STALL 300 /* milliseconds */
+#define NARROW 32768
 
 struct peer {
     int socket; /* valid while open */
@@ -54,6 +59,7 @@ struct peer {
     char *bytes; /* to send: those from `sent` to `length` */
     size_t length, sent;
     bool single, stepping; /* one byte at a time; each when the one before is back */
+    bool stalls;           /* to be told when nothing more goes */
     bool shut;             /* half-close when all is sent */
     long wanted;           /* bytes still to read, or TO_THE_END */
     FILE *received;
@@ -76,6 +82,10 @@ static int open_socket(const char *address, const char *port, bool listening)
         give_up("this is no address");
     int result = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int yes = 1;
+    /* Small buffers on our side, so that who does not read is soon noticed. */
+    int narrow = NARROW;
+    setsockopt(result, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof narrow);
+    setsockopt(result, SOL_SOCKET, SO_SNDBUF, &narrow, sizeof narrow);
     if (result == -1 ||
         (listening && setsockopt(result, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes)))
         give_up("no socket");
@@ -222,9 +232,15 @@ static void crowd(int count, int held, const char *address, const char *port)
 
 static void series(int count, const char *address, const char *port)
 {
-    int served = 0;
+    int served = 0, i = 0;
     char byte;
-    for (int i = 0; i < count; i++) {
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (;; i++) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (i == count ||
+            now.tv_sec > start.tv_sec + (now.tv_nsec > start.tv_nsec ? 0 : 1))
+            break;
         int one = open_socket(address, port, false);
         if (one == -1)
             continue;
@@ -238,7 +254,7 @@ static void series(int count, const char *address, const char *port)
             setsockopt(one, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
         close(one);
     }
-    say(stdout, "peer: series served %d", served);
+    say(stdout, "peer: series served %d of %d", served, i);
 }
 
 static void obey(char *line)
@@ -281,6 +297,8 @@ static void obey(char *line)
         peer->wanted = atol(words[2]);
         if (peer->wanted == 0)
             say(stdout, "peer: %zu received all", k);
+    } else if (strcmp(verb, "stall") == 0) {
+        peer->stalls = true;
     } else if (strcmp(verb, "look") == 0) {
         int unread = 0;
         ioctl(peer->socket, FIONREAD, &unread);
@@ -337,8 +355,17 @@ int main(void)
                 peer->socket,
                 (short)((sends ? POLLOUT : 0) | (peer->wanted != 0 ? POLLIN : 0)), 0};
         }
-        if (poll(events, count, -1) == -1)
+        size_t stalling = MOST_PEERS;
+        for (size_t k = 0; k < MOST_PEERS; k++)
+            if (peers[k].open && peers[k].stalls && peers[k].sent < peers[k].length)
+                stalling = k;
+        int ready = poll(events, count, stalling < MOST_PEERS ? STALL : -1);
+        if (ready == -1)
             give_up("poll");
+        if (ready == 0) {
+            say(stdout, "peer: %zu stalled", stalling);
+            peers[stalling].stalls = false;
+        }
         for (nfds_t i = 1; i < count; i++) {
             size_t k = whose[i];
             if (peers[k].wanted != 0 && (events[i].revents & ~POLLOUT))
