@@ -29,6 +29,22 @@
 /* How many clients a server holds at a time; more wait in the listening socket's queue. */
 #define MAX_CLIENTS 500
 
+/* How long a server waits for a worker that it has started, in milliseconds. */
+#define HANDOFF_TIMEOUT 5000
+
+#ifdef _WIN32
+/* What a worker gets over its pipe: the connection's description, and the client's number.
+ * Whoever includes this has included winsock2.h. */
+struct handoff {
+    WSAPROTOCOL_INFOW info;
+    long number;
+};
+
+/* Room for the name of that pipe, and for a command line, the NUL included. */
+#define PIPE_NAME_ROOM 80
+#define COMMAND_LINE_ROOM 32767
+#endif
+
 /* Room for an address and a port as text, "[fe80::1%eth0]:65535". */
 #define ADDRESS_ROOM 128
 

@@ -49,7 +49,7 @@ static HWND make_window(void);
 static LRESULT CALLBACK take_message(HWND window, UINT message, WPARAM word,
                                      LPARAM value);
 static void ask_for_messages(SOCKET socket, HWND window, long interest);
-static void accept_all(HWND window);
+static void accept_next(HWND window);
 static struct client *accept_client(void);
 static bool serve(struct client *client);
 static bool flush(struct client *client);
@@ -183,7 +183,7 @@ static LRESULT CALLBACK take_message(HWND window, UINT message, WPARAM word, LPA
                 clients[i] = clients[--count];
             }
         }
-    accept_all(window);
+    accept_next(window);
     return 0;
 }
 
@@ -193,19 +193,23 @@ static void ask_for_messages(SOCKET socket, HWND window, long interest)
         fail_with((DWORD)WSAGetLastError(), "WSAAsyncSelect");
 }
 
-/* Takes in the clients that wait, as many as find a place. */
-static void accept_all(HWND window)
+/* Takes in the clients that wait, as many as find a place. When none is left the listener's
+ * message is asked for anew: Wine 8 may tell of a client that was accepted already, and after an
+ * accept() that finds none tells of no other. On Windows any accept() renews the telling. */
+static void accept_next(HWND window)
 {
-    while (waiting && count < MAX_CLIENTS) {
+    if (waiting && count < MAX_CLIENTS) {
         struct client *client = accept_client();
-        waiting = client != NULL;
-        if (client == NULL)
+        waiting = false;
+        if (client == NULL) {
+            ask_for_messages(listener, window, FD_ACCEPT);
             return;
+        }
         /* First the messages, then a first look: what came before may have sent none. */
         ask_for_messages(client->socket, window, INTEREST);
         if (!serve(client)) {
             release(client);
-            continue;
+            return;
         }
         clients[count++] = client;
         if (count == MAX_CLIENTS)

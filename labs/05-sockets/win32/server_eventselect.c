@@ -46,8 +46,9 @@ static bool is_port(const wchar_t *text);
 static BOOL WINAPI end_on_event(DWORD event);
 static SOCKET listen_at(const wchar_t *host, const wchar_t *port);
 static void add(SOCKET socket, struct client *client, long interest);
+static void ask_for_event(SOCKET socket, WSAEVENT event, long interest);
 static void take_out(DWORD place);
-static void accept_all(SOCKET listener, bool *waiting);
+static void accept_next(SOCKET listener, bool *waiting);
 static struct client *accept_client(SOCKET listener);
 static bool serve(struct client *client);
 static bool flush(struct client *client);
@@ -103,7 +104,7 @@ int wmain(int argc, wchar_t *argv[])
             if (!serve(clients[i]))
                 take_out(i);
         }
-        accept_all(listener, &waiting);
+        accept_next(listener, &waiting);
     }
     /* STEP 8: Nothing is left to do here: Ctrl-C ends the program, in a thread of its own. */
 }
@@ -174,9 +175,14 @@ static void add(SOCKET socket, struct client *client, long interest)
     events[count] = WSACreateEvent();
     if (events[count] == WSA_INVALID_EVENT)
         fail_with((DWORD)WSAGetLastError(), "WSACreateEvent");
-    if (WSAEventSelect(socket, events[count], interest) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "WSAEventSelect");
+    ask_for_event(socket, events[count], interest);
     count++;
+}
+
+static void ask_for_event(SOCKET socket, WSAEVENT event, long interest)
+{
+    if (WSAEventSelect(socket, event, interest) == SOCKET_ERROR)
+        fail_with((DWORD)WSAGetLastError(), "WSAEventSelect");
 }
 
 /* Takes a client out of the list. */
@@ -190,14 +196,18 @@ static void take_out(DWORD place)
     events[place] = events[count];
 }
 
-/* Takes in the clients that wait, as many as find a place. */
-static void accept_all(SOCKET listener, bool *waiting)
+/* Takes in the clients that wait, as many as find a place. When none is left the listener's
+ * event is asked for anew: Wine 8 may tell of a client that was accepted already, and after an
+ * accept() that finds none tells of no other. On Windows any accept() renews the telling. */
+static void accept_next(SOCKET listener, bool *waiting)
 {
-    while (*waiting && count <= MOST_CLIENTS) {
+    if (*waiting && count <= MOST_CLIENTS) {
         struct client *client = accept_client(listener);
-        *waiting = client != NULL;
-        if (client == NULL)
+        *waiting = false;
+        if (client == NULL) {
+            ask_for_event(listener, events[0], FD_ACCEPT);
             return;
+        }
         /* First the events, then a first look: what came before them may have set none. */
         add(client->socket, client, FD_READ | FD_WRITE | FD_CLOSE);
         if (count > MOST_CLIENTS)

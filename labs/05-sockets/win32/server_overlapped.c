@@ -41,7 +41,8 @@ static int count; /* of the clients that are here */
 static bool is_port(const wchar_t *text);
 static BOOL WINAPI end_on_event(DWORD event);
 static SOCKET listen_at(const wchar_t *host, const wchar_t *port);
-static void accept_all(SOCKET listener, bool *waiting);
+static void accept_next(SOCKET listener, WSAEVENT event, bool *waiting);
+static void ask_for_event(SOCKET socket, WSAEVENT event, long interest);
 static struct client *accept_client(SOCKET listener);
 static void receive(struct client *client);
 static void CALLBACK received(DWORD error, DWORD length, WSAOVERLAPPED *operation,
@@ -78,8 +79,7 @@ int wmain(int argc, wchar_t *argv[])
     WSAEVENT event = WSACreateEvent();
     if (event == WSA_INVALID_EVENT)
         fail_with((DWORD)WSAGetLastError(), "WSACreateEvent");
-    if (WSAEventSelect(listener, event, FD_ACCEPT) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "WSAEventSelect");
+    ask_for_event(listener, event, FD_ACCEPT);
 
     bool waiting = false; /* clients in the listener's queue, as far as is known */
     for (;;) {
@@ -94,7 +94,7 @@ int wmain(int argc, wchar_t *argv[])
         if (WSAEnumNetworkEvents(listener, event, &happened) == SOCKET_ERROR)
             fail_with((DWORD)WSAGetLastError(), "WSAEnumNetworkEvents");
         waiting |= happened.lNetworkEvents != 0;
-        accept_all(listener, &waiting);
+        accept_next(listener, event, &waiting);
     }
     /* STEP 8: Nothing is left to do here: Ctrl-C ends the program, in a thread of its own. */
 }
@@ -158,19 +158,29 @@ static SOCKET listen_at(const wchar_t *host, const wchar_t *port)
     return listener;
 }
 
-/* Takes in the clients that wait, as many as find a place. */
-static void accept_all(SOCKET listener, bool *waiting)
+/* Takes in the clients that wait, as many as find a place. When none is left the listener's
+ * event is asked for anew: Wine 8 may tell of a client that was accepted already, and after an
+ * accept() that finds none tells of no other. On Windows any accept() renews the telling. */
+static void accept_next(SOCKET listener, WSAEVENT event, bool *waiting)
 {
-    while (*waiting && count < MAX_CLIENTS) {
+    if (*waiting && count < MAX_CLIENTS) {
         struct client *client = accept_client(listener);
-        *waiting = client != NULL;
-        if (client == NULL)
+        *waiting = false;
+        if (client == NULL) {
+            ask_for_event(listener, event, FD_ACCEPT);
             return;
+        }
         if (++count == MAX_CLIENTS)
             say(stderr, "server: full with %d clients: the next has to wait",
                 MAX_CLIENTS);
         receive(client);
     }
+}
+
+static void ask_for_event(SOCKET socket, WSAEVENT event, long interest)
+{
+    if (WSAEventSelect(socket, event, interest) == SOCKET_ERROR)
+        fail_with((DWORD)WSAGetLastError(), "WSAEventSelect");
 }
 
 /* Accepts a client that waits. Returns NULL where there is none (any more). */
@@ -183,8 +193,7 @@ static struct client *accept_client(SOCKET listener)
             fail_with((DWORD)WSAGetLastError(), "accept");
         return NULL;
     }
-    if (WSAEventSelect(socket, NULL, 0) == SOCKET_ERROR) /* inherited from the listener */
-        fail_with((DWORD)WSAGetLastError(), "WSAEventSelect");
+    ask_for_event(socket, NULL, 0); /* what it has inherited from the listener */
     struct client *client = calloc(1, sizeof *client);
     if (client == NULL)
         fail_with(ERROR_OUTOFMEMORY, "calloc");

@@ -1,0 +1,346 @@
+/*
+ * server_scm.c - a TCP server that passes each connection to a process that is no child.
+ *
+ * Usage: server_scm [PORT [ADDRESS]]
+ *
+ * A descriptor is more than a number: it can be sent through a socket of the UNIX domain, as
+ * a control message of type SCM_RIGHTS, and arrives in the other process as a number of its
+ * own for the same connection. The worker here is started so that it is nobody's child (its
+ * parent has ended); it could as well have been running before, under another name.
+ *
+ * The contract is that of server.c. Ctrl-C ends the server; sessions go on in their workers.
+ * Compare: server_handoff.c, where the connection is inherited, and what Windows must do,
+ * ../win32/server_handoff.c.
+ * To try: server_scm 0, a client, ps --forest; mv the worker away.
+ */
+#define PROGRAM "server"
+
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "contract.h"
+#include "fail.h"
+#include "say.h"
+
+/* What a client's thread needs to know. */
+struct client {
+    int socket;
+    long number; /* counted from 1 */
+};
+
+/* As many as more clients may come before the next has to wait. */
+static sem_t places;
+static char worker[PATH_MAX]; /* the path of the program that serves */
+
+static bool is_port(const char *text);
+static void find_worker(const char *self);
+static void end_on_signal(void);
+static void *wait_for_signal(void *argument);
+static int listen_at(const char *host, const char *port);
+static int accept_client(int listener);
+static void start_thread(int socket, long number);
+static void *serve_client(void *argument);
+static int meet_worker(const struct client *client);
+static int listen_privately(struct sockaddr_un *address);
+static void start_worker(const struct client *client, const char *path);
+static bool is_ours(int connection);
+static bool hand_over(int connection, int socket);
+
+int main(int argc, char *argv[])
+{
+    /* STEP 1: Take the arguments: the port, and at which of our addresses. */
+    if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
+        say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");
+        return 2;
+    }
+    const char *port = argc > 1 ? argv[1] : DEFAULT_PORT;
+    const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
+
+    find_worker(argv[0]);
+
+    /* STEP 2: Prepare for Ctrl-C. */
+    end_on_signal();
+    if (sem_init(&places, 0, MAX_CLIENTS) == -1)
+        fail("sem_init");
+
+    /* STEP 3: Make the socket that listens, and tell where: clients can connect from now. */
+    int listener = listen_at(host, port);
+
+    /* STEP 4: Accept one client after the other, and give each a thread, which sees to its
+     * worker from the beginning to the end. */
+    for (long number = 1;; number++) {
+        if (sem_trywait(&places) == -1) {
+            say(stderr, "server: full with %d clients: the next has to wait",
+                MAX_CLIENTS);
+            if (sem_wait(&places) == -1)
+                fail("sem_wait");
+        }
+        start_thread(accept_client(listener), number);
+    }
+}
+
+static bool is_port(const char *text)
+{
+    char *end;
+    long port = strtol(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0' && port <= 65535;
+}
+
+/* The worker stands in the folder that `self`, our argv[0], names. */
+static void find_worker(const char *self)
+{
+    const char *slash = strrchr(self, '/');
+    int folder = slash == NULL ? 0 : (int)(slash + 1 - self);
+    if (snprintf(worker, sizeof worker, "%.*sworker", folder, self) >= (int)sizeof worker)
+        fail_with(ENAMETOOLONG, "find_worker");
+}
+
+/* From now on Ctrl-C and SIGTERM end the program in order. A thread waits for them, because
+ * a handler may do almost nothing: not even print. */
+static void end_on_signal(void)
+{
+    static sigset_t signals; /* blocked here, and so in every thread that starts later */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_t thread;
+    int error = pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    if (error == 0)
+        error = pthread_create(&thread, NULL, wait_for_signal, &signals);
+    if (error == 0)
+        error = pthread_detach(thread);
+    if (error != 0)
+        fail_with(error, "pthread_create");
+}
+
+static void *wait_for_signal(void *argument)
+{
+    int number;
+    int error = sigwait(argument, &number);
+    if (error != 0)
+        fail_with(error, "sigwait");
+    say(stdout, "server: done");
+    exit(EXIT_SUCCESS);
+}
+
+/* A socket that listens on `port` of our address `host`. Prints where that is. */
+static int listen_at(const char *host, const char *port)
+{
+    struct addrinfo *address,
+        hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    int error = getaddrinfo(host, port, &hints, &address);
+    if (error != 0) {
+        say(stderr, PROGRAM ": getaddrinfo: error %d: %s", error, gai_strerror(error));
+        exit(EXIT_FAILURE);
+    }
+    int listener = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener == -1)
+        fail("socket");
+
+    /* A connection that was closed here is kept for a minute, against packets that come
+     * late (TIME_WAIT), and the port with it: without this option a server that is started
+     * again would not get it. Two servers that listen on one port it does not allow. */
+    int yes = 1, no = 0;
+    if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == -1)
+        fail("setsockopt");
+    /* ADDRESS :: is to mean IPv4 too, whatever the machine's default is. */
+    if (address->ai_family == AF_INET6 &&
+        setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no) == -1)
+        fail("setsockopt");
+    if (bind(listener, address->ai_addr, address->ai_addrlen) == -1)
+        fail("bind");
+    freeaddrinfo(address);
+    if (listen(listener, SOMAXCONN) == -1)
+        fail("listen");
+
+    /* Where we are bound tells the system: PORT may have been 0. */
+    struct sockaddr_storage bound;
+    socklen_t size = sizeof bound;
+    if (getsockname(listener, (struct sockaddr *)&bound, &size) == -1)
+        fail("getsockname");
+    char name[NI_MAXHOST], number[NI_MAXSERV];
+    if (getnameinfo((struct sockaddr *)&bound, size, name, sizeof name, number,
+                    sizeof number, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        fail("getnameinfo");
+    say(stdout,
+        bound.ss_family == AF_INET6 ? "server: ready [%s]:%s" : "server: ready %s:%s",
+        name, number);
+    return listener;
+}
+
+/* Waits for a client. A connection that was reset while it waited in the queue is none. */
+static int accept_client(int listener)
+{
+    int client;
+    while ((client = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) == -1)
+        if (errno != ECONNABORTED && errno != EPROTO && errno != EINTR)
+            fail("accept");
+    return client;
+}
+
+static void start_thread(int socket, long number)
+{
+    struct client *client = malloc(sizeof *client);
+    if (client == NULL)
+        fail("malloc");
+    *client = (struct client){.socket = socket, .number = number};
+    say(stdout, "server: client %ld connected", number);
+
+    pthread_t thread;
+    int error = pthread_create(&thread, NULL, serve_client, client);
+    if (error == 0)
+        error = pthread_detach(thread); /* nobody waits for its end */
+    if (error != 0)
+        fail_with(error, "pthread_create");
+}
+
+/* The thread of one client. */
+static void *serve_client(void *argument)
+{
+    struct client *client = argument;
+
+    /* STEP 5: Start a worker, and hand the connection over to it. */
+    int connection = meet_worker(client);
+    bool handed = connection != -1 && hand_over(connection, client->socket);
+
+    /* STEP 6: Close our copy at once: the client sees the end of the connection when the last
+     * copy is closed, and that is to be the worker's. One that is still on its way counts,
+     * too, and goes if the worker ends before it has taken it. */
+    if (close(client->socket) == -1)
+        fail("close");
+
+    /* STEP 7: Wait for the worker's end. We are not its parent, and cannot wait for it; but
+     * it has the other end of this connection, and says a last word when all went well. */
+    char word;
+    if (handed && recv(connection, &word, 1, 0) != 1)
+        say(stderr, PROGRAM ": client %ld: its worker ended before its time",
+            client->number);
+    if (connection != -1 && close(connection) == -1)
+        fail("close");
+    say(stdout, "server: client %ld left", client->number);
+    free(client);
+    if (sem_post(&places) == -1)
+        fail("sem_post");
+    return NULL;
+}
+
+/* Starts a worker, and waits until it calls. Returns the connection to it, or -1. */
+static int meet_worker(const struct client *client)
+{
+    struct sockaddr_un address;
+    int listener = listen_privately(&address);
+    start_worker(client, address.sun_path);
+
+    /* It may never come: nobody tells us, as it is no child of ours. */
+    struct pollfd event = {.fd = listener, .events = POLLIN};
+    int connection = -1, ready;
+    while ((ready = poll(&event, 1, HANDOFF_TIMEOUT)) == -1)
+        if (errno != EINTR)
+            fail("poll");
+    if (ready == 1)
+        connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (connection != -1 && !is_ours(connection)) {
+        close(connection);
+        connection = -1;
+    }
+    if (connection == -1)
+        say(stderr, PROGRAM ": client %ld: its worker has not come", client->number);
+
+    close(listener);
+    unlink(address.sun_path);
+    *strrchr(address.sun_path, '/') = '\0';
+    rmdir(address.sun_path);
+    return connection;
+}
+
+/* A listening socket in a new folder, which nobody else may enter. */
+static int listen_privately(struct sockaddr_un *address)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(address->sun_path, sizeof address->sun_path - 2, "%s/handoff.XXXXXX",
+             runtime != NULL ? runtime : "/tmp");
+    if (mkdtemp(address->sun_path) == NULL)
+        fail("mkdtemp");
+    strcat(address->sun_path, "/s");
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener == -1)
+        fail("socket");
+    if (bind(listener, (struct sockaddr *)address, sizeof *address) == -1)
+        fail("bind");
+    if (listen(listener, 1) == -1)
+        fail("listen");
+    return listener;
+}
+
+/* Starts the worker as a grandchild whose parent ends at once. Between fork and exec only
+ * what is safe in a signal handler may be called, for this program has threads. */
+static void start_worker(const struct client *client, const char *path)
+{
+    char number[32];
+    snprintf(number, sizeof number, "%ld", client->number);
+    char *words[] = {worker, number, (char *)path, NULL};
+    sigset_t none;
+    sigemptyset(
+        &none); /* Ctrl-C, which is blocked here, ends the worker as any program */
+
+    pid_t child = fork();
+    if (child == -1)
+        fail("fork");
+    if (child == 0) {
+        if (sigprocmask(SIG_SETMASK, &none, NULL) == 0 && fork() == 0)
+            execv(worker, words);
+        _exit(0);
+    }
+    int status;
+    while (waitpid(child, &status, 0) == -1)
+        if (errno != EINTR)
+            fail("waitpid");
+}
+
+/* Whether the caller is a process of this user: the kernel says so, not the caller. */
+static bool is_ours(int connection)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           peer.uid == geteuid();
+}
+
+/* Sends the connection: a byte, because a control message needs company, and beside it the
+ * descriptor. */
+static bool hand_over(int connection, int socket)
+{
+    union { /* aligned as a control message has to be */
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    char byte = 0;
+    struct iovec data = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control.room};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &socket, sizeof socket);
+    if (sendmsg(connection, &message, MSG_NOSIGNAL) == 1)
+        return true;
+    say(stderr, PROGRAM ": sendmsg: error %d: %s", errno, strerror(errno));
+    return false;
+}
