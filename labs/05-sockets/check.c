@@ -31,6 +31,21 @@ static const char *port_of(struct program *server)
     return strrchr(line, ':') + 1;
 }
 
+/* Reads any file; the bytes live as long as the test. */
+static char *load_file(const char *path, size_t *length)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0)
+        kit_error("%s cannot be read", path);
+    *length = (size_t)ftell(file);
+    rewind(file);
+    char *bytes = malloc(*length + 1);
+    if (bytes == NULL || fread(bytes, 1, *length, file) != *length)
+        kit_error("%s cannot be read", path);
+    fclose(file);
+    return bytes;
+}
+
 /* Gives the peer a command. */
 static void tell(struct program *peer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -130,7 +145,7 @@ static void send_line(struct program *client, const char *line)
 
 /* ---- The pair ----------------------------------------------------------------------- */
 
-TEST(lines, .judges = PAIR, .points = 3, .step = 5,
+TEST(lines, .judges = PAIR, .pair = "", .points = 3, .step = 5,
      .name = "lines are sent, received and echoed, in order, and QUIT ends the session",
      .hint = "Send the line, wait for as many bytes to come back; QUIT has no reply.")
 {
@@ -171,7 +186,7 @@ static void hold_default_port(void)
     close(probe);
 }
 
-TEST(default_address, .judges = PAIR, .points = 1, .step = 1,
+TEST(default_address, .judges = PAIR, .pair = "", .points = 1, .step = 1,
      .name = "without arguments both use 127.0.0.1, port 5050",
      .hint =
          "The port goes over the network in its byte order: htons(), or getaddrinfo().")
@@ -188,7 +203,7 @@ TEST(default_address, .judges = PAIR, .points = 1, .step = 1,
     expect_end(client, 0);
 }
 
-TEST(two_clients, .judges = PAIR, .points = 2, .step = 4,
+TEST(two_clients, .judges = PAIR, .pair = "", .points = 2, .step = 4,
      .name = "two clients at once each get their own echo",
      .hint = "Each thread needs a variable of its own for its client, not the loop's.")
 {
@@ -209,7 +224,7 @@ TEST(two_clients, .judges = PAIR, .points = 2, .step = 4,
     wait_line_like(server, "server: client [12] left");
 }
 
-TEST(long_lines, .judges = PAIR, .points = 2, .step = 5,
+TEST(long_lines, .judges = PAIR, .pair = "", .points = 2, .step = 5,
      .name = "lines of any length come back whole: around 1000, 1024, 4096, 65536; 4 MB",
      .hint =
          "If the client sends all of a long line before it reads, both wait for ever in "
@@ -233,7 +248,7 @@ TEST(long_lines, .judges = PAIR, .points = 2, .step = 5,
     expect_end(client, 0);
 }
 
-TEST(by_name, .judges = PAIR, .points = 1, .step = 3,
+TEST(by_name, .judges = PAIR, .pair = "", .points = 1, .step = 3,
      .name = "the client finds a server by name, whichever address it listens on",
      .hint = "getaddrinfo() returns a list: try one address after the other.")
 {
@@ -256,7 +271,7 @@ TEST(by_name, .judges = PAIR, .points = 1, .step = 3,
     freeaddrinfo(list);
 }
 
-TEST(six_and_four, .judges = PAIR, .points = 1, .step = 3,
+TEST(six_and_four, .judges = PAIR, .pair = "", .points = 1, .step = 3,
      .name = "a server at :: is reached by IPv6 and by IPv4",
      .hint = "IPV6_V6ONLY: off on most Linux machines, on on Windows. Set it yourself.")
 {
@@ -273,7 +288,7 @@ TEST(six_and_four, .judges = PAIR, .points = 1, .step = 3,
     }
 }
 
-TEST(client_killed, .judges = PAIR, .points = 1, .step = 5,
+TEST(client_killed, .judges = PAIR, .pair = "", .points = 1, .step = 5,
      .name = "when a client is killed the server sees it leave, and serves the next",
      .hint =
          "0 bytes, or an error of recv(), is the end of one client, not of the server.")
@@ -290,7 +305,7 @@ TEST(client_killed, .judges = PAIR, .points = 1, .step = 5,
     wait_line(client, "client: received \"%s\"", word);
 }
 
-TEST(server_killed, .judges = PAIR, .points = 1, .step = 5,
+TEST(server_killed, .judges = PAIR, .pair = "", .points = 1, .step = 5,
      .name = "when the server is killed the client says so at its next line, exit code 1",
      .hint = "A recv() of 0 bytes is no reply.")
 {
@@ -310,8 +325,8 @@ TEST(server_killed, .judges = PAIR, .points = 1, .step = 5,
 
 /* ---- Across the systems --------------------------------------------------------------- */
 
-TEST(client_of_unix, .judges = SERVER, .win32_only = true, .points = 2, .step = 5,
-     .name = "a client of UNIX talks to the Windows server",
+TEST(client_of_unix, .judges = SERVER, .pair = "", .win32_only = true, .points = 2,
+     .step = 5, .name = "a client of UNIX talks to the Windows server",
      .hint = "Bytes are bytes: no NUL, no newline, no UTF-16.")
 {
     struct program *server = start(SERVER, "0", NULL);
@@ -329,8 +344,8 @@ TEST(client_of_unix, .judges = SERVER, .win32_only = true, .points = 2, .step = 
     expect_end(client, 0);
 }
 
-TEST(server_of_unix, .judges = CLIENT, .win32_only = true, .points = 2, .step = 5,
-     .name = "the Windows client talks to a server of UNIX",
+TEST(server_of_unix, .judges = CLIENT, .pair = "", .win32_only = true, .points = 2,
+     .step = 5, .name = "the Windows client talks to a server of UNIX",
      .hint = "Bytes are bytes: no NUL, no newline, no UTF-16.")
 {
     struct program *server = start_with(
@@ -350,7 +365,7 @@ TEST(server_of_unix, .judges = CLIENT, .win32_only = true, .points = 2, .step = 
 
 /* ---- The server --------------------------------------------------------------------- */
 
-TEST(any_bytes, .judges = SERVER, .points = 2, .step = 6,
+TEST(any_bytes, .judges = SERVER, .pair = "", .points = 2, .step = 6,
      .name = "every byte comes back as it was sent, 0x00 to 0xFF",
      .hint =
          "A byte may be 0: no strlen(), no strcpy(), no printf() of what was received.")
@@ -368,7 +383,7 @@ TEST(any_bytes, .judges = SERVER, .points = 2, .step = 6,
     wait_line(server, "server: received \"short\"");
 }
 
-TEST(any_pieces, .judges = SERVER, .points = 2, .step = 6,
+TEST(any_pieces, .judges = SERVER, .pair = "", .points = 2, .step = 6,
      .name =
          "bytes come back in order however they are cut: singly, or a megabyte at once",
      .hint = "send() may take a part only: go on with the rest.")
@@ -384,7 +399,7 @@ TEST(any_pieces, .judges = SERVER, .points = 2, .step = 6,
     exchange_by("lockstep", peer, 1, random_bytes(20, 'a', 'z'), 20);
 }
 
-TEST(quit, .judges = SERVER, .points = 2, .step = 5,
+TEST(quit, .judges = SERVER, .pair = "", .points = 2, .step = 5,
      .name = "QUIT ends its own session, without a reply, and no other",
      .hint = "Compare what was received by its length: it is not a string.")
 {
@@ -412,7 +427,7 @@ TEST(quit, .judges = SERVER, .points = 2, .step = 5,
 }
 
 TEST(
-    quit_in_text, .judges = SERVER, .points = 2, .step = 5,
+    quit_in_text, .judges = SERVER, .pair = "", .points = 2, .step = 5,
     .name = "QUIT as a part of a longer piece is text, and so are its letters one by one",
     .hint =
         "Only four bytes that come alone are QUIT: not what begins with it, not what ends "
@@ -433,7 +448,7 @@ TEST(
 }
 
 TEST(
-    half_close, .judges = SERVER, .points = 2, .step = 7,
+    half_close, .judges = SERVER, .pair = "", .points = 2, .step = 7,
     .name = "a client that has said all still gets every echo, and then the end",
     .hint =
         "0 bytes received mean that the client sends no more, not that it hears no more.")
@@ -452,7 +467,7 @@ TEST(
     wait_line(server, "server: client 1 left");
 }
 
-TEST(says_nothing, .judges = SERVER, .points = 1, .step = 7,
+TEST(says_nothing, .judges = SERVER, .pair = "", .points = 1, .step = 7,
      .name = "a client that connects and leaves without a word is counted, and closed",
      .hint = "The first read may bring the end.")
 {
@@ -468,7 +483,7 @@ TEST(says_nothing, .judges = SERVER, .points = 1, .step = 7,
 }
 
 TEST(
-    resets, .judges = SERVER, .points = 2, .step = 5,
+    resets, .judges = SERVER, .pair = "", .points = 2, .step = 5,
     .name = "a client that breaks the connection takes nobody with it",
     .hint =
         "An error of recv() or send() is the end of one client; UNIX: SIGPIPE must not be "
@@ -494,7 +509,7 @@ TEST(
         fail_test("the server has ended");
 }
 
-TEST(never_reads, .judges = SERVER, .points = 3, .step = 6,
+TEST(never_reads, .judges = SERVER, .pair = "", .points = 3, .step = 6,
      .name = "a client that sends much and reads late costs neither others nor memory",
      .hint =
          "While a client takes no echoes, receive nothing from it: TCP then tells it to "
@@ -522,7 +537,7 @@ TEST(never_reads, .judges = SERVER, .points = 3, .step = 6,
     wait_line(server, "server: client 1 left");
 }
 
-TEST(reads_late, .judges = SERVER, .points = 1, .step = 6,
+TEST(reads_late, .judges = SERVER, .pair = "", .points = 1, .step = 6,
      .name = "echoes that had to wait come whole and in order when the client reads",
      .hint = "What a full socket did not take is still to be sent.")
 {
@@ -538,7 +553,7 @@ TEST(reads_late, .judges = SERVER, .points = 1, .step = 6,
     expect_last(1, "the echo", bytes, length);
 }
 
-TEST(hundred_at_once, .judges = SERVER, .points = 2, .step = 4,
+TEST(hundred_at_once, .judges = SERVER, .pair = "", .points = 2, .step = 4,
      .name = "100 clients come at once, 50 stay until all 50 are served; all are served",
      .hint =
          "Each client needs its own thread, or its own place in the table; who finds no "
@@ -570,7 +585,7 @@ static int serve_series(struct program *peer, const char *port, int count)
 }
 
 TEST(
-    leaks_nothing, .judges = SERVER, .points = 2, .step = 7,
+    leaks_nothing, .judges = SERVER, .pair = "", .points = 2, .step = 7,
     .name = "2,000 clients, or a second of them, leave nothing behind",
     .hint =
         "Close the socket on every way out, free what belongs to the client, let go of its "
@@ -595,7 +610,7 @@ TEST(
 }
 
 TEST(
-    restart, .judges = SERVER, .points = 2, .step = 3,
+    restart, .judges = SERVER, .pair = "", .points = 2, .step = 3,
     .name = "a server that was killed can be started again at once on the same port",
     .hint =
         "UNIX: SO_REUSEADDR before bind(): connections that the server closed first hold "
@@ -618,7 +633,7 @@ TEST(
     expect_service(peer, 3, port);
 }
 
-TEST(port_taken, .judges = SERVER, .points = 2, .step = 3,
+TEST(port_taken, .judges = SERVER, .pair = "", .points = 2, .step = 3,
      .name = "a second server on the same port says so, exit code 1; the first serves on",
      .hint =
          "Check bind(). Windows: SO_REUSEADDR would let the second one steal the port; "
@@ -637,7 +652,7 @@ TEST(port_taken, .judges = SERVER, .points = 2, .step = 3,
 }
 
 TEST(
-    only_here, .judges = SERVER, .points = 1, .step = 3,
+    only_here, .judges = SERVER, .pair = "", .points = 1, .step = 3,
     .name = "without an ADDRESS nobody reaches the server but by 127.0.0.1",
     .hint = "INADDR_ANY opens the server to the whole network: bind to the address told.")
 {
@@ -652,7 +667,7 @@ TEST(
     wait_line(peer, "peer: 1 connected");
 }
 
-TEST(ends_in_order, .judges = SERVER, .points = 1, .step = 2,
+TEST(ends_in_order, .judges = SERVER, .pair = "", .points = 1, .step = 2,
      .name = "Ctrl-C ends the server in order, exit code 0, and its clients see the end",
      .hint = "The end of the process closes every socket, if no child holds a copy.")
 {
@@ -667,7 +682,7 @@ TEST(ends_in_order, .judges = SERVER, .points = 1, .step = 2,
     wait_line_like(peer, "peer: 1 received *");
 }
 
-TEST(idle_server, .judges = SERVER, .points = 1, .step = 5,
+TEST(idle_server, .judges = SERVER, .pair = "", .points = 1, .step = 5,
      .name = "clients that stay silent cost the server nothing",
      .hint = "Wait in the call; do not ask again and again. After 0 bytes comes nothing.")
 {
@@ -684,7 +699,7 @@ TEST(idle_server, .judges = SERVER, .points = 1, .step = 5,
     exchange(peer, 1, token());
 }
 
-TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
+TEST(server_usage, .judges = SERVER, .pair = "", .points = 1, .step = 1,
      .name = "wrong arguments are a usage line on standard error, and exit code 2",
      .hint = "PORT is a number from 0 to 65535, and there are at most two arguments.")
 {
@@ -719,7 +734,7 @@ static void expect_line(struct program *peer, const char *line)
     expect_last(1, "the line", line, strlen(line));
 }
 
-TEST(sends_bytes, .judges = CLIENT, .points = 3, .step = 4,
+TEST(sends_bytes, .judges = CLIENT, .pair = "", .points = 3, .step = 4,
      .name = "the client sends each line's bytes, blanks and all, and nothing else",
      .hint =
          "No newline, no NUL; a line goes as a whole, not word by word; an empty line is "
@@ -771,7 +786,7 @@ TEST(sends_bytes, .judges = CLIENT, .points = 3, .step = 4,
     expect_end(client, 0);
 }
 
-TEST(sends_quit, .judges = CLIENT, .points = 2, .step = 4,
+TEST(sends_quit, .judges = CLIENT, .pair = "", .points = 2, .step = 4,
      .name = "a line QUIT is sent, and is the last; the server's close is no failure",
      .hint = "QUIT has no reply: the server closes.")
 {
@@ -786,7 +801,7 @@ TEST(sends_quit, .judges = CLIENT, .points = 2, .step = 4,
         fail_test("the client sent a line behind QUIT");
 }
 
-TEST(end_of_input, .judges = CLIENT, .points = 2, .step = 6,
+TEST(end_of_input, .judges = CLIENT, .pair = "", .points = 2, .step = 6,
      .name = "at the end of its input the client closes, and repeats nothing",
      .hint = "Check what the read of a line returns; the buffer still has the last one.")
 {
@@ -807,7 +822,7 @@ TEST(end_of_input, .judges = CLIENT, .points = 2, .step = 6,
         fail_test("%zu bytes came, and the only line has %zu", length, strlen(word));
 }
 
-TEST(waits_for_echo, .judges = CLIENT, .points = 2, .step = 5,
+TEST(waits_for_echo, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
      .name = "an echo that comes byte by byte is one, and the next line waits for it",
      .hint = "One recv() need not bring all: receive until as much came as was sent.")
 {
@@ -832,7 +847,7 @@ TEST(waits_for_echo, .judges = CLIENT, .points = 2, .step = 5,
                   count_lines(client, "client: received *"));
 }
 
-TEST(server_closes, .judges = CLIENT, .points = 2, .step = 5,
+TEST(server_closes, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
      .name =
          "when the server closes before it has replied the client says so, exit code 1",
      .hint = "recv() of 0 bytes is the end, also in the middle of an echo.")
@@ -853,7 +868,7 @@ TEST(server_closes, .judges = CLIENT, .points = 2, .step = 5,
     }
 }
 
-TEST(server_resets, .judges = CLIENT, .points = 1, .step = 5,
+TEST(server_resets, .judges = CLIENT, .pair = "", .points = 1, .step = 5,
      .name = "a connection that breaks is a line on standard error, and exit code 1",
      .hint = "UNIX: a send() to nobody is the signal SIGPIPE, unless that is ignored.")
 {
@@ -869,7 +884,7 @@ TEST(server_resets, .judges = CLIENT, .points = 1, .step = 5,
     expect_end(client, 1);
 }
 
-TEST(no_server, .judges = CLIENT, .points = 2, .step = 3,
+TEST(no_server, .judges = CLIENT, .pair = "", .points = 2, .step = 3,
      .name = "no server, or no such name, is a line on standard error, and exit code 1",
      .hint = "Check connect(), and getaddrinfo(), which has error numbers of its own.")
 {
@@ -886,7 +901,7 @@ TEST(no_server, .judges = CLIENT, .points = 2, .step = 3,
     expect_end(client, 1);
 }
 
-TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,
+TEST(client_usage, .judges = CLIENT, .pair = "", .points = 1, .step = 1,
      .name = "wrong arguments are a usage line on standard error, and exit code 2",
      .hint = "PORT is a number from 1 to 65535, and there are at most two arguments.")
 {
@@ -897,6 +912,397 @@ TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,
         expect_end(client, 2);
     }
     expect_end(start(CLIENT, LOOPBACK, "1", "x", NULL), 2);
+}
+
+/* ---- server_udp and client_udp ---------------------------------------------------------- */
+
+/* Sends a datagram to `port` from the peer's connection `k`, and waits for the echo. */
+static void exchange_datagram(struct program *peer, int k, const char *bytes,
+                              size_t length)
+{
+    const char *name = token();
+    write_file(name, bytes, length, 0644);
+    tell(peer, "cast %d %s", k, name);
+    tell(peer, "catch %d", k);
+    wait_line_like(peer, text("peer: %d caught *", k));
+    size_t got;
+    char *received = read_file(text("%d.caught", k), &got);
+    expect_bytes("the echo", bytes, length, bytes, length, received, got);
+}
+
+TEST(udp_lines, .judges = PAIR, .pair = "udp", .points = 3, .step = 4,
+     .name = "each line is a datagram, and comes back; an empty one, too",
+     .hint = "A datagram of 0 bytes is one; it is not the end of anything.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *client = start(CLIENT, LOOPBACK, port_of(server), NULL);
+    const char *const lines[] = {token(), "two words " CYRILLIC, "", "QUIT", token()};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        send_line(client, lines[i]);
+        wait_line(client, "client: sent \"%s\"", lines[i]);
+        wait_line(server, "server: received \"%s\"", lines[i]);
+        wait_line(client, "client: received \"%s\"", lines[i]);
+    }
+    close_input(client);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+}
+
+TEST(udp_largest, .judges = PAIR, .pair = "udp", .points = 2, .step = 4,
+     .name =
+         "the largest datagram has 65,507 bytes; a longer line is an error, exit code 1",
+     .hint = "What does not fit into the buffer of recvfrom() is lost.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *client = start(CLIENT, LOOPBACK, port_of(server), NULL);
+    char *line = random_bytes(65508, 'a', 'z');
+    line[65507] = '\0';
+    send_line(client, line);
+    wait_line(client, "client: received \"%s\"", line);
+    line[65507] = 'x';
+    send_bytes(client, line, 65508);
+    send_bytes(client, "\n", 1);
+    wait_error_like(client, "client: *error *");
+    expect_end(client, 1);
+}
+
+TEST(
+    udp_server, .judges = SERVER, .pair = "udp", .points = 2, .step = 5,
+    .name =
+        "each datagram goes back to its own sender, bytes and all; who is gone is no harm",
+    .hint =
+        "Send to the address that recvfrom() told. Windows reports a sender that has gone "
+        "as an error of the next recvfrom().")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = start_unix_probe("peer", NULL);
+    for (int k = 1; k <= 3; k++)
+        tell(peer, "datagram %d " LOOPBACK " %s", k, port);
+    exchange_datagram(peer, 1, "a\0b\xFF\r\n", 6);
+    exchange_datagram(peer, 2, "", 0);
+    write_file("gone", "gone", 4, 0644);
+    tell(peer, "cast 3 gone");
+    tell(peer, "close 3");
+    wait_line(peer, "peer: 3 closed");
+    wait_line(server, "server: received \"gone\"");
+    for (int i = 0; i < 6; i++) {
+        const char *word = token();
+        exchange_datagram(peer, 1 + i % 2, word, strlen(word));
+    }
+    expect_idle(server, 0.3, 10);
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+}
+
+TEST(udp_second_server, .judges = SERVER, .pair = "udp", .points = 1, .step = 3,
+     .name = "a second server on the same port says so, exit code 1",
+     .hint = "Check bind(); SO_REUSEADDR lets two sockets share a UDP port.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *second = start(SERVER, port_of(server), NULL);
+    wait_error_like(second, "server: *error *");
+    expect_end(second, 1);
+    server = start(SERVER, "port", NULL);
+    wait_error_like(server, "usage: *");
+    expect_end(server, 2);
+}
+
+/* Starts a client that talks to a peer. */
+static struct program *client_of_caster(struct program **peer)
+{
+    *peer = start_unix_probe("peer", NULL);
+    tell(*peer, "bind 1 " LOOPBACK);
+    const char *line = wait_line_like(*peer, "peer: bound to *");
+    return start(CLIENT, LOOPBACK, strrchr(line, ' ') + 1, NULL);
+}
+
+/* Takes a datagram, which must be `line`. */
+static void expect_datagram(struct program *peer, const char *line)
+{
+    tell(peer, "catch 1");
+    wait_line_like(peer, "peer: 1 caught *");
+    size_t got;
+    char *received = read_file("1.caught", &got);
+    expect_bytes("the datagram", NULL, 0, line, strlen(line), received, got);
+}
+
+static void cast(struct program *peer, const char *bytes)
+{
+    const char *name = token();
+    write_file(name, bytes, strlen(bytes), 0644);
+    tell(peer, "cast 1 %s", name);
+}
+
+TEST(
+    udp_lost, .judges = CLIENT, .pair = "udp", .points = 3, .step = 4,
+    .name = "a line whose echo is lost is sent once more, and then given up; exit code 1",
+    .hint =
+        "SO_RCVTIMEO limits the wait; without it a lost datagram is waited for for ever.")
+{
+    struct program *peer, *client = client_of_caster(&peer);
+    const char *first = token(), *second = token(), *third = token();
+    send_line(client, first);
+    expect_datagram(peer, first); /* this one is lost */
+    expect_datagram(peer, first);
+    cast(peer, first);
+    wait_line(client, "client: received \"%s\"", first);
+    send_line(client, second);
+    expect_datagram(peer, second); /* and these two */
+    expect_datagram(peer, second);
+    wait_line(client, "client: no reply to \"%s\"", second);
+    send_line(client, third);
+    expect_datagram(peer, third);
+    cast(peer, second); /* it comes too late, and is no reply to the third */
+    cast(peer, third);
+    wait_line(client, "client: received \"%s\"", third);
+    close_input(client);
+    wait_line(client, "client: done");
+    expect_end(client, 1);
+    if (count_lines(client, text("client: sent \"%s\"", second)) != 2)
+        fail_test("the transcript tells of %zu sendings of \"%s\", and there were two",
+                  count_lines(client, text("client: sent \"%s\"", second)), second);
+}
+
+TEST(udp_stranger, .judges = CLIENT, .pair = "udp", .points = 2, .step = 2,
+     .name = "a datagram from a stranger is no reply",
+     .hint = "connect() the socket, or compare the address that recvfrom() tells.")
+{
+    struct program *peer, *client = client_of_caster(&peer);
+    const char *word = token();
+    send_line(client, word);
+    expect_datagram(peer, word);
+    write_file("lie", word, strlen(word), 0644);
+    tell(peer, "stranger 1 lie"); /* the same bytes, from another port */
+    expect_datagram(peer, word);  /* so the client goes on waiting, and asks again */
+    cast(peer, word);
+    wait_line(client, "client: received \"%s\"", word);
+    close_input(client);
+    expect_end(client, 0);
+}
+
+/* ---- server_file and client_file --------------------------------------------------------- */
+
+TEST(file_copied, .judges = PAIR, .pair = "file", .points = 3, .step = 6,
+     .name = "a file arrives as it is: of 0, 1, 65,536 and 5,000,000 bytes of any value",
+     .hint = "sendfile() may send a part; text mode changes bytes; 0 is a size.")
+{
+    static const size_t sizes[] = {0, 1, 65536, 5000000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char *bytes = random_bytes(sizes[i], '\0', (unsigned char)'\xFF');
+        write_file("original", bytes, sizes[i], 0644);
+        struct program *server = start(SERVER, "original", "0", NULL);
+        struct program *client = start(CLIENT, "copy", LOOPBACK, port_of(server), NULL);
+        wait_line(client, "client: received %zu bytes", sizes[i]);
+        wait_line(client, "client: done");
+        expect_end(client, 0);
+        wait_line(server, "server: sent %zu bytes", sizes[i]);
+        size_t length;
+        char *copy = read_file("copy", &length);
+        expect_bytes("the copy", bytes, sizes[i], bytes, sizes[i], copy, length);
+        kill_program(server);
+    }
+}
+
+TEST(file_missing, .judges = PAIR, .pair = "file", .points = 2, .step = 5,
+     .name = "a file that is not there is told to the client, and the server serves on",
+     .hint = "Open the file for each client, and tell of the error in the header.")
+{
+    struct program *server = start(SERVER, "original", "0", NULL);
+    const char *port = port_of(server);
+    struct program *client = start(CLIENT, "copy", LOOPBACK, port, NULL);
+    wait_error_like(server, "server: *error 2*");
+    wait_error_like(client, "client: *ERROR 2*");
+    expect_end(client, 1);
+    write_file("original", "now", 3, 0644);
+    client = start(CLIENT, "copy", LOOPBACK, port, NULL);
+    wait_line(client, "client: received 3 bytes");
+    expect_end(client, 0);
+}
+
+TEST(
+    file_wire, .judges = SERVER, .pair = "file", .points = 2, .step = 6,
+    .name =
+        "on the wire are the header, the file and the trailer; who breaks off is no harm",
+    .hint = "A client that has gone is an error of one sending.")
+{
+    char *bytes = random_bytes(3 * MEGABYTE, 'a', 'z');
+    write_file("original", bytes, 3 * MEGABYTE, 0644);
+    struct program *server = start(SERVER, "original", "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = peer_at(port);
+    tell(peer, "read 1 100");
+    expect_received(peer, 1);
+    tell(peer, "reset 1");
+    wait_line(peer, "peer: 1 closed");
+    wait_line(server, "server: client 1 left");
+    connect_peer(peer, 2, port);
+    tell(peer, "drain 2");
+    expect_stream_end(peer, 2);
+    size_t length, before = strlen("FILE 3145728\n");
+    char *received = read_file("2.received", &length);
+    char *whole = text("FILE 3145728\n%sEND\n", bytes);
+    expect_bytes("the stream", NULL, 0, whole, before + 3 * MEGABYTE + 4, received,
+                 length);
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+}
+
+TEST(file_cut, .judges = CLIENT, .pair = "file", .points = 2, .step = 6,
+     .name = "a file that is cut off, or has a wrong trailer, is a line and exit code 1",
+     .hint = "Neither the end of the connection nor the size alone say that all is well.")
+{
+    static const char *const streams[] = {"FILE 4\nabc",    "FILE 4\nabcd",
+                                          "FILE 4\nabcdEN", "FILE 4\nabcdENT\n",
+                                          "FILE x\nabcd",   "FI"};
+    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
+        struct program *peer = start_unix_probe("peer", NULL);
+        tell(peer, "listen " LOOPBACK);
+        const char *line = wait_line_like(peer, "peer: listening at *");
+        struct program *client = start(CLIENT, "copy", LOOPBACK, strrchr(line, ' ') + 1,
+                                       NULL);
+        tell(peer, "accept 1");
+        wait_line(peer, "peer: 1 accepted");
+        push(peer, 1, streams[i], strlen(streams[i]));
+        tell(peer, "shut 1");
+        wait_error_like(client, "client: *");
+        expect_end(client, 1);
+        if (printed_like(client, "client: received *"))
+            fail_test("of \"%s\" the client says that it is a whole file", streams[i]);
+        kill_program(peer);
+    }
+}
+
+TEST(file_in_bytes, .judges = CLIENT, .pair = "file", .points = 1, .step = 4,
+     .name = "header, file and trailer that come byte by byte are taken as they are",
+     .hint = "One recv() may bring a part of the header, or of the file with it.")
+{
+    struct program *peer = start_unix_probe("peer", NULL);
+    tell(peer, "listen " LOOPBACK);
+    const char *line = wait_line_like(peer, "peer: listening at *");
+    struct program *client = start(CLIENT, "copy", LOOPBACK, strrchr(line, ' ') + 1,
+                                   NULL);
+    tell(peer, "accept 1");
+    wait_line(peer, "peer: 1 accepted");
+    write_file("stream",
+               "FILE 7\nEND\n\r\n\x1A"
+               "END\n",
+               18, 0644);
+    tell(peer, "trickle 1 stream");
+    wait_line(client, "client: received 7 bytes");
+    expect_end(client, 0);
+    size_t length;
+    char *copy = read_file("copy", &length);
+    expect_bytes("the copy", NULL, 0, "END\n\r\n\x1A", 7, copy, length);
+}
+
+/* ---- Handing a connection over ------------------------------------------------------------ */
+
+/* Starts `server_handoff` or `server_scm` by itself, with its own worker. */
+static struct program *start_handoff(const char *name)
+{
+    return start_with(SERVER, (struct start_options){.name = name}, "0", NULL);
+}
+
+static void check_worker_lives_on(const char *name)
+{
+    struct program *server = start_handoff(name);
+    struct program *peer = peer_at(port_of(server));
+    exchange(peer, 1, token());
+    kill_program(server);
+    exchange(peer, 1, token());
+    push(peer, 1, QUIT, QUIT_SIZE);
+    tell(peer, "drain 1");
+    expect_stream_end(peer, 1);
+}
+
+static void check_worker_dies(const char *name)
+{
+    if (under_test() == WIN32 && !on_windows())
+        skip_test("needs Windows: under Wine a killed worker leaves its connection open, "
+                  "and exit code 0");
+    struct program *server = start_handoff(name);
+    const char *port = port_of(server);
+    struct program *peer = peer_at(port);
+    exchange(peer, 1, token());
+    kill_child(server, "worker");
+    tell(peer, "drain 1");
+    wait_line_like(peer, "peer: 1 received *");
+    wait_error_like(server, "server: client 1: *");
+    wait_line(server, "server: client 1 left");
+    expect_service(peer, 2, port);
+}
+
+/* A copy of the server stands where its worker is missing, or is a puppet. */
+static void check_no_worker(const char *name, const char *script)
+{
+    const char *suffix = under_test() == UNIX ? "" : ".exe";
+    size_t length;
+    char *bytes = load_file(reference_file("05-sockets", under_test(), name), &length);
+    const char *file = write_file(text("server%s", suffix), bytes, length, 0755);
+    if (script != NULL)
+        place_probe("puppet", "worker", script);
+    struct program *server =
+        start_with(SERVER, (struct start_options){.name = name, .file = file}, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = peer_at(port);
+    tell(peer, "drain 1");
+    wait_line_like(peer, "peer: 1 received *");
+    wait_error_like(server, "server: *");
+    wait_line(server, "server: client 1 left");
+    connect_peer(peer, 2, port);
+    wait_line(server, "server: client 2 connected");
+}
+
+TEST(handoff_lives_on, .judges = SERVER, .only = "server_handoff", .points = 1, .step = 6,
+     .name = "when the server dies, the worker goes on, and its end is the client's",
+     .hint = "The worker's copy of the connection does not depend on the server's.")
+{
+    check_worker_lives_on("server_handoff");
+}
+
+TEST(handoff_worker_dies, .judges = SERVER, .only = "server_handoff", .points = 1,
+     .step = 7,
+     .name = "when a worker dies, its client sees the end, and the server says so",
+     .hint =
+         "Close the server's copy after the handoff: it would keep the connection open.")
+{
+    check_worker_dies("server_handoff");
+}
+
+TEST(handoff_no_worker, .judges = SERVER, .only = "server_handoff", .points = 1,
+     .step = 5,
+     .name = "a worker that is missing, or ends at once, costs one client, and a line",
+     .hint =
+         "Wait for the worker's call, but not for ever, and not for one that has ended.")
+{
+    check_no_worker("server_handoff", NULL);
+    if (under_test() == WIN32)
+        check_no_worker("server_handoff", "tell here\nexit 3\n");
+}
+
+TEST(scm_lives_on, .judges = SERVER, .only = "server_scm", .points = 1, .step = 6,
+     .name = "when the server dies, the worker goes on, and its end is the client's",
+     .hint = "The worker's copy of the connection does not depend on the server's.")
+{
+    check_worker_lives_on("server_scm");
+}
+
+TEST(scm_worker_dies, .judges = SERVER, .only = "server_scm", .points = 1, .step = 7,
+     .name = "when a worker dies, its client sees the end, and the server says so",
+     .hint =
+         "Close the server's copy after the handoff: it would keep the connection open.")
+{
+    check_worker_dies("server_scm");
+}
+
+TEST(scm_no_worker, .judges = SERVER, .only = "server_scm", .points = 1, .step = 5,
+     .name = "a worker that never calls costs one client five seconds, and a line",
+     .hint = "Wait for the worker's call, but not for ever.")
+{
+    check_no_worker("server_scm", NULL);
 }
 
 /* ---- What `make run` shows ---------------------------------------------------------- */

@@ -29,6 +29,22 @@
 /* How many clients a server holds at a time; more wait in the listening socket's queue. */
 #define MAX_CLIENTS 500
 
+/* server_udp and client_udp. The largest datagram over IPv4 has 65,507 bytes: 65,535 less the
+ * two headers. How long the client waits for an echo, in milliseconds, and how often it sends
+ * before it gives a line up. */
+#define MAX_DATAGRAM 65536
+#define UDP_TIMEOUT 500
+#define UDP_ATTEMPTS 2
+
+/* server_file and client_file: what stands before and behind the file, and how many bytes one
+ * call may be asked to send, and the client writes at a time. */
+#define FILE_HEADER "FILE %" PRId64 "\n"
+#define ERROR_HEADER "ERROR %d\n"
+#define FILE_TRAILER "END\n"
+#define HEADER_ROOM 64
+#define SENDFILE_PART (1024 * 1024 * 1024)
+#define FILE_PORTION 65536
+
 /* How long a server waits for a worker that it has started, in milliseconds. */
 #define HANDOFF_TIMEOUT 5000
 

@@ -25,6 +25,13 @@
  *     series N ADDRESS PORT    the same one after the other, ended in turn by close, QUIT and
  *                              reset, for a second at the most: series served N of N
  *
+ *     datagram K ADDRESS PORT  K is a socket for datagrams to and from there; or
+ *     bind K ADDRESS           bound to PORT (a free one)
+ *     cast K FILE              send the file as a datagram, to there, or to who sent the last
+ *     stranger K FILE          the same from another socket
+ *     catch K                  K caught N, when a datagram of N bytes has come, which is then
+ *                              the file K.caught
+ *
  * For UNIX alone: TCP reaches the programs of both systems. It ends with its input. Exit code
  * 99: a command that it does not know.
  */
@@ -257,6 +264,55 @@ static void series(int count, const char *address, const char *port)
     say(stdout, "peer: series served %d of %d", served, i);
 }
 
+/* ---- Datagrams: blocking, for nothing else is under way then ---- */
+
+static struct sockaddr_storage senders[MOST_PEERS];
+
+static void open_datagrams(size_t k, const char *address, const char *port, bool binding)
+{
+    struct addrinfo *list,
+        hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    if (getaddrinfo(address, port, &hints, &list) != 0)
+        give_up("this is no address");
+    int one = socket(list->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (one == -1 || (binding && bind(one, list->ai_addr, list->ai_addrlen) == -1))
+        give_up("no socket");
+    begin(k, one);
+    memcpy(&senders[k], list->ai_addr, list->ai_addrlen);
+    freeaddrinfo(list);
+    struct sockaddr_in bound;
+    if (binding &&
+        getsockname(one, (struct sockaddr *)&bound, &(socklen_t){sizeof bound}) == 0)
+        say(stdout, "peer: bound to %d", ntohs(bound.sin_port));
+}
+
+static void cast(size_t k, const char *name, bool stranger)
+{
+    load(&peers[k], name);
+    int one = stranger ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : peers[k].socket;
+    sendto(one, peers[k].bytes, peers[k].length, 0, (struct sockaddr *)&senders[k],
+           sizeof(struct sockaddr_in));
+    peers[k].length = 0; /* nothing for the stream */
+    if (stranger)
+        close(one);
+}
+
+static void catch (size_t k)
+{
+    static char bytes[65536];
+    char name[32];
+    ssize_t length = recvfrom(peers[k].socket, bytes, sizeof bytes, 0,
+                              (struct sockaddr *)&senders[k],
+                              &(socklen_t){sizeof senders[k]});
+    snprintf(name, sizeof name, "%zu.caught", k);
+    FILE *file = fopen(name, "wb");
+    if (length == -1 || file == NULL)
+        give_up("no datagram");
+    fwrite(bytes, 1, (size_t)length, file);
+    fclose(file);
+    say(stdout, "peer: %zu caught %zd", k, length);
+}
+
 static void obey(char *line)
 {
     char *words[6] = {"", "", "", "", "", ""}, *rest = line;
@@ -286,8 +342,16 @@ static void obey(char *line)
         if (one != -1)
             begin(k, one);
         say(stdout, one == -1 ? "peer: %zu refused" : "peer: %zu connected", k);
+    } else if (strcmp(verb, "datagram") == 0) {
+        open_datagrams(k, words[2], words[3], false);
+    } else if (strcmp(verb, "bind") == 0) {
+        open_datagrams(k, words[2], "0", true);
     } else if (!peer->open) {
         give_up("no such connection");
+    } else if (strcmp(verb, "cast") == 0 || strcmp(verb, "stranger") == 0) {
+        cast(k, words[2], verb[0] == 's');
+    } else if (strcmp(verb, "catch") == 0) {
+        catch (k);
     } else if (strcmp(verb, "send") == 0 || strcmp(verb, "trickle") == 0 ||
                strcmp(verb, "lockstep") == 0) {
         load(peer, words[2]);

@@ -1,0 +1,162 @@
+/*
+ * client_file.c - receives the file that a server sends, and keeps it.
+ *
+ * Usage: client_file OUTPUT [HOST [PORT]]
+ *
+ * Reads the header, as many bytes as it says, and the trailer, which tells that they are all
+ * there: the end of the connection alone would not. Exit code 0 if they were, else 1.
+ *
+ * Its twin: ../win32/client_file.c. To try: client_file copy; cmp with the original.
+ */
+#define PROGRAM "client"
+
+#include <inttypes.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "contract.h"
+#include "fail.h"
+#include "say.h"
+
+static bool is_port(const char *text);
+static int connect_to(const char *host, const char *port);
+static void receive(int server, char *bytes, size_t length);
+static void receive_line(int server, char line[HEADER_ROOM]);
+static int64_t size_from(const char *line);
+
+int main(int argc, char *argv[])
+{
+    /* STEP 1: Take the arguments: where to put the file, and whom to call. */
+    if (argc < 2 || argc > 4 || (argc > 3 && !is_port(argv[3]))) {
+        say(stderr, "usage: client_file OUTPUT [HOST [PORT]], PORT from 1 to 65535");
+        return 2;
+    }
+    const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
+    const char *port = argc > 3 ? argv[3] : DEFAULT_PORT;
+
+    /* STEP 2: Nothing to prepare: sockets are a part of the system, and nothing is sent. */
+
+    /* STEP 3: Find the server's address, and connect. */
+    int server = connect_to(host, port);
+
+    /* STEP 4: Receive the header. */
+    char line[HEADER_ROOM];
+    receive_line(server, line);
+    int64_t size = size_from(line);
+
+    /* STEP 5: Receive the file, a portion at a time, and write it. */
+    FILE *output = fopen(argv[1], "wb");
+    if (output == NULL)
+        fail("fopen");
+    static char bytes[FILE_PORTION];
+    for (int64_t left = size; left > 0;) {
+        size_t part = left < FILE_PORTION ? (size_t)left : FILE_PORTION;
+        receive(server, bytes, part);
+        if (fwrite(bytes, 1, part, output) != part)
+            fail("fwrite");
+        left -= (int64_t)part;
+    }
+    if (fclose(output) != 0)
+        fail("fclose");
+
+    /* STEP 6: Receive the trailer: without it the file may be a part of one. */
+    receive(server, line, strlen(FILE_TRAILER));
+    if (memcmp(line, FILE_TRAILER, strlen(FILE_TRAILER)) != 0) {
+        say(stderr, "client: what came behind the file is no trailer");
+        return EXIT_FAILURE;
+    }
+    say(stdout, "client: received %" PRId64 " bytes", size);
+
+    /* STEP 7: Close the connection. */
+    if (close(server) == -1)
+        fail("close");
+    say(stdout, "client: done");
+    return EXIT_SUCCESS;
+}
+
+static bool is_port(const char *text)
+{
+    char *end;
+    long port = strtol(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0' && port >= 1 && port <= 65535;
+}
+
+/* A socket that is connected to `port` of `host`. A name may stand for several addresses,
+ * of IPv6 and of IPv4, and the server may listen on one of them alone: each is tried. */
+static int connect_to(const char *host, const char *port)
+{
+    struct addrinfo *list,
+        hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    int error = getaddrinfo(host, port, &hints, &list);
+    if (error != 0) {
+        say(stderr, PROGRAM ": getaddrinfo: error %d: %s", error, gai_strerror(error));
+        exit(EXIT_FAILURE);
+    }
+    int server = -1;
+    for (struct addrinfo *address = list; address != NULL && server == -1;
+         address = address->ai_next) {
+        server = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (server == -1)
+            continue;
+        if (connect(server, address->ai_addr, address->ai_addrlen) == -1) {
+            error = errno;
+            close(server);
+            server = -1;
+            errno = error;
+        }
+    }
+    if (server == -1)
+        fail("connect");
+    freeaddrinfo(list);
+    return server;
+}
+
+/* Receives exactly `length` bytes. The server's close before them is the end of us. */
+static void receive(int server, char *bytes, size_t length)
+{
+    for (size_t done = 0; done < length;) {
+        ssize_t received = recv(server, bytes + done, length - done, 0);
+        if (received == -1)
+            fail("recv");
+        if (received == 0) {
+            say(stderr, "client: the server closed the connection before all had come");
+            exit(EXIT_FAILURE);
+        }
+        done += (size_t)received;
+    }
+}
+
+/* Receives a line, and puts a NUL in the place of its newline. Byte by byte, for what stands
+ * behind it belongs to the file; a header is short. */
+static void receive_line(int server, char line[HEADER_ROOM])
+{
+    for (size_t length = 0; length < HEADER_ROOM; length++) {
+        receive(server, line + length, 1);
+        if (line[length] == '\n') {
+            line[length] = '\0';
+            return;
+        }
+    }
+    say(stderr, "client: the server sends what is no header");
+    exit(EXIT_FAILURE);
+}
+
+/* Takes the size out of the header. */
+static int64_t size_from(const char *line)
+{
+    int64_t size = -1;
+    if (strncmp(line, "FILE ", 5) == 0 && line[5] >= '0' && line[5] <= '9')
+        size = strtoll(line + 5, NULL, 10);
+    if (size < 0) {
+        char *text = quoted(line, strlen(line));
+        say(stderr, "client: the server sends no file: %s", text);
+        free(text);
+        exit(EXIT_FAILURE);
+    }
+    return size;
+}
