@@ -363,6 +363,31 @@ TEST(server_of_unix, .judges = CLIENT, .pair = "", .win32_only = true, .points =
     expect_end(client, 0);
 }
 
+/* ---- Across hosts ----------------------------------------------------------------------- */
+
+TEST(two_hosts, .judges = PAIR, .pair = "", .points = 1, .step = 3,
+     .name = "a server and a client on two hosts talk over the network between them",
+     .hint = "Listen on the address that is told: 127.0.0.1 is no address of a network.")
+{
+    if (on_windows())
+        skip_test("needs two machines, or Linux, which can play two");
+    const char *here = __FILE__, *folder = strrchr(here, '/');
+    const char *file = text("%.*s/../../tools/two-hosts", (int)(folder - here), here);
+    const char *word = token();
+    struct program *hosts = start_with(
+        SERVER,
+        (struct start_options){.name = "two-hosts", .file = file, .of_unix = true},
+        under_test() == UNIX ? "unix" : "win32", path_of(SERVER, NULL),
+        path_of(CLIENT, NULL), word, NULL);
+    const char *line = wait_line_like(hosts, "*[:] [rs]*");
+    if (strstr(line, "skipped") != NULL)
+        skip_test("%s", strstr(line, "skipped: ") + strlen("skipped: "));
+    wait_line(hosts, "client: received \"%s\"", word);
+    wait_line(hosts, "client: done");
+    wait_line(hosts, "server: client 1 left");
+    expect_end(hosts, 0);
+}
+
 /* ---- The server --------------------------------------------------------------------- */
 
 TEST(any_bytes, .judges = SERVER, .pair = "", .points = 2, .step = 6,
@@ -496,8 +521,12 @@ TEST(
         connect_peer(peer, k, port);
         if (k % 3 == 0)
             exchange(peer, k, token());
-        if (k % 3 == 1) /* echoes are on their way to nobody */
+        if (k % 3 == 1) { /* echoes are on their way to nobody */
             push(peer, k, random_bytes(100000, 'a', 'z'), 100000);
+            wait_line(peer, "peer: %d sent", k);
+            if (k > 10) /* for an end and then a break UNIX has a signal, SIGPIPE */
+                tell(peer, "shut %d", k);
+        }
         tell(peer, "reset %d", k);
         wait_line(peer, "peer: %d closed", k);
     }
