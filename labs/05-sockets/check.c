@@ -173,7 +173,8 @@ TEST(lines, .judges = PAIR, .pair = "", .points = 3, .step = 5,
 /* Holds what the kit's runs share, port 5050, until the test's process ends. */
 static void hold_default_port(void)
 {
-    int file = open(reference_file("05-sockets", UNIX, "server"), O_RDONLY | O_CLOEXEC);
+    static int file; /* the end of the test closes it */
+    file = open(reference_file("05-sockets", UNIX, "server"), O_RDONLY | O_CLOEXEC);
     if (file == -1 || flock(file, LOCK_EX) == -1)
         kit_error("the file that stands for port " DEFAULT_PORT " cannot be locked");
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -466,7 +467,7 @@ TEST(
         exchange(peer, 1, texts[i]);
     exchange_by("send", peer, 1, "QUIT", 5); /* with its NUL */
     char *piece = random_bytes(PIECE_SIZE, 'a', 'z');
-    memcpy(piece + PIECE_SIZE - QUIT_SIZE, QUIT, QUIT_SIZE);
+    snprintf(piece + PIECE_SIZE - QUIT_SIZE, QUIT_SIZE + 1, "%s", QUIT);
     exchange_by("send", peer, 1, piece, PIECE_SIZE);
     exchange_by("lockstep", peer, 1, QUIT, QUIT_SIZE);
     exchange(peer, 1, token());
@@ -573,9 +574,11 @@ TEST(reads_late, .judges = SERVER, .pair = "", .points = 1, .step = 6,
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
     struct program *peer = peer_at(port);
-    size_t length = 3 * MEGABYTE;
+    size_t length = 6 * MEGABYTE;
     char *bytes = random_bytes(length, 'a', 'z');
     push(peer, 1, bytes, length);
+    tell(peer, "stall 1");
+    wait_line_like(peer, "peer: 1 s*");
     expect_service(peer, 2, port);
     tell(peer, "read 1 %zu", length);
     expect_received(peer, 1);
@@ -965,7 +968,8 @@ TEST(udp_lines, .judges = PAIR, .pair = "udp", .points = 3, .step = 4,
 {
     struct program *server = start(SERVER, "0", NULL);
     struct program *client = start(CLIENT, LOOPBACK, port_of(server), NULL);
-    const char *const lines[] = {token(), "two words " CYRILLIC, "", "QUIT", token()};
+    const char *words = "two words " CYRILLIC;
+    const char *const lines[] = {token(), words, "", "QUIT", token()};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         send_line(client, lines[i]);
         wait_line(client, "client: sent \"%s\"", lines[i]);
@@ -1134,7 +1138,7 @@ TEST(file_copied, .judges = PAIR, .pair = "file", .points = 3, .step = 6,
     }
 }
 
-TEST(file_missing, .judges = PAIR, .pair = "file", .points = 2, .step = 5,
+TEST(file_missing, .judges = PAIR, .pair = "file", .points = 2, .step = 6,
      .name = "a file that is not there is told to the client, and the server serves on",
      .hint = "Open the file for each client, and tell of the error in the header.")
 {

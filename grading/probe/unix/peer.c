@@ -208,7 +208,7 @@ static void speak(int socket, int i)
 
 static bool hear(int socket, int i)
 {
-    char text[32], got[32];
+    char text[32], got[32] = "";
     int size = snprintf(text, sizeof text, "I am client %d", i);
     for (int done = 0; done < size;) {
         ssize_t length = recv(socket, got + done, (size_t)(size - done), 0);
@@ -280,7 +280,7 @@ static void open_datagrams(size_t k, const char *address, const char *port, bool
     begin(k, one);
     memcpy(&senders[k], list->ai_addr, list->ai_addrlen);
     freeaddrinfo(list);
-    struct sockaddr_in bound;
+    struct sockaddr_in bound = {0};
     if (binding &&
         getsockname(one, (struct sockaddr *)&bound, &(socklen_t){sizeof bound}) == 0)
         say(stdout, "peer: bound to %d", ntohs(bound.sin_port));
@@ -328,7 +328,7 @@ static void obey(char *line)
         series(atoi(words[1]), words[2], words[3]);
     } else if (strcmp(verb, "listen") == 0) {
         listener = open_socket(words[1], "0", true);
-        struct sockaddr_in6 bound;
+        struct sockaddr_in6 bound = {0};
         if (listener == -1 || listen(listener, SOMAXCONN) == -1 ||
             getsockname(listener, (struct sockaddr *)&bound,
                         &(socklen_t){sizeof bound}) == -1)

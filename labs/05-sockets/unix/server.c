@@ -147,7 +147,7 @@ static int listen_at(const char *host, const char *port)
         fail("listen");
 
     /* Where we are bound tells the system: PORT may have been 0. */
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t size = sizeof bound;
     if (getsockname(listener, (struct sockaddr *)&bound, &size) == -1)
         fail("getsockname");

@@ -66,7 +66,7 @@ int main(int argc, char *argv[])
             say(stderr, PROGRAM ": client %ld: not all was sent: error %d: %s", number,
                 errno, strerror(errno));
 
-        /* STEP 7: Close the connection, by which the client learns that all has been said. */
+        /* STEP 5: Close the connection, by which the client learns that all has been said. */
         if (close(client) == -1)
             fail("close");
         say(stdout, "server: client %ld left", number);
@@ -139,7 +139,7 @@ static int listen_at(const char *host, const char *port)
         fail("listen");
 
     /* Where we are bound tells the system: PORT may have been 0. */
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t size = sizeof bound;
     if (getsockname(listener, (struct sockaddr *)&bound, &size) == -1)
         fail("getsockname");
@@ -166,7 +166,7 @@ static int accept_client(int listener)
 /* Sends header, file and trailer. Returns whether all went. */
 static bool send_file(int client, const char *path)
 {
-    /* STEP 5: Open the file anew for each client: it may have come, gone or changed. */
+    /* STEP 6: Open the file anew for each client: it may have come, gone or changed. */
     char line[HEADER_ROOM];
     struct stat about = {0};
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -192,7 +192,7 @@ static bool send_file(int client, const char *path)
 
 static bool send_parts(int client, int file, int64_t size)
 {
-    /* STEP 6: Send the header, with the promise of more; the file, in as many calls as it
+    /* STEP 7: Send the header, with the promise of more; the file, in as many calls as it
      * takes, for each sends as much as the socket has room for; and the trailer. */
     char line[HEADER_ROOM];
     int length = snprintf(line, sizeof line, FILE_HEADER, size);

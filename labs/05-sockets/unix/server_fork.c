@@ -105,7 +105,7 @@ int main(int argc, char *argv[])
             fail("close");
     }
 
-    /* STEP 8: End in order. */
+    /* End in order. */
     say(stdout, "server: done");
     return EXIT_SUCCESS;
 }
@@ -178,7 +178,7 @@ static int listen_at(const char *host, const char *port)
         fail("listen");
 
     /* Where we are bound tells the system: PORT may have been 0. */
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t size = sizeof bound;
     if (getsockname(listener, (struct sockaddr *)&bound, &size) == -1)
         fail("getsockname");

@@ -167,7 +167,7 @@ static int listen_at(const char *host, const char *port)
         fail("listen");
 
     /* Where we are bound tells the system: PORT may have been 0. */
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t size = sizeof bound;
     if (getsockname(listener, (struct sockaddr *)&bound, &size) == -1)
         fail("getsockname");
@@ -275,7 +275,8 @@ static int listen_privately(struct sockaddr_un *address)
              runtime != NULL ? runtime : "/tmp");
     if (mkdtemp(address->sun_path) == NULL)
         fail("mkdtemp");
-    strcat(address->sun_path, "/s");
+    size_t length = strlen(address->sun_path);
+    snprintf(address->sun_path + length, sizeof address->sun_path - length, "/s");
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener == -1)
         fail("socket");

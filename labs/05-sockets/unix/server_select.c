@@ -113,7 +113,7 @@ int main(int argc, char *argv[])
         }
     }
 
-    /* STEP 8: End in order. */
+    /* End in order. */
     while (count > 0)
         release(clients[--count]);
     say(stdout, "server: done");
@@ -183,7 +183,7 @@ static int listen_at(const char *host, const char *port)
         fail_with(EMFILE, "select");
 
     /* Where we are bound tells the system: PORT may have been 0. */
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t size = sizeof bound;
     if (getsockname(listener, (struct sockaddr *)&bound, &size) == -1)
         fail("getsockname");

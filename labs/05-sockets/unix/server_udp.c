@@ -126,7 +126,7 @@ static int bind_to(const char *host, const char *port)
     freeaddrinfo(address);
 
     /* Where we are bound tells the system: PORT may have been 0. */
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t size = sizeof bound;
     if (getsockname(bound_socket, (struct sockaddr *)&bound, &size) == -1)
         fail("getsockname");

@@ -106,7 +106,7 @@ int wmain(int argc, wchar_t *argv[])
         }
         accept_next(listener, &waiting);
     }
-    /* STEP 8: Nothing is left to do here: Ctrl-C ends the program, in a thread of its own. */
+    /* Nothing is left to do here: Ctrl-C ends the program, in a thread of its own. */
 }
 
 static bool is_port(const wchar_t *text)
@@ -155,7 +155,7 @@ static SOCKET listen_at(const wchar_t *host, const wchar_t *port)
         fail_with((DWORD)WSAGetLastError(), "listen");
 
     /* Where we are bound tells the system: PORT may have been 0. */
-    SOCKADDR_STORAGE bound;
+    SOCKADDR_STORAGE bound = {0};
     int size = sizeof bound;
     wchar_t text[ADDRESS_ROOM];
     DWORD room = ADDRESS_ROOM;

@@ -63,7 +63,7 @@ int wmain(int argc, wchar_t *argv[])
             say(stderr, PROGRAM ": client %ld: not all was sent: error %d", number,
                 WSAGetLastError());
 
-        /* STEP 7: Close the connection, by which the client learns that all has been said. */
+        /* STEP 5: Close the connection, by which the client learns that all has been said. */
         if (closesocket(client) == SOCKET_ERROR)
             fail_with((DWORD)WSAGetLastError(), "closesocket");
         say(stdout, "server: client %ld left", number);
@@ -116,7 +116,7 @@ static SOCKET listen_at(const wchar_t *host, const wchar_t *port)
         fail_with((DWORD)WSAGetLastError(), "listen");
 
     /* Where we are bound tells the system: PORT may have been 0. */
-    SOCKADDR_STORAGE bound;
+    SOCKADDR_STORAGE bound = {0};
     int size = sizeof bound;
     wchar_t text[ADDRESS_ROOM];
     DWORD room = ADDRESS_ROOM;
@@ -142,7 +142,7 @@ static SOCKET accept_client(SOCKET listener)
 /* Sends header, file and trailer. Returns whether all went. */
 static bool send_file(SOCKET client, const wchar_t *path)
 {
-    /* STEP 5: Open the file anew for each client: it may have come, gone or changed. */
+    /* STEP 6: Open the file anew for each client: it may have come, gone or changed. */
     LARGE_INTEGER size;
     HANDLE file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING,
                               FILE_FLAG_SEQUENTIAL_SCAN, NULL);
@@ -167,7 +167,7 @@ static bool send_file(SOCKET client, const wchar_t *path)
 
 static bool send_parts(SOCKET client, HANDLE file, int64_t size)
 {
-    /* STEP 6: Send the header, the file and the trailer: one call, if the file is smaller
+    /* STEP 7: Send the header, the file and the trailer: one call, if the file is smaller
      * than a call can take, which is 2 GB; else as many as it takes, of which the first has
      * the header and the last the trailer. */
     char line[HEADER_ROOM];

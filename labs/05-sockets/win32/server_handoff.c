@@ -160,7 +160,7 @@ static SOCKET listen_at(const wchar_t *host, const wchar_t *port)
         fail_with((DWORD)WSAGetLastError(), "listen");
 
     /* Where we are bound tells the system: PORT may have been 0. */
-    SOCKADDR_STORAGE bound;
+    SOCKADDR_STORAGE bound = {0};
     int size = sizeof bound;
     wchar_t text[ADDRESS_ROOM];
     DWORD room = ADDRESS_ROOM;
