@@ -1274,7 +1274,7 @@ static void check_no_worker(const char *name, const char *script)
     const char *suffix = under_test() == UNIX ? "" : ".exe";
     size_t length;
     char *bytes = load_file(reference_file("05-sockets", under_test(), name), &length);
-    const char *file = write_file(text("server%s", suffix), bytes, length, 0755);
+    const char *file = write_file(text("%s%s", token(), suffix), bytes, length, 0755);
     if (script != NULL)
         place_probe("puppet", "worker", script);
     struct program *server =
@@ -1294,6 +1294,8 @@ TEST(handoff_lives_on, .judges = SERVER, .only = "server_handoff", .points = 1, 
      .hint = "The worker's copy of the connection does not depend on the server's.")
 {
     check_worker_lives_on("server_handoff");
+    if (under_test() == UNIX)
+        check_worker_lives_on("server_scm");
 }
 
 TEST(handoff_worker_dies, .judges = SERVER, .only = "server_handoff", .points = 1,
@@ -1303,6 +1305,8 @@ TEST(handoff_worker_dies, .judges = SERVER, .only = "server_handoff", .points = 
          "Close the server's copy after the handoff: it would keep the connection open.")
 {
     check_worker_dies("server_handoff");
+    if (under_test() == UNIX)
+        check_worker_dies("server_scm");
 }
 
 TEST(handoff_no_worker, .judges = SERVER, .only = "server_handoff", .points = 1,
@@ -1314,28 +1318,8 @@ TEST(handoff_no_worker, .judges = SERVER, .only = "server_handoff", .points = 1,
     check_no_worker("server_handoff", NULL);
     if (under_test() == WIN32)
         check_no_worker("server_handoff", "tell here\nexit 3\n");
-}
-
-TEST(scm_lives_on, .judges = SERVER, .only = "server_scm", .points = 1, .step = 6,
-     .name = "when the server dies, the worker goes on, and its end is the client's",
-     .hint = "The worker's copy of the connection does not depend on the server's.")
-{
-    check_worker_lives_on("server_scm");
-}
-
-TEST(scm_worker_dies, .judges = SERVER, .only = "server_scm", .points = 1, .step = 7,
-     .name = "when a worker dies, its client sees the end, and the server says so",
-     .hint =
-         "Close the server's copy after the handoff: it would keep the connection open.")
-{
-    check_worker_dies("server_scm");
-}
-
-TEST(scm_no_worker, .judges = SERVER, .only = "server_scm", .points = 1, .step = 5,
-     .name = "a worker that never calls costs one client five seconds, and a line",
-     .hint = "Wait for the worker's call, but not for ever.")
-{
-    check_no_worker("server_scm", NULL);
+    else
+        check_no_worker("server_scm", NULL);
 }
 
 /* ---- What `make run` shows ---------------------------------------------------------- */

@@ -23,10 +23,10 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,6 +34,9 @@
 #include "contract.h"
 #include "fail.h"
 #include "say.h"
+
+/* Room for the name of the socket that the worker calls. */
+#define NAME_ROOM sizeof(((struct sockaddr_un *)0)->sun_path)
 
 /* What a client's thread needs to know. */
 struct client {
@@ -54,8 +57,8 @@ static int accept_client(int listener);
 static void start_thread(int socket, long number);
 static void *serve_client(void *argument);
 static int meet_worker(const struct client *client);
-static int listen_privately(struct sockaddr_un *address);
-static void start_worker(const struct client *client, const char *path);
+static int listen_privately(char name[NAME_ROOM]);
+static void start_worker(const struct client *client, const char *name);
 static bool is_ours(int connection);
 static bool hand_over(int connection, int socket);
 
@@ -240,9 +243,9 @@ static void *serve_client(void *argument)
 /* Starts a worker, and waits until it calls. Returns the connection to it, or -1. */
 static int meet_worker(const struct client *client)
 {
-    struct sockaddr_un address;
-    int listener = listen_privately(&address);
-    start_worker(client, address.sun_path);
+    char name[NAME_ROOM];
+    int listener = listen_privately(name);
+    start_worker(client, name);
 
     /* It may never come: nobody tells us, as it is no child of ours. */
     struct pollfd event = {.fd = listener, .events = POLLIN};
@@ -258,42 +261,39 @@ static int meet_worker(const struct client *client)
     }
     if (connection == -1)
         say(stderr, PROGRAM ": client %ld: its worker has not come", client->number);
-
-    close(listener);
-    unlink(address.sun_path);
-    *strrchr(address.sun_path, '/') = '\0';
-    rmdir(address.sun_path);
+    if (close(listener) == -1)
+        fail("close");
     return connection;
 }
 
-/* A listening socket in a new folder, which nobody else may enter. */
-static int listen_privately(struct sockaddr_un *address)
+/* A socket that listens under a new name, which is returned in `name`. Linux chooses it when
+ * bind() is given none: an abstract one, which is no file and goes with the socket. */
+static int listen_privately(char name[NAME_ROOM])
 {
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    snprintf(address->sun_path, sizeof address->sun_path - 2, "%s/handoff.XXXXXX",
-             runtime != NULL ? runtime : "/tmp");
-    if (mkdtemp(address->sun_path) == NULL)
-        fail("mkdtemp");
-    size_t length = strlen(address->sun_path);
-    snprintf(address->sun_path + length, sizeof address->sun_path - length, "/s");
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener == -1)
         fail("socket");
-    if (bind(listener, (struct sockaddr *)address, sizeof *address) == -1)
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof address;
+    if (bind(listener, (struct sockaddr *)&address, sizeof address.sun_family) == -1)
         fail("bind");
     if (listen(listener, 1) == -1)
         fail("listen");
+    if (getsockname(listener, (struct sockaddr *)&address, &size) == -1)
+        fail("getsockname");
+    /* An abstract name begins with a NUL and has none at its end. */
+    int length = (int)(size - offsetof(struct sockaddr_un, sun_path) - 1);
+    snprintf(name, NAME_ROOM, "%.*s", length, address.sun_path + 1);
     return listener;
 }
 
 /* Starts the worker as a grandchild whose parent ends at once. Between fork and exec only
  * what is safe in a signal handler may be called, for this program has threads. */
-static void start_worker(const struct client *client, const char *path)
+static void start_worker(const struct client *client, const char *name)
 {
     char number[32];
     snprintf(number, sizeof number, "%ld", client->number);
-    char *words[] = {worker, number, (char *)path, NULL};
+    char *words[] = {worker, number, (char *)name, NULL};
     sigset_t none;
     sigemptyset(
         &none); /* Ctrl-C, which is blocked here, ends the worker as any program */

@@ -14,6 +14,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,7 +25,7 @@
 #include "fail.h"
 #include "say.h"
 
-static int call_server(const char *path);
+static int call_server(const char *name);
 static int take_connection(int server);
 static bool send_all(int socket, const char *bytes, size_t length);
 
@@ -70,16 +71,19 @@ int main(int argc, char *argv[])
     return length == -1 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int call_server(const char *path)
+/* Connects to the server's socket, which has an abstract name: behind a NUL, and no file. */
+static int call_server(const char *name)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
+    if (strlen(name) >= sizeof address.sun_path)
         fail_with(ENAMETOOLONG, "connect");
-    memcpy(address.sun_path, path, strlen(path));
+    memcpy(address.sun_path + 1, name, strlen(name));
     int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (server == -1)
         fail("socket");
-    if (connect(server, (struct sockaddr *)&address, sizeof address) == -1)
+    if (connect(server, (struct sockaddr *)&address,
+                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) ==
+        -1)
         fail("connect");
     return server;
 }
