@@ -523,10 +523,10 @@ TEST(
         if (k % 3 == 0)
             exchange(peer, k, token());
         if (k % 3 == 1) { /* echoes are on their way to nobody */
-            push(peer, k, random_bytes(100000, 'a', 'z'), 100000);
+            push(peer, k, random_bytes(300000, 'a', 'z'), 300000);
             wait_line(peer, "peer: %d sent", k);
-            if (k > 10) /* for an end and then a break UNIX has a signal, SIGPIPE */
-                tell(peer, "shut %d", k);
+            /* for an end and then a break UNIX has a signal, SIGPIPE */
+            tell(peer, "shut %d", k);
         }
         tell(peer, "reset %d", k);
         wait_line(peer, "peer: %d closed", k);
