@@ -226,7 +226,7 @@ TEST(two_clients, .judges = PAIR, .pair = "", .points = 2, .step = 4,
 }
 
 TEST(long_lines, .judges = PAIR, .pair = "", .points = 2, .step = 5,
-     .name = "lines of any length come back whole: around 1000, 1024, 4096, 65536; 4 MB",
+     .name = "lines of any length come back whole: around 1000, 1024, 4096, 65536; 1 MB",
      .hint =
          "If the client sends all of a long line before it reads, both wait for ever in "
          "send(); and a long line that ends in QUIT is no QUIT.")
