@@ -17,7 +17,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 #include <windows.h>
+
 #include <sddl.h>
 
 #include "contract.h"
@@ -39,6 +41,7 @@ static bool add_instance(DWORD flags);
 static unsigned __stdcall serve(void *argument);
 static bool receive_message(HANDLE pipe, LONG number, wchar_t *message, DWORD *length);
 static char *quoted_text(const wchar_t *message, DWORD length);
+static char *utf8(const wchar_t *wide, size_t units, size_t *size);
 static bool is_exit(const wchar_t *message, DWORD length);
 static bool report(const char *call);
 static BOOL WINAPI on_control_event(DWORD event);
@@ -71,7 +74,8 @@ int wmain(int argc, wchar_t *argv[])
     for (int i = 0; i < FREE_INSTANCES; i++)
         if (!add_instance(i == 0 ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0))
             return EXIT_FAILURE;
-    char *shown = quoted_text(name, (DWORD)(wcslen(name) * sizeof *name));
+    size_t size;
+    char *shown = utf8(name, wcslen(name), &size);
     say(stdout, "server: ready %s", shown);
     free(shown);
 
@@ -160,19 +164,25 @@ static bool receive_message(HANDLE pipe, LONG number, wchar_t *message, DWORD *l
 /* The text of a message for the transcript, without its NUL, if it has one. */
 static char *quoted_text(const wchar_t *message, DWORD length)
 {
-    int units = (int)(length / sizeof *message);
+    size_t units = length / sizeof *message, size;
     if (units > 0 && message[units - 1] == L'\0')
         units--;
-    char *bytes = malloc((size_t)units * 3 +
-                         1); /* a unit is 3 bytes of UTF-8 at the most */
-    if (bytes == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "malloc");
-    int size = units == 0 ? 0
-                          : WideCharToMultiByte(CP_UTF8, 0, message, units, bytes,
-                                                units * 3, NULL, NULL);
-    char *text = quoted(bytes, (size_t)size);
+    char *bytes = utf8(message, units, &size);
+    char *text = quoted(bytes, size);
     free(bytes);
     return text;
+}
+
+/* `units` of UTF-16 as UTF-8 and a NUL, for the caller to free. */
+static char *utf8(const wchar_t *wide, size_t units, size_t *size)
+{
+    int room = (int)units * 3; /* no unit takes more than 3 bytes */
+    char *bytes = calloc((size_t)room + 1, 1);
+    if (bytes == NULL)
+        fail_with(ERROR_OUTOFMEMORY, "calloc");
+    *size = (size_t)WideCharToMultiByte(CP_UTF8, 0, wide, (int)units, bytes, room, NULL,
+                                        NULL);
+    return bytes;
 }
 
 /* The whole text, with its NUL or without, and not its beginning: "exitus" is a message. */
