@@ -14,11 +14,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef _WIN32
+#include <io.h>
+#include <windows.h>
+#endif
+
 /* Which printf the compiler is to check `format` against: MinGW has two. */
 #ifdef __MINGW_PRINTF_FORMAT
 #define SAY_PRINTF __MINGW_PRINTF_FORMAT
 #else
 #define SAY_PRINTF __printf__
+#endif
+
+#ifdef _WIN32
+
+/* Writes `length` bytes of UTF-8 to the console that `stream` is, and returns true; returns
+ * false if it is none. Bytes written there would be shown in the console's code page, which
+ * is hardly ever UTF-8; so a console is given UTF-16. */
+static inline bool show_on_console(FILE *stream, const char *bytes, size_t length)
+{
+    HANDLE console = (HANDLE)_get_osfhandle(_fileno(stream));
+    DWORD unit;
+    if (!GetConsoleMode(console, &unit))
+        return false;
+    wchar_t *wide = malloc((length + 1) * sizeof *wide); /* no more units than bytes */
+    if (wide == NULL)
+        abort();
+    int units = MultiByteToWideChar(CP_UTF8, 0, bytes, (int)length, wide, (int)length);
+    fflush(stream);
+    WriteConsoleW(console, wide, (DWORD)units, &unit, NULL);
+    free(wide);
+    return true;
+}
+
+#else
+
+static inline bool show_on_console(FILE *stream, const char *bytes, size_t length)
+{
+    (void)stream, (void)bytes, (void)length;
+    return false; /* a terminal of UNIX takes UTF-8 */
+}
+
 #endif
 
 /* Prints one line, `format` filled in as by printf and a newline added, on `stream`, and
@@ -40,8 +76,10 @@ say(FILE *stream, const char *format, ...)
     vsnprintf(line, (size_t)length + 1, format, values);
     va_end(values);
     line[length] = '\n';
-    fwrite(line, 1, (size_t)length + 1, stream);
-    fflush(stream);
+    if (!show_on_console(stream, line, (size_t)length + 1)) {
+        fwrite(line, 1, (size_t)length + 1, stream);
+        fflush(stream);
+    }
     free(line);
 }
 

@@ -51,6 +51,7 @@ struct test {
     const char *pair; /* which pair it is for: "" for server and client, "mqueue" for
                          server_mqueue and client_mqueue, NULL for all of them */
     bool win32_only;  /* it has no meaning on UNIX */
+    bool unix_only;   /* it has no meaning on Windows */
     void (*run)(void);
 };
 

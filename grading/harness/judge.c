@@ -569,7 +569,7 @@ static void make_plans(const struct choices *choices)
 
     for (size_t i = 0; i < test_count; i++) {
         const struct test *test = tests[i];
-        if (test->win32_only && run.system != WIN32)
+        if (run.system == WIN32 ? test->unix_only : test->win32_only)
             continue;
         if (test->pair != NULL && strcmp(test->pair, run.pair) != 0)
             continue;
