@@ -114,8 +114,11 @@ static mqd_t own(const char *name, struct mq_attr *limits)
         fail("mq_open");
     /* Any number of processes may read from a queue, each message going to one of them. So
      * that there is one owner takes a lock, which goes with the process. */
-    if (flock(queue, LOCK_EX | LOCK_NB) == -1)
-        fail(errno == EWOULDBLOCK ? "mq_open: another server reads this queue" : "flock");
+    if (flock(queue, LOCK_EX | LOCK_NB) == -1) {
+        if (errno == EWOULDBLOCK)
+            say(stderr, "server: another server reads %s", name);
+        fail("flock");
+    }
     if (mq_getattr(queue, limits) == -1)
         fail("mq_getattr");
     return queue;

@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 #include <windows.h>
 
 #include "contract.h"
