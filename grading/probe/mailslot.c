@@ -16,7 +16,8 @@
  *     file NAME              send the file's bytes as one message, as they are
  *     burst WRITERS COUNT TEXT    by so many writers, opened for it, in turn, COUNT messages
  *                            each: "TEXT-WRITER-NUMBER", from 1: "burst begins", "burst done"
- *     receive N              read so many messages: "received BYTES", quoted as say.h does
+ *     receive N              read so many messages: "received BYTES", quoted as say.h does,
+ *                            without the address for a reply that Windows has in them
  *     answer N               the same, and send each back to its sender, on the wire "echo"
  *     disown                 close the slot and remove its name: "disowned"
  *     visitors N             "echo": so many clients, one after the other, each with an address
@@ -116,21 +117,29 @@ static bool get(struct hand *hand, char *bytes, size_t *length)
     return done;
 }
 
+/* How many bytes at the beginning of a message are the address for the reply. */
+static size_t address_size(const char *bytes, size_t length)
+{
+    if (strcmp(wire, "echo") != 0)
+        return 0;
+    const wchar_t *name = (const wchar_t *)(const void *)bytes;
+    size_t units = length / sizeof *name, name_units = wcsnlen(name, units) + 1;
+    return name_units > units ? 0 : name_units * sizeof *name;
+}
+
 /* Sends a message that get() has brought back to whom it names. */
 static void send_back(struct hand *hand, const char *bytes, size_t length)
 {
     (void)hand;
-    const wchar_t *name = (const wchar_t *)(const void *)bytes;
-    size_t units = length / sizeof *name, name_units = wcsnlen(name, units) + 1;
-    HANDLE slot = name_units >= units
+    size_t skip = address_size(bytes, length);
+    HANDLE slot = skip == 0
                       ? INVALID_HANDLE_VALUE
-                      : CreateFileW(name, GENERIC_WRITE,
+                      : CreateFileW((const wchar_t *)(const void *)bytes, GENERIC_WRITE,
                                     FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
                                     OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
     DWORD written;
     if (slot == INVALID_HANDLE_VALUE ||
-        !WriteFile(slot, name + name_units, (DWORD)((units - name_units) * sizeof *name),
-                   &written, NULL))
+        !WriteFile(slot, bytes + skip, (DWORD)(length - skip), &written, NULL))
         say(stdout, "mailslot: cannot answer: error %lu", last_error());
     CloseHandle(slot);
 }
@@ -287,6 +296,12 @@ static bool get(struct hand *hand, char *bytes, size_t *length)
     return read != -1;
 }
 
+static size_t address_size(const char *bytes, size_t length)
+{
+    (void)bytes, (void)length;
+    return 0;
+}
+
 static void send_back(struct hand *hand, const char *bytes, size_t length)
 {
     if (sender_size <= sizeof sender.sun_family ||
@@ -392,7 +407,8 @@ static void receive(long count, bool answering)
             say(stdout, "mailslot: cannot receive: error %lu", last_error());
             return;
         }
-        char *text = quoted(message, length);
+        size_t skip = address_size(message, length);
+        char *text = quoted(message + skip, length - skip);
         say(stdout, "mailslot: received %s", text);
         free(text);
         if (answering)

@@ -90,7 +90,7 @@ static struct sockaddr_un address_of(const char *path)
     const char *folder = getenv("XDG_RUNTIME_DIR");
     size_t room = sizeof address.sun_path;
     int length = path != NULL ? snprintf(address.sun_path, room, "%s", path)
-                 : folder != NULL
+                 : folder != NULL && *folder != '\0'
                      ? snprintf(address.sun_path, room, "%s/" DEFAULT_NAME, folder)
                      : snprintf(address.sun_path, room, "/tmp/" DEFAULT_NAME "-%ld",
                                 (long)getuid());
