@@ -467,6 +467,14 @@ TEST(
         "server.")
 {
     struct program *server = start(SERVER, "1", "no-such-program", NULL);
+    if (instrumented()) {
+        /* The child that tells posix_spawn's caller of a failed exec shares its memory; under
+         * valgrind it is a fork, which cannot. */
+        wait_silence(server);
+        if (printed_like(server, "server: client exited with code 127") &&
+            !printed_like(server, "server: *error 2: *"))
+            skip_test("valgrind hides from posix_spawn that exec has failed");
+    }
     wait_error_like(server, "server: *error 2: *"); /* on both systems: no such file */
     expect_end(server, 1);
     wait_silence(server);
