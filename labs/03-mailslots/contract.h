@@ -34,11 +34,8 @@
 /* How many messages a server may be told to read before it ends. */
 #define MAX_COUNT 1000000
 
-/* How long the owner of a mailslot waits at most before it looks whether Ctrl-C has come. */
-#define LOOK_MILLISECONDS 200
-
 /* The pair "echo": how long a client waits for a reply, since it may never come. */
-#define REPLY_MILLISECONDS 2000
+#define REPLY_MILLISECONDS 1000
 
 /* The pair "mqueue": the highest priority that POSIX promises. */
 #define HIGHEST_PRIORITY 31

@@ -22,12 +22,11 @@
 #include "fail.h"
 #include "say.h"
 
-static HANDLE stop; /* set when Ctrl-C came */
+static SRWLOCK printing = SRWLOCK_INIT; /* taken for a line, and for good at the end */
 
 static bool is_count(const wchar_t *text);
-static BOOL WINAPI note_ctrl_c(DWORD event);
+_Noreturn static BOOL WINAPI end_server(DWORD event);
 static HANDLE own(const wchar_t *name);
-static bool wait_for_message(HANDLE slot, wchar_t *message, DWORD *length);
 static void print_message(const wchar_t *message, DWORD length);
 static char *utf8(const wchar_t *wide, size_t length, size_t *size);
 
@@ -41,11 +40,9 @@ int wmain(int argc, wchar_t *argv[])
     const wchar_t *name = argc > 1 ? argv[1] : DEFAULT_SLOT;
     long count = argc > 2 ? wcstol(argv[2], NULL, 10) : 0;
 
-    /* STEP 2: Ask to be told of Ctrl-C, instead of being ended by it: to end in order. */
-    stop = CreateEventW(NULL, TRUE, FALSE, NULL);
-    if (stop == NULL)
-        fail("CreateEvent");
-    if (!SetConsoleCtrlHandler(note_ctrl_c, TRUE))
+    /* STEP 2: Ask to be told of Ctrl-C, instead of being ended by it: to end in order. Windows
+     * tells it in a thread of its own, so it needs no place in the wait below. */
+    if (!SetConsoleCtrlHandler(end_server, TRUE))
         fail("SetConsoleCtrlHandler");
 
     /* STEP 3: Make the slot. From now on messages may come, and wait until they are read. */
@@ -54,32 +51,35 @@ int wmain(int argc, wchar_t *argv[])
     char *address = utf8(name, wcslen(name), &size);
     say(stdout, "server: ready %s", address == NULL ? "" : address);
     free(address);
+    DWORD most;
+    if (!GetMailslotInfo(slot, &most, NULL, NULL, NULL))
+        fail("GetMailslotInfo");
+    say(stdout, "server: a message has %lu bytes at the most", most);
 
     /* Room for one unit more than a message may have, to notice that it had more. */
     static wchar_t message[MAX_MESSAGE / sizeof(wchar_t) + 1];
     DWORD length;
 
     for (long number = 0; count == 0 || number < count; number++) {
-        /* STEP 4: Wait for a message or for Ctrl-C, whichever comes first. The listing looks
-         * every three seconds instead: too often while nothing comes, too late when it does. */
-        if (!wait_for_message(slot, message, &length))
-            break;
+        /* STEP 4: Wait until a message comes, and read it, whole. The listing looks every three
+         * seconds instead: too often while nothing comes, too late when it does. */
+        if (!ReadFile(slot, message, sizeof message, &length, NULL))
+            fail("ReadFile");
 
-        /* STEP 5: Take the message, whole as it is in the buffer, and print it. */
+        /* STEP 5: Print the message. */
         print_message(message, length);
     }
 
     /* STEP 6: Give up the slot. What nobody has read by now is lost with it. Its name goes
-     * with the last handle. */
+     * with the last handle, without our doing. */
     DWORD waiting;
     if (!GetMailslotInfo(slot, NULL, NULL, &waiting, NULL))
         fail("GetMailslotInfo");
     if (waiting > 0)
         say(stdout, "server: unread messages are lost");
-    if (!CloseHandle(slot) || !CloseHandle(stop))
+    if (!CloseHandle(slot))
         fail("CloseHandle");
-    say(stdout, "server: done");
-    return EXIT_SUCCESS;
+    end_server(CTRL_C_EVENT);
 }
 
 static bool is_count(const wchar_t *text)
@@ -89,36 +89,25 @@ static bool is_count(const wchar_t *text)
     return *text >= L'0' && *text <= L'9' && *end == L'\0' && count <= MAX_COUNT;
 }
 
-/* Windows calls this in a thread of its own. */
-static BOOL WINAPI note_ctrl_c(DWORD event)
+/* Ends the program, while main may be waiting in a read: no other thread can end that wait for
+ * certain, and with the process it ends anyway, and the slot goes. The lock is kept, so that no
+ * line of main's comes behind the last one. */
+_Noreturn static BOOL WINAPI end_server(DWORD event)
 {
     (void)event;
-    SetEvent(stop);
-    return TRUE;
+    AcquireSRWLockExclusive(&printing);
+    say(stdout, "server: done");
+    ExitProcess(EXIT_SUCCESS);
 }
 
 /* Makes the slot; ends the program if it has an owner (ERROR_ALREADY_EXISTS). Longer messages
  * than our buffer are then refused at their writer's WriteFile, and never come here. */
 static HANDLE own(const wchar_t *name)
 {
-    HANDLE slot = CreateMailslotW(name, MAX_MESSAGE, LOOK_MILLISECONDS, NULL);
+    HANDLE slot = CreateMailslotW(name, MAX_MESSAGE, MAILSLOT_WAIT_FOREVER, NULL);
     if (slot == INVALID_HANDLE_VALUE)
         fail("CreateMailslot");
     return slot;
-}
-
-/* Returns true when a message has been read into `message`, false when Ctrl-C has come. The read
- * returns as soon as a message comes. Its time limit is for Ctrl-C alone: a mailslot is no
- * handle that could be waited for beside an event, as poll waits for two descriptors. */
-static bool wait_for_message(HANDLE slot, wchar_t *message, DWORD *length)
-{
-    while (WaitForSingleObject(stop, 0) == WAIT_TIMEOUT) {
-        if (ReadFile(slot, message, MAX_MESSAGE + sizeof *message, length, NULL))
-            return true;
-        if (GetLastError() != ERROR_SEM_TIMEOUT)
-            fail("ReadFile");
-    }
-    return false;
 }
 
 static void print_message(const wchar_t *message, DWORD length)
@@ -138,7 +127,9 @@ static void print_message(const wchar_t *message, DWORD length)
         return;
     }
     char *text = quoted(narrow, size);
+    AcquireSRWLockExclusive(&printing);
     say(stdout, "server: received %s", text);
+    ReleaseSRWLockExclusive(&printing);
     free(text);
     free(narrow);
 }
