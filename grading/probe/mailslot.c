@@ -192,11 +192,12 @@ static void name_visitor(char *name, const char *server, int number)
 #else
 
 struct hand {
-    int reader, writer; /* on the wire "echo" the writer is the reader */
+    int reader, writer;        /* on the wire "echo" the writer is the reader */
+    struct sockaddr_un server; /* to which that one writes */
     char name[NAME_ROOM];
 };
 
-static const struct hand no_hand = {-1, -1, ""};
+static const struct hand no_hand = {.reader = -1, .writer = -1};
 static struct sockaddr_un sender; /* of the message that came last */
 static socklen_t sender_size;
 
@@ -274,8 +275,14 @@ static bool open_slot(struct hand *hand, const char *name)
                connect(hand->writer, (struct sockaddr *)&address, sizeof address) == 0;
     }
     struct sockaddr_un address = path_address(name);
-    hand->writer = is_wire("echo") && hand->reader != -1 ? hand->reader
-                                                         : socket(AF_UNIX, SOCK_DGRAM, 0);
+    /* With an address for replies, the socket is not connected: the queue of a connected one has
+     * no limit for what comes from its peer, and nobody could play a client that is deaf. */
+    hand->server = address;
+    if (is_wire("echo") && hand->reader != -1) {
+        hand->writer = hand->reader;
+        return true;
+    }
+    hand->writer = socket(AF_UNIX, SOCK_DGRAM, 0);
     return connect(hand->writer, (struct sockaddr *)&address, sizeof address) == 0;
 }
 
@@ -283,6 +290,10 @@ static bool put(struct hand *hand, const char *bytes, size_t length)
 {
     if (is_wire("mqueue"))
         return mq_send(hand->writer, bytes, length, priority) == 0;
+    if (hand->writer == hand->reader)
+        return sendto(hand->writer, bytes, length, MSG_NOSIGNAL,
+                      (struct sockaddr *)&hand->server,
+                      sizeof hand->server) == (ssize_t)length;
     return send(hand->writer, bytes, length, MSG_NOSIGNAL) == (ssize_t)length;
 }
 
