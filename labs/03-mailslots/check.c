@@ -36,7 +36,8 @@ static int free_port(void)
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
-    int holder = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    static int holder; /* the harness's process ends with the test, and closes it */
+    holder = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (holder == -1 || bind(holder, (struct sockaddr *)&address, size) == -1 ||
         getsockname(holder, (struct sockaddr *)&address, &size) == -1 ||
         setsockopt(holder, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) == -1)

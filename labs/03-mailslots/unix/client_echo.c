@@ -115,7 +115,8 @@ static void send_message(int own, const char *text)
 static void receive_reply(int own)
 {
     /* Looking at the length first, as server.c: no reply is cut. */
-    ssize_t length = recv(own, NULL, 0, MSG_PEEK | MSG_TRUNC);
+    char first;
+    ssize_t length = recv(own, &first, sizeof first, MSG_PEEK | MSG_TRUNC);
     if (length == -1) {
         if (errno == EAGAIN)
             say(stderr, "client: no reply came in %d ms", REPLY_MILLISECONDS);

@@ -140,7 +140,8 @@ static void print_message(int slot)
 {
     /* A buffer that is too small would cut the message, without an error. So look first:
      * MSG_PEEK leaves it there, MSG_TRUNC returns its real length. */
-    ssize_t length = recv(slot, NULL, 0, MSG_PEEK | MSG_TRUNC);
+    char first;
+    ssize_t length = recv(slot, &first, sizeof first, MSG_PEEK | MSG_TRUNC);
     if (length == -1)
         fail("recv");
     char *bytes = malloc((size_t)length + 1);

@@ -63,7 +63,8 @@ int main(int argc, char *argv[])
 
     /* STEP 6: Give up the slot. What nobody has read by now is lost with it. Its name is a
      * file, which does not go with the socket. */
-    if (recv(slot, NULL, 0, MSG_PEEK | MSG_DONTWAIT) != -1)
+    char first;
+    if (recv(slot, &first, sizeof first, MSG_PEEK | MSG_DONTWAIT) != -1)
         say(stdout, "server: unread messages are lost");
     if (unlink(address.sun_path) == -1)
         fail("unlink");
@@ -168,7 +169,8 @@ static bool wait_for_message(int slot, int signals)
 /* Reads the next message, of whatever length, prints it, and sends it back. */
 static void answer(int slot)
 {
-    ssize_t length = recv(slot, NULL, 0, MSG_PEEK | MSG_TRUNC);
+    char first;
+    ssize_t length = recv(slot, &first, sizeof first, MSG_PEEK | MSG_TRUNC);
     if (length == -1)
         fail("recv");
     char *bytes = malloc((size_t)length + 1);
