@@ -1,4 +1,6 @@
 #include "contract.h"
 #include "harness.h"
-static void conversation(void) {}
+static void conversation(void)
+{
+}
 CHECKER("04-shared-memory", "shared memory")

@@ -70,10 +70,11 @@ _Static_assert(sizeof(struct slot) == 256, "the mapping of the listing has 256 b
 enum { BEING_MADE, READY, ENDED };
 struct shared {
     struct slot slot;
-    _Atomic uint32_t state; /* READY when all the rest is; ENDED when the server has ended */
-    pthread_mutex_t mutex;  /* process-shared and robust; guards slot */
-    sem_t value;            /* look, there may be a number */
-    sem_t room;             /* look, there may be room */
+    _Atomic uint32_t
+        state; /* READY when all the rest is; ENDED when the server has ended */
+    pthread_mutex_t mutex; /* process-shared and robust; guards slot */
+    sem_t value;           /* look, there may be a number */
+    sem_t room;            /* look, there may be room */
 };
 
 /* Bytes of the object's file that a process locks (F_OFD_SETLK) as long as it lives. Nothing

@@ -50,8 +50,9 @@ int main(int argc, char *argv[])
         (count_of_words > 1 && *words[1] == '\0') ||
         (count_of_words > 2 && !is_number(words[2], MAX_COUNT)) ||
         (count_of_words > 3 && !is_number(words[3], MAX_PACE))) {
-        say(stderr, "usage: client [--mutex-only] [NAME [COUNT [PACE]]], COUNT from 0 to %d, "
-                    "PACE only with --mutex-only",
+        say(stderr,
+            "usage: client [--mutex-only] [NAME [COUNT [PACE]]], COUNT from 0 to %d, "
+            "PACE only with --mutex-only",
             MAX_COUNT);
         return 2;
     }
@@ -129,7 +130,8 @@ static void open_memory(const char *name, int object)
     if (fstat(object, &facts) == -1)
         fail("fstat");
     if (facts.st_size >= (off_t)sizeof *shared) {
-        shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, object, 0);
+        shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, object,
+                      0);
         if (shared == MAP_FAILED)
             fail("mmap");
         if (atomic_load(&shared->state) != BEING_MADE)

@@ -52,8 +52,9 @@ int main(int argc, char *argv[])
         (count_of_words > 1 && *words[1] == '\0') ||
         (count_of_words > 2 && !is_number(words[2], MAX_COUNT)) ||
         (count_of_words > 3 && !is_number(words[3], MAX_PACE))) {
-        say(stderr, "usage: server [--mutex-only] [NAME [COUNT [PACE]]], COUNT from 0 to %d, "
-                    "PACE only with --mutex-only",
+        say(stderr,
+            "usage: server [--mutex-only] [NAME [COUNT [PACE]]], COUNT from 0 to %d, "
+            "PACE only with --mutex-only",
             MAX_COUNT);
         return 2;
     }
@@ -265,6 +266,7 @@ static void pause_for(long milliseconds)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    if (sem_timedwait(&shared->room, &until) == -1 && errno != ETIMEDOUT && errno != EINTR)
+    if (sem_timedwait(&shared->room, &until) == -1 && errno != ETIMEDOUT &&
+        errno != EINTR)
         fail("sem_timedwait");
 }

@@ -48,8 +48,9 @@ int wmain(int argc, wchar_t *argv[])
         (count_of_words > 1 && *words[1] == L'\0') ||
         (count_of_words > 2 && !is_number(words[2], MAX_COUNT)) ||
         (count_of_words > 3 && !is_number(words[3], MAX_PACE))) {
-        say(stderr, "usage: client [--mutex-only] [NAME [COUNT [PACE]]], COUNT from 0 to %d, "
-                    "PACE only with --mutex-only",
+        say(stderr,
+            "usage: client [--mutex-only] [NAME [COUNT [PACE]]], COUNT from 0 to %d, "
+            "PACE only with --mutex-only",
             MAX_COUNT);
         return 2;
     }
@@ -89,7 +90,8 @@ int wmain(int argc, wchar_t *argv[])
         HANDLE claimed = claim(name);
         value = open_event(name_of(VALUE_NAME, name));
         room = open_event(name_of(ROOM_NAME, name));
-        alive = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE, name_of(ALIVE_NAME, name));
+        alive = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE,
+                           name_of(ALIVE_NAME, name));
         if (alive == NULL)
             fail("OpenMutex");
 

@@ -30,7 +30,7 @@ static wchar_t *name_of(const wchar_t *format, const wchar_t *name);
 static HANDLE make_event(const wchar_t *name);
 static HANDLE claim(const wchar_t *name);
 static HANDLE make_alive(const wchar_t *name);
-static HANDLE make_memory(const wchar_t *name);
+static void forget_old_number(void);
 static BOOL WINAPI on_stop(DWORD event);
 static bool has_stopped(void);
 static void take_mutex(void);
@@ -49,8 +49,9 @@ int wmain(int argc, wchar_t *argv[])
         (count_of_words > 1 && *words[1] == L'\0') ||
         (count_of_words > 2 && !is_number(words[2], MAX_COUNT)) ||
         (count_of_words > 3 && !is_number(words[3], MAX_PACE))) {
-        say(stderr, "usage: server [--mutex-only] [NAME [COUNT [PACE]]], COUNT from 0 to %d, "
-                    "PACE only with --mutex-only",
+        say(stderr,
+            "usage: server [--mutex-only] [NAME [COUNT [PACE]]], COUNT from 0 to %d, "
+            "PACE only with --mutex-only",
             MAX_COUNT);
         return 2;
     }
@@ -61,10 +62,21 @@ int wmain(int argc, wchar_t *argv[])
     /* STEP 2: Claim the name. Two servers would write over each other's numbers. */
     HANDLE claimed = claim(name), alive = make_alive(name);
 
+    /* STEP 3: Make the memory and map it: a section of the paging file, born with its size
+     * and full of zeros. A section that is not mapped is of no use to anybody. */
+    HANDLE mapping = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0,
+                                        sizeof *slot, name);
+    if (mapping == NULL)
+        fail("CreateFileMapping");
+    slot = MapViewOfFile(mapping, FILE_MAP_ALL_ACCESS, 0, 0, sizeof *slot);
+    if (slot == NULL)
+        fail("MapViewOfFile");
+
     /* STEP 4: Make the mutex and the two signals, objects of the kernel with names of their
-     * own. Before the memory: a client that finds the memory finds them too. */
+     * own, and let go of whatever a killed server has left. */
     bool usual = wcscmp(name, L"" DEFAULT_NAME) == 0;
-    mutex = CreateMutexW(NULL, FALSE, usual ? DEFAULT_MUTEX_NAME : name_of(MUTEX_NAME, name));
+    mutex = CreateMutexW(NULL, FALSE,
+                         usual ? DEFAULT_MUTEX_NAME : name_of(MUTEX_NAME, name));
     if (mutex == NULL)
         fail("CreateMutex");
     value = make_event(name_of(VALUE_NAME, name));
@@ -72,9 +84,7 @@ int wmain(int argc, wchar_t *argv[])
     stopped = CreateEventW(NULL, TRUE, FALSE, NULL);
     if (stopped == NULL || !SetConsoleCtrlHandler(on_stop, TRUE))
         fail("SetConsoleCtrlHandler");
-
-    /* STEP 3: Make the memory and map it: a section of the paging file, of all zeros. */
-    HANDLE mapping = make_memory(name);
+    forget_old_number();
     char shown[4 * NAME_ROOM] = "";
     WideCharToMultiByte(CP_UTF8, 0, name, -1, shown, sizeof shown, NULL, NULL);
     say(stdout, "server: ready %s", shown);
@@ -163,24 +173,13 @@ static HANDLE make_alive(const wchar_t *name)
     return alive;
 }
 
-static HANDLE make_memory(const wchar_t *name)
+/* The client of a killed server may still have the memory, and keeps it in being with what
+ * the dead one wrote. Nobody else writes, so it is ours now, and empty. */
+static void forget_old_number(void)
 {
-    HANDLE mapping = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0,
-                                        sizeof *slot, name);
-    if (mapping == NULL)
-        fail("CreateFileMapping");
-    bool existed = GetLastError() == ERROR_ALREADY_EXISTS;
-    slot = MapViewOfFile(mapping, FILE_MAP_ALL_ACCESS, 0, 0, sizeof *slot);
-    if (slot == NULL)
-        fail("MapViewOfFile");
-    if (existed) {
-        /* The client of a killed server still has it, and keeps it in being with what the
-         * dead one wrote. Nobody else writes, so it is ours now, and empty. */
-        take_mutex();
-        atomic_store(&slot->unread, 0);
-        release_mutex();
-    }
-    return mapping;
+    take_mutex();
+    atomic_store(&slot->unread, 0);
+    release_mutex();
 }
 
 /* Ctrl-C: called on a thread of its own, and what stays set cannot come too early. */
