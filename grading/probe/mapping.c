@@ -239,18 +239,18 @@ static void send_text(const char *text)
 {
     await_turn(false);
     snprintf(slot->text, TEXT_SIZE, "%s", text);
+    wake(true);
     slot->unread = 1;
     unlock();
-    wake(true);
 }
 
 static void receive_text(char *text)
 {
     await_turn(true);
     memcpy(text, slot->text, TEXT_SIZE);
+    wake(false);
     slot->unread = 0;
     unlock();
-    wake(false);
 }
 
 static void sequence(long count)

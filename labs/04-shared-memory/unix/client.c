@@ -202,13 +202,14 @@ static bool read_number(char *text)
         bool unread = atomic_load(&shared->slot.unread);
         if (unread) {
             memcpy(text, shared->slot.text, TEXT_SIZE);
+            /* First wake the server, which then waits for the mutex: were we killed between
+             * the change and the wake-up, it would sleep on beside all the room it needs. */
+            wake(&shared->room);
             atomic_store(&shared->slot.unread, 0);
         }
         release_mutex();
-        if (unread) {
-            wake(&shared->room);
+        if (unread)
             return true;
-        }
         if (last_look)
             return false;
         if (sem_wait(&shared->value) == -1 && errno != EINTR)

@@ -224,9 +224,9 @@ static bool write_number(unsigned number)
     /* Room stays room: nobody else writes. */
     take_mutex();
     snprintf(shared->slot.text, TEXT_SIZE, "%u", number);
+    wake(&shared->value);
     atomic_store(&shared->slot.unread, 1);
     release_mutex();
-    wake(&shared->value);
     return true;
 }
 

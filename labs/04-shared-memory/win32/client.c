@@ -192,14 +192,15 @@ static enum fate read_number(char *text)
         bool unread = atomic_load(&slot->unread);
         if (unread) {
             memcpy(text, slot->text, TEXT_SIZE);
+            /* First wake the server, which then waits for the mutex: were we killed between
+             * the change and the wake-up, it would sleep on beside all the room it needs. */
+            if (!SetEvent(room))
+                fail("SetEvent");
             atomic_store(&slot->unread, 0);
         }
         release_mutex();
-        if (unread) {
-            if (!SetEvent(room))
-                fail("SetEvent");
+        if (unread)
             return LIVES;
-        }
         if (server != LIVES)
             return server; /* it had gone before this look: what it wrote, we would have seen */
 

@@ -222,10 +222,10 @@ static bool write_number(unsigned number)
     /* Room stays room: nobody else writes. */
     take_mutex();
     snprintf(slot->text, TEXT_SIZE, "%u", number);
-    atomic_store(&slot->unread, 1);
-    release_mutex();
     if (!SetEvent(value))
         fail("SetEvent");
+    atomic_store(&slot->unread, 1);
+    release_mutex();
     return true;
 }
 
