@@ -104,7 +104,7 @@ struct journal {
 #define DEFAULT_KEY 0x4D79464D /* "MyFM": of the shared memory and of the semaphores */
 
 /* The semaphores of the set. */
-enum { SEM_MUTEX, SEM_VALUE, SEM_ROOM, SEM_ALIVE, SEM_COUNT };
+enum { SEM_MUTEX, SEM_VALUE, SEM_ROOM, SEM_ALIVE, SEM_CLIENT, SEM_COUNT };
 
 /* ---- server_rwlock and client_rwlock --------------------------------------------------- */
 
@@ -129,7 +129,7 @@ struct board {
 
 #define TABLE_CELLS 64
 #define TABLE_PROCESSES 4
-#define TABLE_UPDATES 20000
+#define TABLE_UPDATES 2000
 #define MAX_PROCESSES 64
 #define MAX_UPDATES 1000000
 
