@@ -80,8 +80,8 @@ static struct board *open_board(const char *name, int object)
     if (fstat(object, &facts) == -1)
         fail("fstat");
     if (facts.st_size >= (off_t)sizeof(struct board)) {
-        struct board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED,
-                                   object, 0);
+        struct board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE,
+                                   MAP_SHARED, object, 0);
         if (board == MAP_FAILED)
             fail("mmap");
         if (atomic_load(&board->state) == READY)

@@ -57,7 +57,8 @@ int main(int argc, char *argv[])
     size = size_for(first + count);
     if (ftruncate(file, (off_t)size) == -1)
         fail("ftruncate");
-    struct journal *journal = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    struct journal *journal = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file,
+                                   0);
     if (journal == MAP_FAILED)
         fail("mmap");
     say(stdout, "server: ready %s", name);

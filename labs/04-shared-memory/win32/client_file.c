@@ -36,8 +36,8 @@ int wmain(int argc, wchar_t *argv[])
 
     /* STEP 2: Open the file, and look how long it is. Who does not let others write while he
      * reads cannot open what a server has open. */
-    HANDLE file = CreateFileW(name, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
-                              OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
+    HANDLE file = CreateFileW(name, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                              NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
     if (file == INVALID_HANDLE_VALUE)
         fail("CreateFile");
     LARGE_INTEGER length;

@@ -23,7 +23,8 @@
 #include "say.h"
 
 static HANDLE readers; /* the mutex: whoever changes the count of readers owns it */
-static HANDLE inside;  /* the semaphore: the writer has taken it, or all readers together */
+static HANDLE
+    inside; /* the semaphore: the writer has taken it, or all readers together */
 
 static wchar_t *name_of(const wchar_t *format, const wchar_t *name);
 static struct board *open_board(const wchar_t *name, HANDLE mapping);
@@ -84,14 +85,16 @@ static wchar_t *name_of(const wchar_t *format, const wchar_t *name)
 
 static struct board *open_board(const wchar_t *name, HANDLE mapping)
 {
-    readers = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE, name_of(READERS_NAME, name));
+    readers = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE,
+                         name_of(READERS_NAME, name));
     if (readers == NULL)
         fail("OpenMutex");
     inside = OpenSemaphoreW(SYNCHRONIZE | SEMAPHORE_MODIFY_STATE, FALSE,
                             name_of(INSIDE_NAME, name));
     if (inside == NULL)
         fail("OpenSemaphore");
-    struct board *board = MapViewOfFile(mapping, FILE_MAP_ALL_ACCESS, 0, 0, sizeof *board);
+    struct board *board = MapViewOfFile(mapping, FILE_MAP_ALL_ACCESS, 0, 0,
+                                        sizeof *board);
     if (board == NULL)
         fail("MapViewOfFile");
     return board;
