@@ -837,6 +837,425 @@ TEST(client_usage, .pair = "", .judges = CLIENT, .points = 1, .step = 1,
     expect_end(start(CLIENT, "--mutex-only", name, "1", "x", NULL), 2);
 }
 
+/* ---- server_file and client_file ---------------------------------------------------- */
+
+/* Waits until `client` has told of numbers 1 to `count` of the sequence, and no others. */
+static void expect_first_numbers(struct program *client, long count)
+{
+    uint32_t state = FIRST_STATE;
+    expect_numbers(client, "client: received", count, &state);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    expect_lines(client, "client: received *", (size_t)count);
+}
+
+TEST(
+    file_survives, .pair = "file", .judges = PAIR, .points = 3, .step = 6,
+    .name =
+        "numbers in a mapped file are there after their server has ended, and the next one "
+        "goes on behind them",
+    .hint = "Map the file itself, shared; start where its count stops.")
+{
+    struct program *server = start(SERVER, "numbers", "3", NULL);
+    wait_line(server, "server: ready numbers");
+    uint32_t state = FIRST_STATE;
+    expect_numbers(server, "server: sent", 3, &state);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    expect_first_numbers(start(CLIENT, "numbers", NULL), 3);
+    server = start(SERVER, "numbers", "4", NULL);
+    expect_numbers(server, "server: sent", 4, &state);
+    expect_end(server, 0);
+    expect_end(start(SERVER, "numbers", "0", NULL), 0);
+    expect_first_numbers(start(CLIENT, "numbers", NULL), 7);
+    expect_first_numbers(start(CLIENT, "numbers", "2", NULL), 2);
+    expect_first_numbers(start(CLIENT, "numbers", "100", NULL), 7);
+}
+
+TEST(file_layout, .pair = "file", .judges = SERVER, .points = 2, .step = 5,
+     .name = "the file holds a count and records of 16 bytes, the same on both systems",
+     .hint = "struct journal in contract.h; fill a record up with NUL.")
+{
+    expect_end(start(SERVER, "numbers", "2", NULL), 0);
+    static const char expected[3 * RECORD_SIZE] = "\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                                                  "41\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                                                  "18467\0\0\0\0\0\0\0\0\0\0";
+    size_t length;
+    char *bytes = read_file("numbers", &length);
+    expect_bytes("the file", NULL, 0, expected, sizeof expected, bytes, length);
+}
+
+TEST(
+    file_reads_tokens, .pair = "file", .judges = CLIENT, .points = 2, .step = 4,
+    .name = "the client tells what stands in the file, and no more than is counted",
+    .hint =
+        "A record is 16 bytes at most; behind the count may stand what a killed server has "
+        "begun.")
+{
+    const char *word = token();
+    char bytes[5 * RECORD_SIZE] = {3};
+    memcpy(bytes + RECORD_SIZE, word, strlen(word));
+    memcpy(bytes + 2 * RECORD_SIZE, "0123456789abcdef", RECORD_SIZE);
+    memcpy(bytes + 3 * RECORD_SIZE, "x", 1);
+    memcpy(bytes + 4 * RECORD_SIZE, "uncounted", 9);
+    write_file("numbers", bytes, sizeof bytes, 0644);
+    struct program *client = start(CLIENT, "numbers", NULL);
+    wait_line(client, "client: received \"%s\"", word);
+    wait_line(client, "client: received \"0123456789abcdef\"");
+    wait_line(client, "client: received \"x\"");
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    expect_lines(client, "client: received *", 3);
+}
+
+TEST(file_killed, .pair = "file", .judges = PAIR, .points = 2, .step = 5,
+     .name =
+         "after a killed server the file holds whole numbers alone, and the next goes on",
+     .hint = "First the number, then the count.")
+{
+    long position = 0, none = 0;
+    for (int round = 0; round < 5; round++) {
+        struct program *server = start(SERVER, "numbers", "50000", NULL);
+        for (int i = 0; i < 10; i++)
+            wait_line_like(server, "server: sent *");
+        kill_program(server);
+        struct program *client = start(CLIENT, "numbers", NULL);
+        expect_end(client, 0);
+        long before = position;
+        position = follow(client, 0, 1, &none, &none);
+        if (position < before + 10)
+            fail_test(
+                "10 numbers were sent behind number %ld, and the file ends at number %ld",
+                before, position);
+    }
+}
+
+TEST(file_shared, .pair = "file", .judges = PAIR, .points = 2, .step = 2,
+     .name = "a client reads while the server writes, and a second server is refused",
+     .hint =
+         "Windows: the share mode of CreateFile says what others may do. UNIX: a lock.")
+{
+    struct program *server = start(SERVER, "numbers", "1000000", NULL);
+    wait_line(server, "server: sent \"18467\"");
+    struct program *second = start(SERVER, "numbers", "1", NULL);
+    wait_error_like(second, "server: *");
+    expect_end(second, 1);
+    expect_first_numbers(start(CLIENT, "numbers", "2", NULL), 2);
+    if (!is_running(server))
+        fail_test("the server has ended before its time");
+    kill_program(server);
+}
+
+TEST(
+    file_strange, .pair = "file", .judges = CLIENT, .points = 1, .step = 3,
+    .name = "a file that is not there, empty, or none of ours is a line, and exit code 1",
+    .hint = "Compare the count with the length of the file before you believe it.")
+{
+    struct program *client = start(CLIENT, "nothing", NULL);
+    wait_error_like(client, "client: *error 2: *");
+    expect_end(client, 1);
+    static const char bytes[2 * RECORD_SIZE] = "This is no file of numbers.";
+    for (size_t length = 0; length <= sizeof bytes; length += RECORD_SIZE / 2) {
+        write_file("strange", bytes, length, 0644);
+        client = start(CLIENT, "strange", NULL);
+        wait_error_like(client, "client: *");
+        expect_end(client, 1);
+    }
+}
+
+TEST(file_usage, .pair = "file", .judges = PAIR, .points = 1, .step = 1,
+     .name = "wrong arguments of either are a usage line, and exit code 2",
+     .hint = "COUNT is a whole number up to 1,000,000.")
+{
+    for (int role = SERVER; role <= CLIENT; role++) {
+        struct program *program = start((enum role)role, "numbers", "1000001", NULL);
+        wait_error_like(program, "usage: *");
+        expect_end(program, 2);
+        expect_end(start((enum role)role, "numbers", "1", "1", NULL), 2);
+    }
+}
+
+/* ---- server_sysv and client_sysv ---------------------------------------------------- */
+
+/* A key that nobody else uses: from the seed, as token() is. */
+static const char *fresh_key(void)
+{
+    const unsigned char *bytes = (const unsigned char *)random_bytes(3, 1, 255);
+    return text("0x4D%02X%02X%02X", bytes[0], bytes[1], bytes[2]);
+}
+
+/* System V has no names to tell whose an object is: where others might see them, nobody
+ * clears away what a failed test has left. */
+static struct program *start_sysv(const char *key, const char *count)
+{
+    struct program *server = start(SERVER, key, count, NULL);
+    wait_line(server, "server: ready %s", key);
+    return server;
+}
+
+TEST(sysv_numbers, .pair = "sysv", .judges = PAIR, .points = 3, .step = 5,
+     .name = "many numbers pass by System V, each once, in order",
+     .hint = "semop waits and counts in one step; let it wake, and look in the memory.")
+{
+    const char *key = fresh_key();
+    struct program *server = start_sysv(key, text("%ld", many()));
+    struct program *client = start(CLIENT, key, "0", NULL);
+    expect_first_numbers(client, many());
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    expect_lines(server, "server: sent *", (size_t)many());
+}
+
+TEST(
+    sysv_shmctl, .pair = "sysv", .judges = SERVER, .points = 1, .step = 4,
+    .name =
+        "shmctl tells of the segment, changes its mode, and locks it where that is permitted",
+    .hint = "IPC_STAT, IPC_SET, SHM_LOCK, SHM_UNLOCK.")
+{
+    struct program *server = start_sysv(fresh_key(), "0");
+    wait_line_like(server, "server: segment of 256 bytes, mode 640, attached by 1");
+    wait_line_like(server, "server: *[lL][oO][cC][kK]*");
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+}
+
+TEST(sysv_next_client, .pair = "sysv", .judges = PAIR, .points = 2, .step = 5,
+     .name =
+         "the next client goes on, an idle server costs nothing, a second one is refused",
+     .hint = "Sleep in semop; SEM_ALIVE tells whether a server lives.")
+{
+    const char *key = fresh_key();
+    struct program *server = start_sysv(key, "0");
+    uint32_t state = FIRST_STATE;
+    for (int i = 0; i < 2; i++) {
+        struct program *client = start(CLIENT, key, "3", NULL);
+        expect_numbers(client, "client: received", 3, &state);
+        expect_end(client, 0);
+    }
+    expect_idle(server, WATCH, 10);
+    struct program *second = start(SERVER, key, "1", NULL);
+    wait_error_like(second, "server: *");
+    expect_end(second, 1);
+    send_signal(server, SIGTERM);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+}
+
+TEST(
+    sysv_killed, .pair = "sysv", .judges = PAIR, .points = 3, .step = 5,
+    .name =
+        "either is killed at any moment: the client says so, or the next one goes on, and the "
+        "next server clears away",
+    .hint = "SEM_UNDO for the mutex and for SEM_ALIVE, and none for the wake-ups.")
+{
+    const char *key = fresh_key();
+    int rounds = instrumented() ? 3 : 15;
+    const char *moments = random_bytes((size_t)rounds, 0, 40);
+    for (int round = 0; round < rounds; round++) {
+        struct program *server = start_sysv(key, "0");
+        struct program *client = start(CLIENT, key, "0", NULL);
+        for (int i = 0; i <= moments[round]; i++)
+            wait_line_like(client, "client: received *");
+        kill_program(client);
+        client = start(CLIENT, key, "0", NULL);
+        for (int i = 0; i <= moments[round]; i++)
+            wait_line_like(client, "client: received *");
+        kill_program(server);
+        wait_error_like(client, "client: *");
+        expect_end(client, 1);
+    }
+    struct program *server = start_sysv(key, "2");
+    expect_first_numbers(start(CLIENT, key, "0", NULL), 2);
+    expect_end(server, 0);
+}
+
+TEST(sysv_none, .pair = "sysv", .judges = CLIENT, .points = 1, .step = 2,
+     .name = "without a server, or with wrong arguments, the client says so",
+     .hint = "semget without IPC_CREAT finds nothing: error 2.")
+{
+    struct program *client = start(CLIENT, fresh_key(), NULL);
+    wait_error_like(client, "client: *error 2: *");
+    expect_end(client, 1);
+    expect_end(start(CLIENT, "0", NULL), 2);
+    expect_end(start(CLIENT, "1", "x", NULL), 2);
+    expect_end(start(SERVER, "word", NULL), 2);
+}
+
+/* ---- server_rwlock and client_rwlock ------------------------------------------------- */
+
+static void press_enter(struct program *program)
+{
+    send_bytes(program, "\n", 1);
+}
+
+/* Lets a client in, where it must read `number`. */
+static void let_in(struct program *client, const char *number)
+{
+    press_enter(client);
+    wait_line(client, "client: received \"%s\"", number);
+}
+
+static void let_out(struct program *client)
+{
+    press_enter(client);
+    wait_line(client, "client: outside");
+}
+
+static struct program *start_board(const char *name)
+{
+    struct program *server = start(SERVER, name, NULL);
+    wait_line(server, "server: ready %s", name);
+    press_enter(server);
+    wait_line(server, "server: sent \"41\"");
+    return server;
+}
+
+TEST(many_readers, .pair = "rwlock", .judges = PAIR, .points = 2, .step = 3,
+     .name = "several readers are inside at once, and read the latest number",
+     .hint = "Readers share the lock; a mutex would let in one.")
+{
+    const char *name = token();
+    struct program *server = start_board(name);
+    press_enter(server);
+    wait_line(server, "server: sent \"18467\"");
+    struct program *clients[4];
+    for (int i = 0; i < 4; i++) {
+        clients[i] = start(CLIENT, name, NULL);
+        let_in(clients[i], "18467");
+    }
+    for (int i = 0; i < 4; i++) {
+        close_input(clients[i]); /* leaves by itself */
+        wait_line(clients[i], "client: done");
+        expect_end(clients[i], 0);
+    }
+    press_enter(server);
+    wait_line(server, "server: sent \"6334\"");
+    close_input(server);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+}
+
+TEST(
+    writer_waits, .pair = "rwlock", .judges = PAIR, .points = 3, .step = 4,
+    .name =
+        "the writer waits until the last reader is outside, whoever that is, and at no cost",
+    .hint = "The last reader gives back what the first has taken: that takes a count.")
+{
+    const char *name = token();
+    struct program *server = start_board(name);
+    struct program *first = start(CLIENT, name, NULL),
+                   *second = start(CLIENT, name, NULL);
+    let_in(first, "41");
+    let_in(second, "41");
+    press_enter(server);
+    expect_idle(server, WATCH, 10);
+    let_out(first);
+    expect_idle(server, WATCH, 10);
+    expect_lines(server, "server: sent *", 1);
+    let_out(second);
+    wait_line(server, "server: sent \"18467\"");
+    let_in(second, "18467");
+    let_in(first, "18467");
+    let_out(first);
+    let_out(second);
+    for (int i = 0; i < 3; i++) { /* in and out again leaves nothing behind */
+        let_in(first, "18467");
+        let_out(first);
+    }
+    press_enter(server);
+    wait_line(server, "server: sent \"6334\"");
+    close_input(server);
+    expect_end(server, 0);
+    let_in(first, "6334"); /* who has it mapped may go on */
+    close_input(first);
+    close_input(second);
+    expect_end(first, 0);
+    expect_end(second, 0);
+}
+
+TEST(board_alone, .pair = "rwlock", .judges = PAIR, .points = 1, .step = 2,
+     .name = "one server per name, no client without one, a killed one is replaced",
+     .hint = "As in server.c: ask whether the name is in use.")
+{
+    const char *name = token();
+    struct program *client = start(CLIENT, name, NULL);
+    wait_error_like(client, "client: *error 2: *");
+    expect_end(client, 1);
+    struct program *server = start_board(name);
+    struct program *second = start(SERVER, name, NULL);
+    wait_error_like(second, "server: *");
+    expect_end(second, 1);
+    kill_program(server);
+    server = start_board(name);
+    close_input(server);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    expect_end(start(SERVER, name, "x", NULL), 2);
+    expect_end(start(CLIENT, name, "x", NULL), 2);
+}
+
+/* ---- The table ---------------------------------------------------------------------- */
+
+static struct program *start_table(const char *first, const char *second,
+                                   const char *third)
+{
+    return start_with(SERVER, (struct start_options){.name = "table"}, first, second,
+                      third, NULL);
+}
+
+TEST(
+    table_adds_up, .judges = SERVER, .only = "table", .points = 2, .step = 3,
+    .name = "many processes change a table at once under a mutex, and the sum is right",
+    .hint =
+        "The mutex must be shared between processes, and held from the load to the store.")
+{
+    static const char *const runs[][2] = {
+        {"1", "1"}, {"4", "2000"}, {"16", "100"}, {"3", "0"}};
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        struct program *table = start_table(runs[i][0], runs[i][1], NULL);
+        long sum = atol(runs[i][0]) * atol(runs[i][1]);
+        wait_line(table, "table: sum %ld of %ld", sum, sum);
+        wait_line(table, "table: done");
+        expect_end(table, 0);
+    }
+}
+
+TEST(table_unlocked, .judges = SERVER, .only = "table", .points = 1, .step = 4,
+     .name = "without the mutex updates are lost, and table says so",
+     .hint = "Load, give the processor away, store: that is what --unlocked shows.")
+{
+    struct program *table = start_table("--unlocked", "8", "2000");
+    const char *line = wait_line_like(table, "table: sum * of 16000");
+    expect_end(table, 1);
+    if (strtol(line + strlen("table: sum "), NULL, 10) >= 16000)
+        fail_test("no update was lost: %s", line);
+}
+
+TEST(table_killed, .judges = SERVER, .only = "table", .points = 1, .step = 4,
+     .name = "processes that are killed at their work make no right result",
+     .hint = "Wait for each, and look at its exit code.")
+{
+    struct program *table = start_table("2", "1000000", NULL);
+    wait_line(table, "table: 2 processes, 1000000 updates each");
+    kill_child(table, "table");
+    wait_line(table, "table: done");
+    expect_end(table, 1);
+    /* Under Wine a killed process leaves the exit code 0: only the sum tells. */
+    if (under_test() == UNIX || on_windows())
+        wait_error_like(table, "table: *");
+}
+
+TEST(table_usage, .judges = SERVER, .only = "table", .points = 1, .step = 1,
+     .name = "wrong arguments are a usage line on standard error, and exit code 2",
+     .hint = "At most 64 processes and 1,000,000 updates.")
+{
+    expect_end(start_table("65", NULL, NULL), 2);
+    expect_end(start_table("1", "1000001", NULL), 2);
+    expect_end(start_table("one", NULL, NULL), 2);
+    expect_end(start_table("1", "1", "1"), 2);
+}
+
 /* ---- What `make run` shows ---------------------------------------------------------- */
 
 static void conversation(void)
