@@ -52,7 +52,7 @@ _Noreturn static void give_up(const char *why)
 
 #ifdef _WIN32
 
-static HANDLE mutex, value, room, alive;
+static HANDLE mutex, value, room, alive, part;
 
 static const wchar_t *name_of(const wchar_t *format, const char *name)
 {
@@ -89,7 +89,7 @@ static void attach(const char *role, const char *name)
         value = CreateEventW(NULL, FALSE, FALSE, name_of(VALUE_NAME, name));
         room = CreateEventW(NULL, FALSE, FALSE, name_of(ROOM_NAME, name));
         alive = CreateMutexW(NULL, TRUE, name_of(ALIVE_NAME, name));
-        CreateMutexW(NULL, FALSE, name_of(SERVER_NAME, name));
+        part = CreateMutexW(NULL, FALSE, name_of(SERVER_NAME, name));
     } else {
         mutex = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE,
                            name_of(mutex_name, name));
@@ -98,7 +98,7 @@ static void attach(const char *role, const char *name)
                                name_of(VALUE_NAME, name));
             room = OpenEventW(SYNCHRONIZE | EVENT_MODIFY_STATE, FALSE,
                               name_of(ROOM_NAME, name));
-            CreateMutexW(NULL, FALSE, name_of(CLIENT_NAME, name));
+            part = CreateMutexW(NULL, FALSE, name_of(CLIENT_NAME, name));
         }
     }
     if (GetLastError() == ERROR_ALREADY_EXISTS)

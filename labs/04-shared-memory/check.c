@@ -893,12 +893,12 @@ TEST(
         "begun.")
 {
     const char *word = token();
-    char bytes[5 * RECORD_SIZE] = {3};
-    memcpy(bytes + RECORD_SIZE, word, strlen(word));
-    memcpy(bytes + 2 * RECORD_SIZE, "0123456789abcdef", RECORD_SIZE);
-    memcpy(bytes + 3 * RECORD_SIZE, "x", 1);
-    memcpy(bytes + 4 * RECORD_SIZE, "uncounted", 9);
-    write_file("numbers", bytes, sizeof bytes, 0644);
+    struct {
+        uint32_t count;
+        char unused[RECORD_SIZE - sizeof(uint32_t)], records[4][RECORD_SIZE];
+    } bytes = {.count = 3, .records = {"", "0123456789abcdef", "x", "uncounted"}};
+    snprintf(bytes.records[0], RECORD_SIZE, "%s", word);
+    write_file("numbers", &bytes, sizeof bytes, 0644);
     struct program *client = start(CLIENT, "numbers", NULL);
     wait_line(client, "client: received \"%s\"", word);
     wait_line(client, "client: received \"0123456789abcdef\"");

@@ -159,7 +159,9 @@ static void claim(int object)
  * and wakes the reader, which may be waiting for a number that will never come. */
 static void *watch_server(void *object)
 {
-    struct flock lock = {
+    /* Static: a thread that may be cancelled in a call is to leave nothing on its stack, or
+     * AddressSanitizer takes it for a stack that goes wrong. */
+    static struct flock lock = {
         .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = LOCK_ALIVE, .l_len = 1};
     if (fcntl(*(int *)object, F_OFD_SETLKW, &lock) == -1)
         fail("fcntl");

@@ -58,7 +58,7 @@ int main(int argc, char *argv[])
     }
     if (journal == NULL || count > (size - sizeof *journal) / RECORD_SIZE) {
         say(stderr, PROGRAM ": %s is not a file of numbers", name);
-        return EXIT_FAILURE;
+        exit(EXIT_FAILURE);
     }
 
     /* STEP 4: Tell of the numbers. */

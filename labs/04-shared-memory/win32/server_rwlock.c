@@ -26,6 +26,8 @@
 #include "fail.h"
 #include "say.h"
 
+static HANDLE
+    readers; /* the readers' mutex: not for us, but our handle keeps it in being */
 static HANDLE inside; /* the semaphore */
 
 static wchar_t *name_of(const wchar_t *format, const wchar_t *name);
@@ -74,8 +76,8 @@ int wmain(int argc, wchar_t *argv[])
 
     /* STEP 5: Take the board away: it goes with the last handle. Who still has it mapped may
      * go on reading. */
-    if (!UnmapViewOfFile(board) || !CloseHandle(mapping) || !CloseHandle(inside) ||
-        !CloseHandle(claimed))
+    if (!UnmapViewOfFile(board) || !CloseHandle(mapping) || !CloseHandle(readers) ||
+        !CloseHandle(inside) || !CloseHandle(claimed))
         fail("CloseHandle");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
@@ -103,10 +105,10 @@ static HANDLE claim(const wchar_t *name)
     return claimed;
 }
 
-/* The handle of the readers' mutex is not for us, but it keeps the mutex in being. */
 static void make_lock(const wchar_t *name)
 {
-    if (CreateMutexW(NULL, FALSE, name_of(READERS_NAME, name)) == NULL)
+    readers = CreateMutexW(NULL, FALSE, name_of(READERS_NAME, name));
+    if (readers == NULL)
         fail("CreateMutex");
     inside = CreateSemaphoreW(NULL, 1, 1, name_of(INSIDE_NAME, name));
     if (inside == NULL)
