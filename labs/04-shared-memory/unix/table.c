@@ -91,9 +91,10 @@ static bool is_number(const char *text, long most)
 
 static struct table *make_table(void)
 {
-    /* The descriptor is -1, as mmap(2) wants it. cppcheck-suppress invalidFunctionArg */
-    struct table *table = mmap(NULL, sizeof *table, PROT_READ | PROT_WRITE,
-                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct table *table =
+        mmap(NULL, sizeof *table, PROT_READ | PROT_WRITE,
+             /* cppcheck-suppress invalidFunctionArg ; mmap(2) wants -1 */
+             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (table == MAP_FAILED)
         fail("mmap");
     pthread_mutexattr_t attributes;
