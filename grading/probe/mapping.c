@@ -147,7 +147,7 @@ static void seat(int object, off_t byte)
 {
     struct flock lock = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-    if (fcntl(object, F_OFD_SETLK, &lock) == -1)
+    if (fcntl(object, F_SETLK, &lock) == -1)
         give_up("somebody plays this part already");
 }
 

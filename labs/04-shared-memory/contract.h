@@ -77,7 +77,7 @@ struct shared {
     sem_t room;            /* look, there may be room */
 };
 
-/* Bytes of the object's file that a process locks (F_OFD_SETLK) as long as it lives. Nothing
+/* Bytes of the object's file that a process locks (F_SETLK) as long as it lives. Nothing
  * is meant but the lock: the kernel takes it back from the dead. */
 #define LOCK_SERVER 0 /* the server, so that there is one at most */
 #define LOCK_ALIVE 1  /* the server, so that a client can wait for its end */

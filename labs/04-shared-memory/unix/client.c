@@ -147,7 +147,7 @@ static void claim(int object)
 {
     struct flock lock = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_CLIENT, .l_len = 1};
-    if (fcntl(object, F_OFD_SETLK, &lock) == 0)
+    if (fcntl(object, F_SETLK, &lock) == 0)
         return;
     if (errno != EAGAIN && errno != EACCES)
         fail("fcntl");
@@ -163,7 +163,7 @@ static void *watch_server(void *object)
      * AddressSanitizer takes it for a stack that goes wrong. */
     static struct flock lock = {
         .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = LOCK_ALIVE, .l_len = 1};
-    if (fcntl(*(int *)object, F_OFD_SETLKW, &lock) == -1)
+    if (fcntl(*(int *)object, F_SETLKW, &lock) == -1)
         fail("fcntl");
     atomic_store(&server_left, true);
     wake(&shared->value);

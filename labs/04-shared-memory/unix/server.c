@@ -132,7 +132,7 @@ static int claim(const char *name)
         int object = shm_open(name, O_RDWR | O_CREAT, 0600);
         if (object == -1)
             fail("shm_open");
-        if (!lock_byte(object, F_OFD_SETLK, LOCK_SERVER)) {
+        if (!lock_byte(object, F_SETLK, LOCK_SERVER)) {
             say(stderr, PROGRAM ": another server uses the name %s", name + 1);
             exit(EXIT_FAILURE);
         }
@@ -140,7 +140,7 @@ static int claim(const char *name)
         if (fstat(object, &facts) == -1)
             fail("fstat");
         if (facts.st_nlink > 0 && facts.st_size == 0) {
-            lock_byte(object, F_OFD_SETLKW, LOCK_ALIVE);
+            lock_byte(object, F_SETLKW, LOCK_ALIVE);
             return object;
         }
         /* A killed server has left it (or its server unlinked it just now). Its client may
@@ -152,8 +152,8 @@ static int claim(const char *name)
     }
 }
 
-/* Locks a byte of the object's file. Returns false where another process has it. These locks
- * belong to the open file description, and go with it when its process ends in any way. */
+/* Locks a byte of the object's file. Returns false where another process has it. The kernel
+ * takes such a lock back when its process ends in any way, or closes the file. */
 static bool lock_byte(int object, int command, off_t byte)
 {
     struct flock lock = {

@@ -93,7 +93,7 @@ static int claim(const char *name)
             fail("shm_open");
         struct flock lock = {
             .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_SERVER, .l_len = 1};
-        if (fcntl(object, F_OFD_SETLK, &lock) == -1) {
+        if (fcntl(object, F_SETLK, &lock) == -1) {
             if (errno != EAGAIN && errno != EACCES)
                 fail("fcntl");
             say(stderr, PROGRAM ": another server uses the name %s", name + 1);
