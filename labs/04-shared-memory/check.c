@@ -559,7 +559,7 @@ TEST(
     .hint = "Take the mutex for every change; WAIT_ABANDONED and EOWNERDEAD go on.")
 {
     const char *name = token();
-    struct program *server = start(SERVER, "--mutex-only", name, "0", "5", NULL);
+    struct program *server = start(SERVER, "--mutex-only", name, "1000", "5", NULL);
     wait_line(server, "server: sent \"18467\"");
     struct program *looker = start_mapping("looker", name);
     order(looker, "lock");
@@ -808,7 +808,7 @@ TEST(
     const char *name = token();
     struct program *server = start_mapping("server", name);
     order(server, "put first");
-    struct program *client = start(CLIENT, "--mutex-only", name, "0", "1", NULL);
+    struct program *client = start(CLIENT, "--mutex-only", name, "1000", "1", NULL);
     wait_line(client, "client: received \"first\"");
     order(server, "lock");
     order(server, "half torntorn");
