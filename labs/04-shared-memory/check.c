@@ -1225,10 +1225,10 @@ TEST(table_unlocked, .judges = SERVER, .only = "table", .points = 1, .step = 4,
      .name = "without the mutex updates are lost, and table says so",
      .hint = "Load, give the processor away, store: that is what --unlocked shows.")
 {
-    struct program *table = start_table("--unlocked", "8", "2000");
-    const char *line = wait_line_like(table, "table: sum * of 16000");
+    struct program *table = start_table("--unlocked", "8", "50000");
+    const char *line = wait_line_like(table, "table: sum * of 400000");
     expect_end(table, 1);
-    if (strtol(line + strlen("table: sum "), NULL, 10) >= 16000)
+    if (strtol(line + strlen("table: sum "), NULL, 10) >= 400000)
         fail_test("no update was lost: %s", line);
 }
 
