@@ -665,6 +665,8 @@ TEST(
     struct program *client = start(CLIENT, name, "2", NULL);
     order(server, "send ################");
     wait_line(client, "client: received \"################\"");
+    expect_idle(client, WATCH / 3,
+                50); /* by then it sleeps, and does not wait for the mutex */
     order(server, "lock");
     order(server, text("half %s", word));
     order(server, "mark");
