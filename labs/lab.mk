@@ -104,7 +104,7 @@ $(OUT)/unix/%: $(SOURCES)/unix/%.c $(HEADERS) $(LABS)/lab.mk
 $(OUT)/win32/%.exe: $(SOURCES)/win32/%.c $(HEADERS) $(LABS)/lab.mk
 	@mkdir -p $(@D)
 	@echo "  mingw  $(LAB)/win32/$*.exe"
-	$(Q)$(MINGW) $(CFLAGS_WIN32) $(if $(shell grep -lE '^[^/*]*wmain *\(' $<),-municode) -o $@.$$$$ $< $(LIBS_$*_win32) && mv $@.$$$$ $@
+	$(Q)$(MINGW) $(CFLAGS_WIN32) $(if $(shell grep -lE '^[^/*]*wmain *.(int|void)' $<),-municode) -o $@.$$$$ $< $(LIBS_$*_win32) && mv $@.$$$$ $@
 
 # Another lab may build the same programs for itself at this moment: see "mv" above.
 borrowed:
