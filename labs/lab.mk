@@ -35,7 +35,9 @@ BUILD ?= $(TOP)/build
 SOURCES ?= $(CURDIR)
 OUT     ?= $(BUILD)/labs/$(LAB)
 
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 MINGW    ?= x86_64-w64-mingw32-gcc
 WARNINGS := -Wall -Wextra -Wpedantic -Werror
 COMMON   := -std=c11 -O2 -g $(WARNINGS) -I$(SOURCES) -I$(LABS)/$(LAB) -I$(LABS)
@@ -102,7 +104,7 @@ $(OUT)/unix/%: $(SOURCES)/unix/%.c $(HEADERS) $(LABS)/lab.mk
 $(OUT)/win32/%.exe: $(SOURCES)/win32/%.c $(HEADERS) $(LABS)/lab.mk
 	@mkdir -p $(@D)
 	@echo "  mingw  $(LAB)/win32/$*.exe"
-	$(Q)$(MINGW) $(CFLAGS_WIN32) $(if $(shell grep -lw wmain $<),-municode) -o $@.$$$$ $< $(LIBS_$*_win32) && mv $@.$$$$ $@
+	$(Q)$(MINGW) $(CFLAGS_WIN32) $(if $(shell grep -lE '^[^/*]*wmain *.(int|void)' $<),-municode) -o $@.$$$$ $< $(LIBS_$*_win32) && mv $@.$$$$ $@
 
 # Another lab may build the same programs for itself at this moment: see "mv" above.
 borrowed:

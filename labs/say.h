@@ -2,8 +2,10 @@
  * say.h - print one event as one line.
  *
  * The programs of a lab tell what happens to them, one event a line. Several processes and
- * threads share a terminal or a pipe for that, so a line must leave in one piece and at once:
- * it is put together in memory first, and written and flushed in one go.
+ * threads share a terminal or a pipe for that, so a line is put together in memory first, and
+ * handed over and flushed at once: up to the buffer of the C library, 4096 bytes for a pipe,
+ * it leaves in one write, with no other line in the middle of it. The text of a message may
+ * be longer; then the lines of other processes, though not of other threads, may get between.
  */
 #ifndef SAY_H
 #define SAY_H
