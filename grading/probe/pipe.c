@@ -16,7 +16,7 @@
  *     close K                 leave
  *     many ADDRESS COUNT      COUNT clients, one after the other, one exchange each
  *     crowd ADDRESS COUNT ROUNDS    COUNT clients at once, connected before the first speaks
- *     info ADDRESS            Windows: the pipe's type, and its security descriptor
+ *     info ADDRESS            Windows: the pipe's instances, type and security descriptor
  *
  * Through FIFOs alone:
  *
@@ -227,10 +227,11 @@ static void tell_info(const char *address)
     const char *why = call(&end, address, true);
     if (why != NULL)
         give_up(why);
-    DWORD flags, most;
+    DWORD flags, most, now;
     PSECURITY_DESCRIPTOR descriptor;
     char *text = "?";
     if (!GetNamedPipeInfo(end.pipe, &flags, NULL, NULL, &most) ||
+        !GetNamedPipeHandleStateW(end.pipe, NULL, &now, NULL, NULL, NULL, 0) ||
         GetSecurityInfo(end.pipe, SE_KERNEL_OBJECT,
                         OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION, NULL,
                         NULL, NULL, NULL, &descriptor) != ERROR_SUCCESS ||
@@ -238,6 +239,7 @@ static void tell_info(const char *address)
             descriptor, SDDL_REVISION_1,
             OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION, &text, NULL))
         give_up("the pipe tells nothing");
+    say(stdout, "pipe: instances %lu", now);
     say(stdout, "pipe: type %s", flags & PIPE_TYPE_MESSAGE ? "message" : "byte");
     say(stdout, "pipe: security %s", text);
     hang_up(&end);
