@@ -56,7 +56,8 @@ int main(int argc, char *argv[])
     say(stdout, READY_LINE "%ld", (long)getpid());
 
     /* STEP 5: Wait until there is something to do, at no cost. The listing ran in a circle. */
-    struct pollfd input = {.fd = STDIN_FILENO}; /* no events: POLLHUP is told in any case */
+    struct pollfd input = {
+        .fd = STDIN_FILENO}; /* no events: POLLHUP is told in any case */
     while (count != 0) {
         /* ppoll unblocks the signals and waits in one step. With pause(), which waits only, a
          * signal might be handled just before it, and we would wait for one that was here. */

@@ -188,9 +188,8 @@ static void send_event(DWORD server, bool own_console, const struct event *event
 static bool wait_line(struct inbox *inbox, const char *beginning)
 {
     for (;;) {
-        char *newline = inbox->length == 0
-                            ? NULL
-                            : memchr(inbox->bytes, '\n', inbox->length);
+        char *newline = inbox->length == 0 ? NULL
+                                           : memchr(inbox->bytes, '\n', inbox->length);
         if (newline != NULL) {
             size_t size = (size_t)(newline + 1 - inbox->bytes);
             *newline = '\0';
@@ -204,8 +203,8 @@ static bool wait_line(struct inbox *inbox, const char *beginning)
                 return true;
             continue;
         }
-        if (inbox->room < inbox->length + READ_SIZE) {
-            inbox->room = 2 * inbox->room + READ_SIZE;
+        if (inbox->room < inbox->length + READ_SIZE + 1) {
+            inbox->room = 2 * inbox->room + READ_SIZE + 1;
             inbox->bytes = realloc(inbox->bytes, inbox->room);
             if (inbox->bytes == NULL)
                 fail_with(ERROR_OUTOFMEMORY, "realloc");
@@ -213,10 +212,13 @@ static bool wait_line(struct inbox *inbox, const char *beginning)
         DWORD length;
         if (ReadFile(inbox->pipe, inbox->bytes + inbox->length, READ_SIZE, &length, NULL))
             inbox->length += length;
-        else if (GetLastError() == ERROR_BROKEN_PIPE) /* nobody can write: the end */
-            return false;
-        else
+        else if (GetLastError() != ERROR_BROKEN_PIPE)
             fail("ReadFile");
+        else if (inbox->length >
+                 0) /* nobody can write any more, and this has no newline */
+            inbox->bytes[inbox->length++] = '\n';
+        else
+            return false;
     }
 }
 

@@ -31,8 +31,9 @@ static BOOL WINAPI handle(DWORD number);
 /* What main and the handler, which runs in a thread of its own, have in common. */
 static HANDLE console;
 static bool coloured;
-static WORD found;      /* the colours that were there */
-static SRWLOCK lock = SRWLOCK_INIT; /* for the two below, and for a line and its colours */
+static WORD found; /* the colours that were there */
+static SRWLOCK lock =
+    SRWLOCK_INIT;       /* for the two below, and for a line and its colours */
 static long count = -1; /* how many events are still to come, or -1 for any number */
 static HANDLE finished; /* an event: main may end */
 
@@ -109,7 +110,7 @@ static WORD attributes(enum colour text, enum colour ground)
 static unsigned __stdcall watch_input(void *argument)
 {
     (void)argument;
-    char portion[4096];
+    char portion[READ_SIZE];
     DWORD length;
     while (ReadFile(GetStdHandle(STD_INPUT_HANDLE), portion, sizeof portion, &length,
                     NULL) &&
