@@ -9,8 +9,8 @@
  *     unread          UNIX: its output a small pipe that nobody reads, but for the first line,
  *                     until a line comes on standard input; then all of it is passed on
  *     steps           UNIX on x86-64: under ptrace(2), see below
- *     send EVENT      Windows: PROGRAM is the number of a process; sends the console event of
- *                     that number to all on its console
+ *     send EVENT GROUP PID     Windows: no program; sends the console event of that number to
+ *                     the group, or with 0 to all, on the console of the process PID
  *
  * With blocked and ignored it becomes the program (Windows: waits for it, and ends as it).
  * With the others it ends with the program's exit code, or 128 + the signal that ended it.
@@ -61,6 +61,7 @@ static int run(char *const words[])
     for (size_t i = 0; words[i] != NULL; i++)
         snprintf(command + strlen(command), sizeof command - strlen(command), "\"%s\" ",
                  words[i]);
+    say(stdout, "starter: process %lu", GetCurrentProcessId());
     STARTUPINFOA startup = {.cb = sizeof startup};
     PROCESS_INFORMATION program;
     DWORD code = 99;
@@ -94,12 +95,12 @@ int main(int argc, char *argv[])
         say(stdout, "starter: the colours are %02x", screen.wAttributes & 0xff);
         return code;
     }
-    if (argc == 4 && strcmp(argv[1], "send") == 0) {
+    if (argc == 5 && strcmp(argv[1], "send") == 0) {
         FreeConsole();
-        if (!AttachConsole((DWORD)atol(argv[3])))
+        if (!AttachConsole((DWORD)atol(argv[4])))
             give_up("AttachConsole");
         SetConsoleCtrlHandler(stay, TRUE);
-        if (!GenerateConsoleCtrlEvent((DWORD)atol(argv[2]), 0))
+        if (!GenerateConsoleCtrlEvent((DWORD)atol(argv[2]), (DWORD)atol(argv[3])))
             give_up("GenerateConsoleCtrlEvent");
         FreeConsole();
         return 0;

@@ -7,6 +7,7 @@
  * waits until the script has time for it. Built for both systems from this one source.
  *
  *     tell WORDS      print the words as a line; part WORDS: without the newline
+ *     ready           print "server: ready" and the number of this process
  *     await           wait for the next signal, and print it: "target: got SIGINT, value 1,
  *                     from the parent"
  *     nap N           let N milliseconds pass
@@ -27,6 +28,7 @@
 #include <string.h>
 
 #ifdef _WIN32
+#include <process.h>
 #include <windows.h>
 #else
 #include <dirent.h>
@@ -250,6 +252,8 @@ static void obey(char *line)
 
     if (strcmp(line, "tell") == 0) {
         say(stdout, "%s", rest);
+    } else if (strcmp(line, "ready") == 0) {
+        say(stdout, "server: ready %ld", (long)getpid());
     } else if (strcmp(line, "part") == 0) {
         fputs(rest, stdout);
         fflush(stdout);
