@@ -55,7 +55,8 @@ _Noreturn static void give_up(const char *why)
 
 #ifdef _WIN32
 
-static int run(char *const words[])
+/* Runs the program to its end. Returns its exit code. */
+static int run(char *const words[], DWORD flags)
 {
     char command[32767] = "";
     for (size_t i = 0; words[i] != NULL; i++)
@@ -65,7 +66,7 @@ static int run(char *const words[])
     STARTUPINFOA startup = {.cb = sizeof startup};
     PROCESS_INFORMATION program;
     DWORD code = 99;
-    if (!CreateProcessA(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup,
+    if (!CreateProcessA(NULL, command, NULL, NULL, TRUE, flags, NULL, NULL, &startup,
                         &program))
         give_up("CreateProcess");
     WaitForSingleObject(program.hProcess, INFINITE);
@@ -89,7 +90,7 @@ int main(int argc, char *argv[])
         SetConsoleCtrlHandler(stay, TRUE);
         if (!SetConsoleTextAttribute(console, (WORD)strtoul(argv[2], NULL, 16)))
             give_up("SetConsoleTextAttribute");
-        int code = run(argv + 3);
+        int code = run(argv + 3, 0);
         if (!GetConsoleScreenBufferInfo(console, &screen))
             give_up("GetConsoleScreenBufferInfo");
         say(stdout, "starter: the colours are %02x", screen.wAttributes & 0xff);
@@ -107,9 +108,9 @@ int main(int argc, char *argv[])
     }
     if (argc < 3)
         give_up("usage");
-    if (!SetConsoleCtrlHandler(NULL, TRUE))
-        give_up("SetConsoleCtrlHandler");
-    return run(argv + 2);
+    /* In a new group Windows has Ctrl-C ignored. (What a parent ignores is inherited, too, but
+     * under Wine a child of such a parent cannot undo it.) */
+    return run(argv + 2, CREATE_NEW_PROCESS_GROUP);
 }
 
 #else

@@ -13,6 +13,7 @@
  *     nap N           let N milliseconds pass
  *     pending         print how many kinds of signals wait: "target: 0 pending"
  *     drain           read standard input to its end, and print "target: end of input"
+ *     close-output    close standard output, and so say nothing more
  *     inventory       print each signal that arrived blocked or ignored, and each descriptor
  *                     (Windows: pipe) that is open beside the three standard streams
  *     flood N         print N bytes without a newline
@@ -270,6 +271,8 @@ static void obey(char *line)
     } else if (strcmp(line, "drain") == 0) {
         drain();
         say(stdout, "target: end of input");
+    } else if (strcmp(line, "close-output") == 0) {
+        fclose(stdout);
     } else if (strcmp(line, "inventory") == 0) {
         inventory();
     } else if (strcmp(line, "raise") == 0) {

@@ -106,8 +106,8 @@ static int open_pipe(void)
 /* Makes note() the handler of our signals, and lets them in, whoever had them blocked. */
 static void install_handler(void)
 {
-    /* SA_RESTART: a write or read that the handler interrupts goes on. Without it they would
-     * fail with EINTR, and a line that main is printing would be lost. */
+    /* SA_RESTART: a write that the handler interrupts goes on by itself. Without it every call
+     * that may wait would have to be asked whether it failed with EINTR, and begun again. */
     struct sigaction action = {.sa_sigaction = note, .sa_flags = SA_SIGINFO | SA_RESTART};
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < EVENTS; i++)
