@@ -153,8 +153,7 @@ static bool wait_line(FILE *output, const char *beginning)
     char *line = NULL;
     size_t room = 0;
     bool found = false;
-    ssize_t length;
-    while (!found && (length = getline(&line, &room, output)) > 0) {
+    while (!found && getline(&line, &room, output) != -1) {
         line[strcspn(line, "\r\n")] = '\0';
         say(stdout, "%s", line);
         found = strncmp(line, beginning, strlen(beginning)) == 0;
