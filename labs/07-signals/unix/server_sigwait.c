@@ -74,7 +74,11 @@ int main(int argc, char *argv[])
             count--;
     }
 
-    /* STEP 6: End in order, after COUNT events or with our input. */
+    /* STEP 6: End in order, after COUNT events or with our input: the thread first. */
+    pthread_cancel(watcher);
+    error = pthread_join(watcher, NULL);
+    if (error != 0)
+        fail_with(error, "pthread_join");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
 }
