@@ -127,10 +127,11 @@ struct program;
 
 /* How start() starts a program, where that differs from the usual. */
 struct start_options {
-    const char *name; /* which program instead of the role's own: "capacity" */
-    const char *file; /* or which file: a path that copy_program() or reference_file()
+    const char *name;  /* which program instead of the role's own: "capacity" */
+    const char *file;  /* or which file: a path that copy_program() or reference_file()
                          has returned */
-    bool of_unix;     /* the file is a program of UNIX, whatever the run is about */
+    const char *probe; /* or which probe: see start_probe() */
+    bool of_unix;      /* the file is a program of UNIX, whatever the run is about */
     const char *const
         *environment; /* "NAME=value", NULL at the end: added to the usual */
     bool

@@ -428,6 +428,10 @@ static struct program *start_words(enum role role, struct start_options options,
         count++;
     va_end(again);
 
+    if (options.probe != NULL) {
+        options.file = probe_file(options.probe);
+        options.name = options.probe;
+    }
     const char *file = options.file ? options.file : file_of(role, options.name);
     enum system system = options.of_unix ? UNIX : run.system;
     char **words = command_for(system, file, count);
@@ -539,7 +543,7 @@ const char *probe_file(const char *name)
 
 struct program *start_probe(const char *probe, ...)
 {
-    struct start_options options = {.name = probe, .file = probe_file(probe)};
+    struct start_options options = {.probe = probe};
     va_list values;
     va_start(values, probe);
     struct program *program = start_words(SERVER, options, values);
