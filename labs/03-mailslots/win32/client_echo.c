@@ -60,7 +60,8 @@ int wmain(int argc, wchar_t *argv[])
 }
 
 /* Makes a slot that nobody else has: the server's name with our process's number behind it.
- * Its read time limit is how long we wait for a reply. */
+ * A reply may never come: so reads from it get a time limit, which an owner may set, and change,
+ * while the slot is there. */
 static HANDLE own_slot(const wchar_t *server, wchar_t **name)
 {
     size_t room = wcslen(server) + 32;
@@ -68,9 +69,11 @@ static HANDLE own_slot(const wchar_t *server, wchar_t **name)
     if (*name == NULL)
         fail_with(ERROR_OUTOFMEMORY, "calloc");
     swprintf(*name, room, L"%ls-%lu", server, GetCurrentProcessId());
-    HANDLE slot = CreateMailslotW(*name, MAX_MESSAGE, REPLY_MILLISECONDS, NULL);
+    HANDLE slot = CreateMailslotW(*name, MAX_MESSAGE, MAILSLOT_WAIT_FOREVER, NULL);
     if (slot == INVALID_HANDLE_VALUE)
         fail("CreateMailslot");
+    if (!SetMailslotInfo(slot, REPLY_MILLISECONDS))
+        fail("SetMailslotInfo");
     return slot;
 }
 
