@@ -36,7 +36,7 @@
  *     drop                    disconnect the client, once it has read all
  *     unlisten                remove the pipe
  *     occupy, vacate          Windows: let a client of our own take the one instance; leave
- *     fill, spill             FIFOs: leave 3 bytes of room in the well-known FIFO; wait until
+ *     fill, spill             FIFOs: leave 3 bytes of room in the well-known FIFO ("filled"); wait until
  *                             a client has made its pair and sleeps, then say "N bytes more
  *                             came" and take everything but the announcement out
  *
@@ -82,7 +82,7 @@ _Noreturn static void give_up(const char *why)
 
 static char *load(const char *name, size_t *length)
 {
-    FILE *file = fopen(name, "rb");
+    FILE *file = name == NULL ? NULL : fopen(name, "rb");
     if (file == NULL || fseek(file, 0, SEEK_END) != 0)
         give_up("a file to send is not there");
     *length = (size_t)ftell(file);
@@ -380,7 +380,7 @@ static struct sockaddr_un socket_address(const char *path)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
         give_up("an address that is too long");
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     return address;
 }
 
@@ -747,6 +747,7 @@ static bool server_command(const char *verb, const char *rest)
         free(bytes);
     } else if (strcmp(verb, "fill") == 0) {
         fill();
+        say(stdout, "pipe: filled");
     } else if (strcmp(verb, "spill") == 0) {
         spill();
 #endif
@@ -766,11 +767,21 @@ static bool server_command(const char *verb, const char *rest)
     return true;
 }
 
+/* Cuts the next word off `*line`; NULL at its end. */
+static char *next_word(char **line)
+{
+    char *word = *line + strspn(*line, " ");
+    *line = word + strcspn(word, " ");
+    if (**line != '\0')
+        *(*line)++ = '\0';
+    return *word == '\0' ? NULL : word;
+}
+
 static void obey(char *line)
 {
     /* The last word is an address or a file, the one before may be a number. */
-    char *verb = strtok(line, " "), *first = strtok(NULL, " "),
-         *second = strtok(NULL, " "), *third = strtok(NULL, " ");
+    char *verb = next_word(&line), *first = next_word(&line), *second = next_word(&line),
+         *third = next_word(&line);
     if (verb == NULL)
         return;
     if (server_command(verb, first))

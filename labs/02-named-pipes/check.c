@@ -1018,10 +1018,8 @@ TEST(
 {
     const char *address = fresh_address();
     for (int i = 0; i < 2; i++) {
-        struct program *client = start_with(CLIENT,
-                                            (struct start_options){.closed_input = false},
-                                            address, NULL);
-        type(client, "hello\n");
+        struct program *client = start(CLIENT, address, NULL);
+        offer_bytes(client, "hello\n", 6);
         wait_error_like(client, "client: *");
         expect_end(client, 1);
         if (printed_like(client, "client: received *"))
@@ -1065,6 +1063,7 @@ TEST(one_announcement, .judges = CLIENT, .unix_only = true, .pair = "", .points 
     const char *address;
     struct program *probe = start_listener(&address);
     command(probe, "fill");
+    wait_line(probe, "pipe: filled");
     struct program *client = start(CLIENT, address, NULL);
     type(client, "hello\n");
     command(probe, "spill");

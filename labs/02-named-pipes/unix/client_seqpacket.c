@@ -98,7 +98,7 @@ static int connect_to(const char *path)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
         fail_with(ENAMETOOLONG, path);
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     int server = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (server == -1)
         fail("socket");
@@ -114,7 +114,8 @@ static int connect_to(const char *path)
 static char *receive_message(int socket, size_t *length)
 {
     /* How long it is can be asked first: look at it, and leave it there. */
-    ssize_t size = recv(socket, NULL, 0, MSG_PEEK | MSG_TRUNC);
+    char first;
+    ssize_t size = recv(socket, &first, sizeof first, MSG_PEEK | MSG_TRUNC);
     if (size == -1 && errno != ECONNRESET)
         fail("recv");
     if (size <= 0)

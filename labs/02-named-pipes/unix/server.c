@@ -43,7 +43,7 @@ static const char *default_path(void);
 static int make_fifo(void);
 static int open_fifo(const char *name, int flags);
 static void remove_stale_pairs(void);
-static void *accept_clients(void *fifo);
+static void *accept_clients(void *argument);
 static long next_announcement(int fifo);
 static struct client *open_pair(long pid);
 static void *serve(void *argument);
@@ -52,6 +52,7 @@ static ssize_t receive_message(struct client *client);
 static ssize_t read_all(int fifo, void *bytes, size_t length);
 static bool send_message(int fifo, const void *bytes, size_t length);
 static bool write_all(int fifo, const void *bytes, size_t length);
+static int end_on_ctrl_c(const sigset_t *stop);
 
 int main(int argc, char *argv[])
 {
@@ -62,7 +63,7 @@ int main(int argc, char *argv[])
     }
     path = argc == 2 ? argv[1] : default_path();
 
-    /* Ctrl-C is waited for in STEP 7; a client that reads no more costs an error, not a life. */
+    /* Ctrl-C is waited for at the end; a client that reads no more costs an error, not a life. */
     sigset_t stop;
     if (sigemptyset(&stop) == -1 || sigaddset(&stop, SIGINT) == -1 ||
         sigaddset(&stop, SIGTERM) == -1)
@@ -85,15 +86,8 @@ int main(int argc, char *argv[])
         fail_with(error, "pthread_create");
     say(stdout, "server: ready %s", path);
 
-    /* STEP 7: End on Ctrl-C. The name would outlive us; the clients see the end of their FIFOs. */
-    int number;
-    error = sigwait(&stop, &number);
-    if (error != 0)
-        fail_with(error, "sigwait");
-    if (unlink(path) == -1)
-        fail("unlink");
-    say(stdout, "server: done");
-    return EXIT_SUCCESS;
+    /* The other threads do the rest; this one waits for the end. */
+    return end_on_ctrl_c(&stop);
 }
 
 /* In the folder that is the user's own and goes with the session; else in the one of all. */
@@ -351,4 +345,17 @@ static bool write_all(int fifo, const void *bytes, size_t length)
         done += (size_t)written;
     }
     return true;
+}
+
+static int end_on_ctrl_c(const sigset_t *stop)
+{
+    int number;
+    int error = sigwait(stop, &number);
+    if (error != 0)
+        fail_with(error, "sigwait");
+    /* STEP 7: End. The name would outlive us; the clients see the end of their FIFOs. */
+    if (unlink(path) == -1)
+        fail("unlink");
+    say(stdout, "server: done");
+    return EXIT_SUCCESS;
 }

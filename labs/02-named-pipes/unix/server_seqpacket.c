@@ -99,7 +99,7 @@ static int make_socket(const char *path)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
         fail_with(ENAMETOOLONG, path);
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
 
     /* A name that a killed server has left would refuse us for ever. Whether somebody is there
      * is found out by calling; should two servers do so at the same moment, one is left without

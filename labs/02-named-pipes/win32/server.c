@@ -45,6 +45,7 @@ static char *utf8(const wchar_t *wide, size_t units, size_t *size);
 static bool is_exit(const wchar_t *message, DWORD length);
 static bool report(const char *call);
 static BOOL WINAPI on_control_event(DWORD event);
+static int end_on_ctrl_c(void);
 
 int wmain(int argc, wchar_t *argv[])
 {
@@ -79,11 +80,8 @@ int wmain(int argc, wchar_t *argv[])
     say(stdout, "server: ready %s", shown);
     free(shown);
 
-    /* STEP 7: End on Ctrl-C. The name goes with its last handle, the clients see the end. */
-    if (WaitForSingleObject(stop, INFINITE) == WAIT_FAILED)
-        fail("WaitForSingleObject");
-    say(stdout, "server: done");
-    return EXIT_SUCCESS;
+    /* The other threads do the rest; this one waits for the end. */
+    return end_on_ctrl_c();
 }
 
 /* Makes one more instance of the pipe and a thread for it. Returns false if it cannot. */
@@ -209,4 +207,13 @@ static BOOL WINAPI on_control_event(DWORD event)
 {
     (void)event;
     return SetEvent(stop);
+}
+
+static int end_on_ctrl_c(void)
+{
+    if (WaitForSingleObject(stop, INFINITE) == WAIT_FAILED)
+        fail("WaitForSingleObject");
+    /* STEP 7: End. The name goes with its last handle; the clients see the end. */
+    say(stdout, "server: done");
+    return EXIT_SUCCESS;
 }
