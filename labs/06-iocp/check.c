@@ -522,7 +522,7 @@ TEST(nothing_leaks, .judges = SERVER, .points = 2, .step = 7,
         fail_test(
             "after 200 connections the server held %zu descriptors, after 2,200 %zu",
             before.descriptors, after.descriptors);
-    if (!instrumented() && after.memory > before.memory + MEGABYTE)
+    if (!instrumented() && after.memory > before.memory + 2 * MEGABYTE)
         fail_test("after 200 connections the server held %zu KiB, after 2,200 %zu",
                   before.memory / 1024, after.memory / 1024);
     end_server(server);
@@ -1014,14 +1014,24 @@ TEST(server_killed, .judges = PAIR, .points = 1, .step = 8,
     expect_refusal(client);
 }
 
-TEST(client_killed, .judges = PAIR, .points = 1, .step = 7,
+/* Our client of UNIX, with 50 connections to whatever server. */
+static struct program *start_unix_client(const char *messages)
+{
+    struct start_options options = {.file = reference_file("06-iocp", UNIX, "client"),
+                                    .of_unix = true};
+    return start_with(CLIENT, options, DEFAULT_HOST, text("%ld", port), "50", messages,
+                      NULL);
+}
+
+TEST(client_killed, .judges = SERVER, .points = 1, .step = 7,
      .name =
          "when a client with 50 connections is killed, they all leave, and others stay",
      .hint = "50 resets are 50 clients that leave.")
 {
     struct program *server = start_server();
     struct hand *steady = connect_hands(1);
-    struct program *client = start_client("50", "10000");
+    /* Of UNIX in any case: wineserver keeps a killed program's socket open now and then. */
+    struct program *client = start_unix_client("10000");
     wait_line(client, "client: connected 50");
     kill_program(client);
     wait_left(server, 50);
@@ -1034,10 +1044,7 @@ TEST(unix_client, .judges = SERVER, .points = 1, .win32_only = true, .step = 7,
      .hint = "On the wire the two systems do not differ.")
 {
     struct program *server = start_server();
-    struct start_options unix_client = {.file = reference_file("06-iocp", UNIX, "client"),
-                                        .of_unix = true};
-    struct program *client = start_with(CLIENT, unix_client, DEFAULT_HOST,
-                                        text("%ld", port), "50", "4", NULL);
+    struct program *client = start_unix_client("4");
     wait_line(client, "client: done");
     expect_end(client, 0);
     end_server(server);

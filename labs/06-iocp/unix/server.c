@@ -64,11 +64,11 @@ int main(int argc, char *argv[])
 
     /* STEP 2: Listen. The socket does not block: a client that was there when epoll said so
      * may have gone when we accept, and all others would wait for the next. */
+    int signals = signals_to_read(); /* first: once we are ready a signal may come */
     listener = listen_on(port);
 
     /* STEP 3: Make the queue of events. All is told here: clients that arrive, clients that
      * are ready, and the signals that end us. */
-    int signals = signals_to_read();
     queue = epoll_create1(EPOLL_CLOEXEC);
     if (queue == -1)
         fail("epoll_create1");

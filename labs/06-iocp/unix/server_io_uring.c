@@ -80,8 +80,8 @@ int main(int argc, char *argv[])
         fail_with(-error, "io_uring_queue_init");
 
     /* STEP 3: Listen, and start what waits for clients and for the signals that end us. */
+    int signals = signals_to_read(); /* first: once we are ready a signal may come */
     listener = listen_on(port);
-    int signals = signals_to_read();
     struct signalfd_siginfo news;
     enum operation signalled = SIGNAL;
     struct io_uring_sqe *read_signal = entry();

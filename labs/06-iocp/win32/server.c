@@ -39,6 +39,7 @@ struct client {
     char buffer[BUFFER_SIZE];
 };
 
+static SOCKET listener;
 static HANDLE port, stop, left; /* the events: Ctrl-C was pressed; a client has left */
 
 /* The only thing that threads share: who is there. */
@@ -49,9 +50,10 @@ static struct client *clients;
 static long port_from(const wchar_t *text);
 static BOOL WINAPI on_console_event(DWORD event);
 static SOCKET listen_on(long number);
+static int bound_port(void);
 static DWORD start_workers(HANDLE workers[MAX_WORKERS]);
 static void stop_clients(void);
-static bool accept_clients(SOCKET listener, HANDLE arrived);
+static bool accept_client(void);
 static void add_client(SOCKET socket);
 static unsigned __stdcall work(void *argument);
 static void advance(struct client *client, bool done, DWORD bytes);
@@ -68,22 +70,18 @@ int wmain(int argc, wchar_t *argv[])
         return 2;
     }
 
-    /* STEP 2: Listen. The socket does not block, because this thread waits for two things:
-     * an event tells when a client has arrived, another that it is time to end. */
+    /* STEP 2: Listen. Ctrl-C will close the listener, by which accept learns of it. */
     WSADATA winsock;
     int error = WSAStartup(MAKEWORD(2, 2), &winsock);
     if (error != 0)
         fail_with((DWORD)error, "WSAStartup");
+    listener = listen_on(number);
     stop = CreateEventW(NULL, TRUE, FALSE, NULL);
     left = CreateEventW(NULL, FALSE, FALSE, NULL);
-    HANDLE arrived = CreateEventW(NULL, TRUE, FALSE, NULL);
-    if (stop == NULL || left == NULL || arrived == NULL)
+    if (stop == NULL || left == NULL)
         fail("CreateEvent");
     if (!SetConsoleCtrlHandler(on_console_event, TRUE))
         fail("SetConsoleCtrlHandler");
-    SOCKET listener = listen_on(number);
-    if (WSAEventSelect(listener, arrived, FD_ACCEPT) == SOCKET_ERROR)
-        fail("WSAEventSelect");
 
     /* STEP 3: Make the queue of completions, the port, and the workers that wait at it. The
      * last 0 lets as many of them run at once as there are processors. */
@@ -95,23 +93,13 @@ int wmain(int argc, wchar_t *argv[])
 
     /* STEP 4: Accept clients, each with its first operation, until Ctrl-C. All that follows
      * for a client the workers do. */
-    HANDLE events[2] = {stop, arrived};
-    for (;;) {
-        DWORD which = WaitForMultipleObjects(2, events, FALSE, INFINITE);
-        if (which == WAIT_FAILED)
-            fail("WaitForMultipleObjects");
-        if (which == WAIT_OBJECT_0)
-            break;
-        /* Without room for another client the next try comes when one has left: at once, and
-         * it would fail again and again. */
-        events[1] = accept_clients(listener, arrived) ? arrived : left;
-    }
+    say(stdout, "server: ready 127.0.0.1:%d", bound_port());
+    while (accept_client())
+        ;
 
-    /* STEP 5: Stop accepting, cancel what is under way, and wait until each operation has
-     * completed and its client is freed. Only then are the workers sent home, by one packet
-     * each, and what they used is closed. */
-    if (closesocket(listener) == SOCKET_ERROR)
-        fail("closesocket");
+    /* STEP 5: Cancel what is under way, and wait until each operation has completed and its
+     * client is freed. Only then are the workers sent home, by one packet each, and what they
+     * used is closed. */
     stop_clients();
     for (DWORD i = 0; i < count; i++)
         if (!PostQueuedCompletionStatus(port, 0, 0, NULL))
@@ -121,7 +109,7 @@ int wmain(int argc, wchar_t *argv[])
     for (DWORD i = 0; i < count; i++)
         if (!CloseHandle(workers[i]))
             fail("CloseHandle");
-    if (!CloseHandle(port) || !CloseHandle(arrived) || !CloseHandle(left))
+    if (!CloseHandle(port) || !CloseHandle(left))
         fail("CloseHandle");
     WSACleanup();
     say(stdout, "server: done");
@@ -140,9 +128,13 @@ static long port_from(const wchar_t *text)
 /* Runs in a thread of its own, which the system makes for it. */
 static BOOL WINAPI on_console_event(DWORD event)
 {
+    static LONG times;
     if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT)
         return FALSE;
-    SetEvent(stop);
+    if (InterlockedIncrement(&times) == 1) {
+        SetEvent(stop);
+        closesocket(listener);
+    }
     return TRUE;
 }
 
@@ -153,18 +145,23 @@ static SOCKET listen_on(long number)
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((u_short)number),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int size = sizeof address;
     if (made == INVALID_SOCKET)
         fail("WSASocket"); /* what WSAGetLastError gives is the thread's GetLastError */
     /* The listing does not look at the result: where another has the port, it spins. */
-    if (bind(made, (struct sockaddr *)&address, size) == SOCKET_ERROR)
+    if (bind(made, (struct sockaddr *)&address, sizeof address) == SOCKET_ERROR)
         fail("bind");
     if (listen(made, SOMAXCONN) == SOCKET_ERROR)
         fail("listen");
-    if (getsockname(made, (struct sockaddr *)&address, &size) == SOCKET_ERROR)
-        fail("getsockname");
-    say(stdout, "server: ready 127.0.0.1:%d", ntohs(address.sin_port));
     return made;
+}
+
+static int bound_port(void)
+{
+    struct sockaddr_in address;
+    int size = sizeof address;
+    if (getsockname(listener, (struct sockaddr *)&address, &size) == SOCKET_ERROR)
+        fail("getsockname");
+    return ntohs(address.sin_port);
 }
 
 /* Two for each processor: the port lets one per processor run, and another in its place when
@@ -200,30 +197,27 @@ static void stop_clients(void)
     ReleaseSRWLockExclusive(&lock);
 }
 
-/* Accepts all who wait. Returns false if there is no room for one. */
-static bool accept_clients(SOCKET listener, HANDLE arrived)
+/* Waits for the next client. Returns false if it is time to end instead. */
+static bool accept_client(void)
 {
-    /* Resets the event and takes note of that in the socket, in this order: whoever comes from
-     * here on sets it again. */
-    WSANETWORKEVENTS news;
-    if (WSAEnumNetworkEvents(listener, arrived, &news) == SOCKET_ERROR)
-        fail("WSAEnumNetworkEvents");
-    for (;;) {
-        SOCKET made = accept(listener, NULL, NULL);
-        if (made != INVALID_SOCKET) {
-            add_client(made);
-            continue;
-        }
-        int error = WSAGetLastError();
-        if (error == WSAEWOULDBLOCK)
-            return true;
-        if (error == WSAEMFILE || error == WSAENOBUFS) {
-            say(stderr, PROGRAM ": accept: error %d: no room for another client", error);
-            return false;
-        }
-        if (error != WSAECONNRESET) /* it has gone again */
-            fail_with((DWORD)error, "accept");
+    SOCKET made = accept(listener, NULL, NULL);
+    int error = WSAGetLastError();
+    if (made != INVALID_SOCKET) {
+        add_client(made);
+        return true;
     }
+    if (WaitForSingleObject(stop, 0) == WAIT_OBJECT_0)
+        return false;
+    if (error == WSAEMFILE || error == WSAENOBUFS) {
+        /* No room. The next try comes when a client has left: at once, and it would fail
+         * again and again. */
+        say(stderr, PROGRAM ": accept: error %d: no room for another client", error);
+        HANDLE events[2] = {stop, left};
+        return WaitForMultipleObjects(2, events, FALSE, INFINITE) != WAIT_OBJECT_0;
+    }
+    if (error != WSAECONNRESET) /* it has gone again */
+        fail_with((DWORD)error, "accept");
+    return true;
 }
 
 /* STEP 6: A client has arrived: bind it to the port, and start sending the welcome. */
@@ -235,9 +229,6 @@ static void add_client(SOCKET socket)
         fail("malloc");
     client->socket = socket;
     client->number = ++number;
-    /* It has the listener's event, which is no business of its own. */
-    if (WSAEventSelect(socket, NULL, 0) == SOCKET_ERROR)
-        fail("WSAEventSelect");
     if (CreateIoCompletionPort((HANDLE)socket, port, (ULONG_PTR)client, 0) == NULL)
         fail("CreateIoCompletionPort");
     AcquireSRWLockExclusive(&lock);
