@@ -38,4 +38,8 @@
  * server's queue of those that wait to be accepted is finite (listen's backlog). */
 #define CONNECTING_AT_ONCE 100
 
+/* When nothing has come for so long, in seconds, the client gives up: a server that does not
+ * send back would else be waited for for ever. */
+#define PATIENCE 10
+
 #endif

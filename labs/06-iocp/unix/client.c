@@ -68,6 +68,7 @@ static void receive(struct connection *connection);
 static void take_echo(struct connection *connection);
 static void watch(int operation, struct connection *connection, uint32_t events);
 _Noreturn static void give_up(const struct connection *connection, const char *why);
+_Noreturn static void lose_patience(void);
 static uint64_t now(void);
 static void report(void);
 
@@ -105,9 +106,11 @@ int main(int argc, char *argv[])
      * the last is greeted the clock starts, and all send their first message. */
     while (run.closed < run.connections) {
         struct epoll_event events[EVENTS_AT_ONCE];
-        int count = epoll_wait(run.queue, events, EVENTS_AT_ONCE, -1);
+        int count = epoll_wait(run.queue, events, EVENTS_AT_ONCE, PATIENCE * 1000);
         if (count == -1 && errno != EINTR)
             fail("epoll_wait");
+        if (count == 0)
+            lose_patience();
         for (int i = 0; i < count; i++) {
             struct connection *connection = events[i].data.ptr;
             if (connection->stage == CONNECT)
@@ -295,6 +298,16 @@ static void watch(int operation, struct connection *connection, uint32_t events)
 _Noreturn static void give_up(const struct connection *connection, const char *why)
 {
     say(stderr, PROGRAM ": connection %ld: %s", connection->number, why);
+    exit(EXIT_FAILURE);
+}
+
+_Noreturn static void lose_patience(void)
+{
+    say(stderr,
+        PROGRAM
+        ": for %d s nothing has come; %ld of %ld connections are greeted, %zu of %zu "
+        "messages echoed, %ld connections closed",
+        PATIENCE, run.greeted, run.connections, run.echoed, run.echoes, run.closed);
     exit(EXIT_FAILURE);
 }
 

@@ -63,8 +63,9 @@ int main(int argc, char *argv[])
     raise_limit();
 
     /* STEP 2: Listen. The socket does not block: a client that was there when epoll said so
-     * may have gone when we accept, and all others would wait for the next. */
-    int signals = signals_to_read(); /* first: once we are ready a signal may come */
+     * may have gone when we accept, and all others would wait for the next. Signals are made
+     * events first, because one may come as soon as we have said that we are ready. */
+    int signals = signals_to_read();
     listener = listen_on(port);
 
     /* STEP 3: Make the queue of events. All is told here: clients that arrive, clients that

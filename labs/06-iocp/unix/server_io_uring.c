@@ -79,8 +79,9 @@ int main(int argc, char *argv[])
     if (error < 0)
         fail_with(-error, "io_uring_queue_init");
 
-    /* STEP 3: Listen, and start what waits for clients and for the signals that end us. */
-    int signals = signals_to_read(); /* first: once we are ready a signal may come */
+    /* STEP 3: Listen, and start what waits for clients and for the signals that end us: one
+     * may come as soon as we have said that we are ready. */
+    int signals = signals_to_read();
     listener = listen_on(port);
     struct signalfd_siginfo news;
     enum operation signalled = SIGNAL;
