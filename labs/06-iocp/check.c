@@ -59,7 +59,7 @@ static int make_socket(void)
     return made;
 }
 
-/* Starts to connect; with small buffers where `narrow`, for a hand that will fill them. */
+/* Starts to connect; with a small buffer for what comes where `narrow`, for a hand that will fill it. */
 static void reach_for(struct hand *hand, bool narrow)
 {
     if (queue == -1 && (queue = epoll_create1(EPOLL_CLOEXEC)) == -1)
@@ -68,10 +68,8 @@ static void reach_for(struct hand *hand, bool narrow)
         (struct hand){.socket = make_socket(), .bytes = "", .period = 1, .done = true};
     int small = 16384;
     setsockopt(hand->socket, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    if (narrow) {
+    if (narrow)
         setsockopt(hand->socket, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-        setsockopt(hand->socket, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-    }
     struct sockaddr_in address = address_of(port);
     if (connect(hand->socket, (struct sockaddr *)&address, sizeof address) == -1 &&
         errno != EINPROGRESS)
@@ -295,7 +293,7 @@ TEST(echoes_any_byte, .judges = SERVER, .points = 2, .step = 7,
          "As many bytes as were received are to be sent, and received is as much as the "
          "buffer holds, not as much as the last message had.")
 {
-    struct program *server = start_server();
+    start_server();
     struct hand *hands = connect_hands(1);
     char *all = random_bytes(256, 0, 255);
     for (int i = 0; i < 256; i++)
@@ -310,7 +308,6 @@ TEST(echoes_any_byte, .judges = SERVER, .points = 2, .step = 7,
     }
     give(&hands[0], random_bytes(MEGABYTE, 0, 255), MEGABYTE);
     drive(hands, 1, "the echo of 1 MB");
-    end_server(server);
 }
 
 TEST(byte_by_byte, .judges = SERVER, .points = 1, .step = 7,
@@ -343,12 +340,11 @@ TEST(two_clients, .judges = SERVER, .points = 2, .step = 7,
     struct hand *fifty = connect_hands(50);
     exchange_tokens(fifty, 50, 4);
     for (int i = 0; i < 50; i++)
-        drop(&fifty[i], i % 2 == 1);
+        drop(&fifty[i], false);
     wait_left(server, 50);
     exchange_tokens(two, 2, 1);
-    end_server(server);
     if (count_lines(server, "server: client * connected") != 52 ||
-        count_lines(server, "server: client * left") != 52)
+        count_lines(server, "server: client * left") != 50)
         fail_test(
             "of 52 clients the transcript tells of %zu that connected, %zu that left",
             count_lines(server, "server: client * connected"),
@@ -373,7 +369,7 @@ TEST(half_close, .judges = SERVER, .points = 2, .step = 7,
 }
 
 TEST(leaves_at_once, .judges = SERVER, .points = 1, .step = 6,
-     .name = "clients that leave before they read the welcome harm nobody",
+     .name = "clients that leave before they read the welcome, or the echo, harm nobody",
      .hint =
          "Sending the welcome may fail, and so may accept: that ends this client alone.")
 {
@@ -385,8 +381,19 @@ TEST(leaves_at_once, .judges = SERVER, .points = 1, .step = 6,
         drop(&gone[i], i % 2 == 1);
     }
     exchange_tokens(steady, 1, 3);
+
+    /* While the server stands still somebody says much and goes, without a reset: it will send
+     * to nobody, be told so, and send again. That raises SIGPIPE. */
+    struct hand *silent = connect_hands(1);
+    give(silent, random_bytes(100000, 0, 255), 100000);
+    silent->deaf = true;
+    send_signal(server, SIGSTOP);
+    advance(silent, "sending 100000 bytes");
+    drop(silent, false);
+    send_signal(server, SIGCONT);
+    wait_line_like(server, "server: client * left");
+    exchange_tokens(steady, 1, 3);
     exchange_tokens(connect_hands(3), 3, 2);
-    end_server(server);
 }
 
 TEST(
@@ -414,15 +421,16 @@ TEST(
     wait_left(server, 200);
     exchange_tokens(steady, 1, 1);
     exchange_tokens(connect_hands(2), 2, 1);
-    end_server(server);
 }
 
-/* Sends without reading until the server takes no more, though it is alive: another client's
- * words go through it all the while. Returns how many bytes it has taken. */
+/* Sends without reading until the server takes no more, for a quarter of a second (an
+ * acknowledgement may take 40 ms), though it is alive: another client's words go through it
+ * all the while. Returns how many bytes it has taken. */
 static size_t fill(struct hand *hands, size_t count, struct hand *steady, size_t limit)
 {
     size_t before, taken = 0;
-    for (int quiet = 0; quiet < 30 && taken < limit; quiet++) {
+    for (int quiet = 0; quiet < 25 && taken < limit; quiet++) {
+        struct epoll_event events[64];
         before = taken;
         taken = 0;
         for (size_t i = 0; i < count; i++) {
@@ -432,6 +440,7 @@ static size_t fill(struct hand *hands, size_t count, struct hand *steady, size_t
         if (taken > before)
             quiet = 0;
         exchange_tokens(steady, 1, 1);
+        epoll_wait(queue, events, 64, 10);
     }
     return taken;
 }
@@ -468,7 +477,6 @@ TEST(slow_reader, .judges = SERVER, .points = 3, .step = 7,
     slow->length = slow->sent;
     drive(slow, 1, "the echo, at last read");
     wait_left(server, 1);
-    end_server(server);
 }
 
 TEST(never_reads, .judges = SERVER, .points = 3, .step = 7,
@@ -476,15 +484,15 @@ TEST(never_reads, .judges = SERVER, .points = 3, .step = 7,
      .hint = "While echoes wait to be sent to a client, do not receive from it: then TCP "
              "holds it back.")
 {
-    const size_t count = 8, room = count * CLIENT_LIMIT, slack = MEGABYTE;
+    const size_t count = 4, room = count * CLIENT_LIMIT, slack = MEGABYTE;
     struct program *server = start_server();
     struct hand *steady = connect_hands(1);
     struct hand *hogs = connect_hogs(count);
     exchange_tokens(steady, 1, 1);
     size_t before = resources_of(server).memory;
-    size_t taken = fill(hogs, count, steady, 512 * MEGABYTE);
+    size_t taken = fill(hogs, count, steady, 256 * MEGABYTE);
     size_t after = resources_of(server).memory;
-    if (taken >= 512 * MEGABYTE)
+    if (taken >= 256 * MEGABYTE)
         fail_test(
             "the server has taken %zu MB of %zu clients that do not read, and would "
             "take more",
@@ -492,11 +500,8 @@ TEST(never_reads, .judges = SERVER, .points = 3, .step = 7,
     if (!instrumented() && after > before + room + slack)
         fail_test("%zu clients that do not read cost the server %zu KiB", count,
                   (after - before) / 1024);
-    for (size_t i = 0; i < count; i++)
-        drop(&hogs[i], true);
-    wait_left(server, count);
     exchange_tokens(steady, 1, 1);
-    end_server(server);
+}
 }
 
 TEST(nothing_leaks, .judges = SERVER, .points = 2, .step = 7,
@@ -556,10 +561,9 @@ TEST(many_clients, .judges = SERVER, .points = 3, .step = 4,
     }
     exchange_tokens(hands, count, 2);
     for (size_t i = 0; i < count; i++)
-        drop(&hands[i], i % 2 == 1);
+        drop(&hands[i], false);
     wait_left(server, count);
     exchange_tokens(connect_hands(1), 1, 1);
-    end_server(server);
 }
 
 TEST(no_descriptors, .judges = SERVER, .points = 2, .step = 6,
@@ -602,7 +606,6 @@ TEST(no_descriptors, .judges = SERVER, .points = 2, .step = 6,
         drop(&hands[i], false);
     drive(hands + LIMIT / 2, CLIENTS - LIMIT / 2, "the welcome of those who waited");
     exchange_tokens(hands + LIMIT / 2, CLIENTS - LIMIT / 2, 1);
-    end_server(server);
 }
 
 TEST(idle, .judges = SERVER, .points = 2, .step = 4,
@@ -622,7 +625,6 @@ TEST(idle, .judges = SERVER, .points = 2, .step = 4,
     wait_left(server, 1);
     expect_idle(server, 0.5, 10);
     exchange_tokens(silent, 20, 1);
-    end_server(server);
 }
 
 TEST(ctrl_c, .judges = SERVER, .points = 2, .step = 5,
@@ -680,7 +682,6 @@ TEST(port_taken, .judges = SERVER, .points = 2, .step = 2,
     expect_end(second, 1);
     exchange_tokens(hands, 1, 1);
     exchange_tokens(connect_hands(1), 1, 1);
-    end_server(server);
 }
 
 TEST(default_port, .judges = SERVER, .points = 1, .step = 1,
@@ -701,7 +702,6 @@ TEST(default_port, .judges = SERVER, .points = 1, .step = 1,
     if (port != DEFAULT_PORT)
         fail_test("the server listens on port %ld", port);
     exchange_tokens(connect_hands(1), 1, 1);
-    end_server(server);
 }
 
 TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
@@ -862,8 +862,11 @@ TEST(wrong_welcome, .judges = CLIENT, .points = 2, .step = 8,
     for (size_t i = 0; i < sizeof welcomes / sizeof *welcomes; i++) {
         struct program *client = start_client("1", "1");
         int socket = accept_one(listener, welcomes[i].bytes, welcomes[i].length);
-        shutdown(socket,
-                 SHUT_WR); /* where it is only cut short, the end is what shows it */
+        if (welcomes[i].length < sizeof WELCOME)
+            shutdown(socket, SHUT_WR); /* it is cut short, which only the end shows */
+        else if (receive_message(socket) != NULL)
+            fail_test("the client goes on after the wrong welcome \"%s\"",
+                      welcomes[i].bytes);
         expect_refusal(client);
         close(socket);
     }
@@ -1039,7 +1042,6 @@ TEST(client_killed, .judges = SERVER, .points = 1, .step = 7,
     kill_program(client);
     wait_left(server, 50);
     exchange_tokens(steady, 1, 2);
-    end_server(server);
 }
 
 TEST(unix_client, .judges = SERVER, .points = 1, .win32_only = true, .step = 7,
