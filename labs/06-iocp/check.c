@@ -502,7 +502,6 @@ TEST(never_reads, .judges = SERVER, .points = 3, .step = 7,
                   (after - before) / 1024);
     exchange_tokens(steady, 1, 1);
 }
-}
 
 TEST(nothing_leaks, .judges = SERVER, .points = 2, .step = 7,
      .name = "2,000 connections later the server holds what it held before",
@@ -675,7 +674,7 @@ TEST(port_taken, .judges = SERVER, .points = 2, .step = 2,
      .hint = "Look at what bind returns. Windows: SO_REUSEADDR lets two servers have one "
              "port, and is not needed there.")
 {
-    struct program *server = start_server();
+    start_server();
     struct hand *hands = connect_hands(1);
     struct program *second = start(SERVER, text("%ld", port), NULL);
     wait_error_like(second, "server: *error *");
