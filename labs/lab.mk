@@ -11,6 +11,8 @@
 #     PAIRS    := mqueue ...               server_mqueue with client_mqueue: a wire of their own
 #     BORROWS  := 05-sockets               labs whose programs the checker needs, too
 #     LIBS_name_system := -lws2_32         what one program needs beyond the usual
+#     NEEDS_name := liburing               the library (of pkg-config) without which a program
+#                                          of UNIX is left out; the others do without it
 #
 # Commands, from the lab's folder (from the top: the same with LAB=01):
 #
@@ -50,6 +52,12 @@ HAVE_MINGW   := $(call have,$(MINGW))
 HAVE_CHECKER := $(and $(HAVE_CC),$(shell pkg-config --exists check jansson 2>/dev/null && echo yes))
 
 HAVE_WINE    := $(or $(wildcard /proc/sys/fs/binfmt_misc/WSLInterop*),$(call have,wineserver))
+
+# Programs of UNIX that are left out for want of a library.
+NEEDED  := $(foreach p,$(UNIX),$(NEEDS_$(p)))
+LACKING := $(foreach n,$(NEEDED),$(shell pkg-config --exists $(n) 2>/dev/null || echo $(n)))
+LEFT_OUT := $(foreach p,$(UNIX),$(if $(filter $(NEEDS_$(p)),$(LACKING)),$(p)))
+UNIX    := $(filter-out $(LEFT_OUT),$(UNIX))
 
 # What each half lacks here; nothing lacking is empty.
 LACKS_BUILD_unix  := $(if $(HAVE_CC),,$(CC))
@@ -146,6 +154,7 @@ OURS := $(foreach s,$(RUNNABLE),$(call runs,$(s)))
 
 check: $(if $(WORK),check-work,$(OURS))
 	@$(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): skipped: this machine lacks $(LACKS_$(s)); make setup mends it";)) :
+	@$(foreach p,$(if $(WORK),,$(LEFT_OUT)),echo "$(LAB) on unix: $(p) skipped: this machine lacks $(NEEDS_$(p)); make setup mends it";) :
 
 $(OURS): check-%: all
 	@mkdir -p $(RESULTS)

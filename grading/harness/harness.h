@@ -213,6 +213,12 @@ const char *output_of(struct program *program, size_t *length);
 /* The same for standard error. */
 const char *errors_of(struct program *program, size_t *length);
 
+/* Waits until `descriptor`, one of the checker's own, can be read from, or a program has
+ * printed something or ended: look, and wait again. A descriptor of epoll(7) stands for as many
+ * sockets as one likes. Fails the test with `what` is waited for, "the echo", when nothing has
+ * happened at all. */
+void wait_descriptor(int descriptor, const char *what);
+
 /* Waits for the program's end. Returns its exit code, or 128 + the signal that ended it. Under
  * Wine an exit code is what UNIX leaves of it, the low 8 bits: 5 for an access violation. */
 int wait_end(struct program *program);

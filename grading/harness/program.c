@@ -236,9 +236,10 @@ static void reap(void)
             }
 }
 
-/* Waits until a program has printed something or has ended, or `writer` can be written to, or
- * the deadline has come. Returns false in the last case, and when there is nobody to wait for. */
-static bool pump(double deadline, int writer)
+/* Waits until a program has printed something or has ended, or `other` is ready for `wanted`
+ * (POLLOUT, POLLIN), or the deadline has come. Returns false in the last case, and when there
+ * is nobody to wait for. */
+static bool pump_with(double deadline, int other, short wanted)
 {
     static struct pollfd events[3 * MOST_PROGRAMS + 2];
     static double whole_test;
@@ -255,8 +256,8 @@ static bool pump(double deadline, int writer)
         if (programs[i]->handle != -1)
             events[count++] = (struct pollfd){programs[i]->handle, POLLIN, 0};
     }
-    if (writer != -1)
-        events[count++] = (struct pollfd){writer, POLLOUT, 0};
+    if (other != -1)
+        events[count++] = (struct pollfd){other, wanted, 0};
     if (count == 0)
         return false;
     events[count++] = (struct pollfd){deaths(), POLLIN, 0};
@@ -278,6 +279,11 @@ static bool pump(double deadline, int writer)
     if (events[count - 1].revents != 0)
         reap();
     return now() < deadline;
+}
+
+static bool pump(double deadline, int writer)
+{
+    return pump_with(deadline, writer, POLLOUT);
 }
 
 /* Reads what the outputs of `program` hold by now, without waiting. Several times, for a
@@ -811,6 +817,13 @@ const char *errors_of(struct program *program, size_t *length)
     drain(program);
     *length = program->outputs[1].length;
     return *length == 0 ? "" : program->outputs[1].bytes;
+}
+
+void wait_descriptor(int descriptor, const char *what)
+{
+    double deadline = now() + run.limit;
+    if (!pump_with(deadline, descriptor, POLLIN) && now() >= deadline)
+        fail_test("waited %.0f seconds for %s", run.limit, what);
 }
 
 int wait_end(struct program *program)
