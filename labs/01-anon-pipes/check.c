@@ -518,6 +518,24 @@ TEST(
     expect_end(server, 0);
 }
 
+TEST(
+    sigpipe_default, .judges = SERVER, .unix_only = true, .points = 1, .step = 3,
+    .name = "SIGPIPE is at its default in the client, even where the server ignores it",
+    .hint =
+        "An ignored signal stays ignored over fork and exec: set SIGPIPE back in the child, "
+        "or with POSIX_SPAWN_SETSIGDEF.")
+{
+    const char *puppet = place_probe("puppet", "client", "inventory\n");
+    const char *script = text("#!/bin/sh\ntrap '' PIPE\nexec '%s' \"$@\"\n",
+                              path_of(SERVER, NULL));
+    struct start_options options = {
+        .file = write_file("starter", script, strlen(script), 0755)};
+    struct program *server = start_with(SERVER, options, "1", puppet, NULL);
+    wait_line_like(server, "puppet: * extra");
+    if (printed_like(server, "puppet: extra: the signal SIGPIPE *"))
+        fail_test("the server was started with SIGPIPE ignored, and so is its client");
+}
+
 TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
      .name = "wrong arguments are a usage line on standard error, and exit code 2",
      .hint =

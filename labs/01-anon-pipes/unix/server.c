@@ -124,15 +124,18 @@ static pid_t start_client(const char *path, const char *count, int input, int ou
     if (client == -1)
         fail("fork");
     if (client == 0) {
-        /* The copies that dup2 makes are not close-on-exec: they alone reach the client. */
-        if (dup2(input, STDIN_FILENO) != -1 && dup2(output, STDOUT_FILENO) != -1)
+        /* The copies that dup2 makes are not close-on-exec: they alone reach the client. An
+         * ignored signal would reach it, too, and whoever started us may have ignored this
+         * one; a filter counts on dying when nobody reads it. */
+        if (dup2(input, STDIN_FILENO) != -1 && dup2(output, STDOUT_FILENO) != -1 &&
+            signal(SIGPIPE, SIG_DFL) != SIG_ERR)
             execlp(path, path, count, (char *)NULL);
         say(stderr, PROGRAM ": exec %s: error %d: %s", path, errno, strerror(errno));
         /* Not exit(): what the server has in its output buffers is not ours to write. */
         _exit(127);
     }
-    /* After the fork, because the client would inherit it: a client that no longer reads
-     * shall cost us an error at write(), not our life. */
+    /* Here, and not in the client: one that no longer reads shall cost us an error at
+     * write(), not our life. */
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         fail("signal");
     return client;

@@ -123,15 +123,30 @@ static pid_t start_client(const char *path, const char *count, int input, int ou
     if (error != 0)
         fail_with(error, "posix_spawn_file_actions");
 
+    /* An ignored signal would reach the client, and whoever started us may have ignored this
+     * one; a filter counts on dying when nobody reads it. */
+    posix_spawnattr_t attributes;
+    sigset_t defaults;
+    if (sigemptyset(&defaults) == -1 || sigaddset(&defaults, SIGPIPE) == -1)
+        fail("sigaddset");
+    error = posix_spawnattr_init(&attributes);
+    if (error == 0)
+        error = posix_spawnattr_setsigdefault(&attributes, &defaults);
+    if (error == 0)
+        error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    if (error != 0)
+        fail_with(error, "posix_spawnattr");
+
     pid_t client;
     char *const words[] = {(char *)path, (char *)count, NULL};
-    error = posix_spawnp(&client, path, &actions, NULL, words, environ);
+    error = posix_spawnp(&client, path, &actions, &attributes, words, environ);
     if (error != 0)
         fail_with(error, "posix_spawn");
     posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
 
-    /* After the start, because the client would inherit it: a client that no longer reads
-     * shall cost us an error at write(), not our life. */
+    /* Here, and not in the client: one that no longer reads shall cost us an error at
+     * write(), not our life. */
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         fail("signal");
     return client;
