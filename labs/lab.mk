@@ -164,16 +164,25 @@ $(OURS): check-%: all
 # What the checker is to judge in place of the pair: --server FILE, --client FILE, --pair NAME.
 players = $(if $(1),$(if $(filter $(1),$(PAIRS)),--pair $(1),--$(firstword $(subst _, ,$(1))) $(OUT)/$(2)/$(1)$(SUFFIX_$(2))))
 
-# Their programs are built by our rules, and each is judged with ours and with theirs.
-theirs = $(foreach p,server client,$(if $(wildcard $(THEIRS)/$(1)/$(p).c),$(p)))
+# Their programs are built by our rules, though a warning is no error there, each by itself and
+# anew: what another student's folder left must not be judged. Each that compiles is judged with
+# ours, and both together. Status 1 if one does not compile or fails, or if there is none.
+theirs = $(strip $(foreach p,server client,$(if $(wildcard $(THEIRS)/$(1)/$(p).c),$(p))))
+THEIR_OUT := $(BUILD)/theirs/$(LAB)
+build_theirs = $(MAKE) programs SYSTEM=$(1) SOURCES=$(THEIRS) OUT=$(THEIR_OUT) UNIX= WIN32= \
+	PROGRAMS=$(2) WARNINGS="-Wall -Wextra" || \
+	{ echo "$(LAB) on $(1): $(2).c does not compile, and cannot be judged"; status=1; };
+judge_theirs = guests=; for p in $(2); do \
+	    f=$(THEIR_OUT)/$(1)/$$p$(SUFFIX_$(1)); if [ -f $$f ]; then guests="$$guests --$$p $$f"; fi; \
+	done; if [ -n "$$guests" ]; then \
+	$(call judge,$(1),work,$$guests,make check LAB=$(NUMBER) SYSTEM=$(1) WORK=$(WORK)) || status=1; fi;
 
 check-work: checker programs
-	@mkdir -p $(RESULTS)
+	@mkdir -p $(RESULTS) && rm -rf $(THEIR_OUT)
 	@+status=0; $(foreach s,$(RUNNABLE),$(if $(call theirs,$(s)),\
-	    $(MAKE) programs SYSTEM=$(s) SOURCES=$(THEIRS) OUT=$(BUILD)/theirs/$(LAB) UNIX= WIN32= \
-	        PROGRAMS="$(call theirs,$(s))" && \
-	    $(call judge,$(s),work,$(foreach p,$(call theirs,$(s)),--$(p) $(BUILD)/theirs/$(LAB)/$(s)/$(p)$(SUFFIX_$(s))),make check LAB=$(NUMBER) SYSTEM=$(s) WORK=$(WORK)) || status=1;,\
-	    echo "$(LAB) on $(s): nothing to judge: no server.c or client.c in $(THEIRS)/$(s)";)) exit $$status
+	    $(foreach p,$(call theirs,$(s)),$(call build_theirs,$(s),$(p))) $(call judge_theirs,$(s),$(call theirs,$(s))),\
+	    echo "$(LAB) on $(s): nothing to judge: no server.c or client.c in $(THEIRS)/$(s)";)) \
+	$(if $(strip $(foreach s,$(RUNNABLE),$(call theirs,$(s)))),,status=1;) exit $$status
 
 # ---- Mistakes ----------------------------------------------------------------------------
 

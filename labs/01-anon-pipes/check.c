@@ -50,6 +50,18 @@ static struct program *expect_exchange(const char *verb, const char *bytes, size
     return server;
 }
 
+/* The end of a server whose client was killed. On Windows whoever kills chooses the exit code,
+ * and under Wine a UNIX signal leaves 0. */
+static void expect_end_of_killed(struct program *server)
+{
+    if (under_test() == WIN32) {
+        wait_end(server);
+        return;
+    }
+    wait_line(server, "server: client was ended by signal 9");
+    expect_end(server, 1);
+}
+
 /* ---- The pair ----------------------------------------------------------------------- */
 
 TEST(ten_messages, .judges = PAIR, .points = 3, .step = 5,
@@ -116,7 +128,7 @@ TEST(client_killed, .judges = PAIR, .points = 2, .step = 4,
     wait_line(server, "client: received \"message num 3\"");
     kill_child(server, "client");
     wait_line(server, "server: client 1 left");
-    wait_end(server);
+    expect_end_of_killed(server);
 }
 
 TEST(server_killed, .judges = PAIR, .points = 2, .step = 3,
@@ -282,6 +294,22 @@ TEST(any_byte, .judges = SERVER, .points = 1, .step = 5,
     struct program *server = expect_exchange("send", bytes, length, 2);
     if (!printed_like(server, "server: received \"" CYRILLIC "\""))
         fail_test("the transcript has no line: server: received \"" CYRILLIC "\"");
+}
+
+TEST(
+    shows_odd_bytes, .judges = SERVER, .points = 1, .step = 5,
+    .name = "in the transcript a newline, a quote, a backslash and odd bytes are escaped",
+    .hint = "A text with a newline in it must not make two lines, nor one with an escape "
+            "sequence change the terminal.")
+{
+    static const char bytes[] = "a\nb\"c\\d\x1B[31me\xFF\xC2\x85"
+                                "f";
+    write_file("bytes", bytes, sizeof bytes, 0644);
+    struct program *server = start_with_puppet("1", "send bytes\nreceive 1\n");
+    wait_line(server, "%s",
+              "server: received \"a\\nb\\\"c\\\\d\\x1B[31me\\xFF\\xC2\\x85f\"");
+    expect_end(server, 0);
+    expect_echo("the echo", bytes, sizeof bytes);
 }
 
 TEST(hundred_thousand, .judges = SERVER, .points = 1, .step = 5,
@@ -495,7 +523,23 @@ TEST(silent_client, .judges = SERVER, .points = 1, .step = 5,
     expect_idle(server, 1.0, 5);
     kill_child(server, "client");
     wait_line(server, "server: client 1 left");
-    wait_end(server);
+    expect_end_of_killed(server);
+}
+
+TEST(tells_at_once, .judges = SERVER, .points = 1, .step = 5,
+     .name = "the transcript tells of a message when it has come, not at the end",
+     .hint = "Standard output to a pipe is held back by the C library: flush each line.")
+{
+    const char *word = token();
+    write_file("bytes", word, strlen(word) + 1, 0644);
+    struct program *server = start_with_puppet("2", "send bytes\nreceive 1\ndrain\n");
+    wait_line(server, "server: ready");
+    wait_line(server, "server: received \"%s\"", word);
+    if (!is_running(server)) /* the client is there still, and so is the server */
+        fail_test("the line came when the server had ended");
+    kill_child(server, "client");
+    wait_line(server, "server: client 1 left");
+    expect_end_of_killed(server);
 }
 
 TEST(sees_server_go, .judges = SERVER, .points = 2, .step = 3,
