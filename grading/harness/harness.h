@@ -223,7 +223,9 @@ void wait_descriptor(int descriptor, const char *what);
  * Wine an exit code is what UNIX leaves of it, the low 8 bits: 5 for an access violation. */
 int wait_end(struct program *program);
 
-/* Waits for the program's end and fails the test unless it ended with `code`. */
+/* Waits for the program's end and fails the test unless it ended with `code`. Under Wine the
+ * code of a program that took more than a second to end, which wineserver then kills, is not
+ * known, and taken for right. */
 void expect_end(struct program *program, int code);
 
 /* Waits until nobody holds the program's standard error any more: it and whoever inherited

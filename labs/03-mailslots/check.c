@@ -760,6 +760,20 @@ TEST(beside_another, .judges = CLIENT, .points = 2, .step = 2,
     farewell(owner);
 }
 
+/* How many datagrams may wait in a socket: 10 by Linux itself, more where the machine's
+ * administrator, or systemd, has said so. */
+static long queue_limit(void)
+{
+    long limit = 10;
+    FILE *file = fopen("/proc/sys/net/unix/max_dgram_qlen", "re");
+    if (file != NULL) {
+        if (fscanf(file, "%ld", &limit) != 1)
+            kit_error("max_dgram_qlen");
+        fclose(file);
+    }
+    return limit;
+}
+
 TEST(client_waits, .judges = CLIENT, .points = 2, .step = 3, .pair = "",
      .name = "20 messages to an owner that does not read yet all arrive, in order",
      .hint =
@@ -772,8 +786,8 @@ TEST(client_waits, .judges = CLIENT, .points = 2, .step = 3, .pair = "",
                                    "9", "10", "11", "12", "13", "14", "15", "16", "17",
                                    "18", "19", "20", NULL);
     wait_line(client, "client: sent \"%s\"", word);
-    if (under_test() == UNIX)
-        expect_idle(client, 0.3, 5); /* Linux holds 11 */
+    if (under_test() == UNIX && queue_limit() < 18)
+        expect_idle(client, 0.3, 5);
     command(owner, "receive 20");
     expect_message(owner, word);
     for (int i = 2; i <= 20; i++)

@@ -89,7 +89,8 @@ static int own_socket(void)
         fail("bind");
     struct timeval limit = {.tv_sec = REPLY_MILLISECONDS / 1000,
                             .tv_usec = REPLY_MILLISECONDS % 1000 * 1000};
-    if (setsockopt(own, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == -1)
+    if (setsockopt(own, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == -1 ||
+        setsockopt(own, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == -1)
         fail("setsockopt");
     return own;
 }

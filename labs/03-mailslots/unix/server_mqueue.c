@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "contract.h"
@@ -118,6 +119,15 @@ static mqd_t own(const char *name, struct mq_attr *limits)
         if (errno == EWOULDBLOCK)
             say(stderr, "server: another server reads %s", name);
         fail("flock");
+    }
+    /* The owner before may have removed the name in between: a queue without one is no slot. */
+    struct stat facts;
+    if (fstat(queue, &facts) == -1)
+        fail("fstat");
+    if (facts.st_nlink == 0) {
+        if (mq_close(queue) == -1)
+            fail("mq_close");
+        return own(name, limits);
     }
     if (mq_getattr(queue, limits) == -1)
         fail("mq_getattr");

@@ -132,11 +132,14 @@ static void send_back(const wchar_t *name, const wchar_t *text, DWORD size)
 {
     /* The name comes from a stranger, and CreateFile opens whatever it names: without this
      * look, any writer could have us write into any file of ours. */
-    if (wcsncmp(name, LOCAL_PREFIX, wcslen(LOCAL_PREFIX)) != 0) {
+    wchar_t path[MAX_PATH];
+    DWORD length = GetFullPathNameW(name, MAX_PATH, path, NULL); /* which resolves ".." */
+    if (length == 0 || length >= MAX_PATH ||
+        _wcsnicmp(path, LOCAL_PREFIX, wcslen(LOCAL_PREFIX)) != 0) {
         say(stderr, "server: a sender gave an address that is no mailslot here");
         return;
     }
-    HANDLE slot = CreateFileW(name, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
+    HANDLE slot = CreateFileW(path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
                               NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
     DWORD written;
     if (slot == INVALID_HANDLE_VALUE)

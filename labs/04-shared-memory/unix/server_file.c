@@ -27,6 +27,7 @@
 
 static bool is_number(const char *text, long most);
 static size_t size_for(size_t records);
+static bool is_journal(const struct journal *head, size_t size);
 static int open_alone(const char *name, size_t *size);
 static void flush(struct journal *journal, size_t size);
 
@@ -47,14 +48,15 @@ int main(int argc, char *argv[])
 
     /* STEP 3: Make the file as long as it will be, and map it. Memory beyond the end of a file
      * has no place to go: whoever touches it dies of SIGBUS. */
-    uint32_t first = 0;
-    if (size > 0 && pread(file, &first, sizeof first, 0) != sizeof first)
-        fail("pread");
-    if (size > 0 && size < size_for(first)) {
+    struct journal head = {0};
+    if (size > 0 &&
+        (pread(file, &head, sizeof head, 0) != sizeof head || !is_journal(&head, size))) {
         say(stderr, PROGRAM ": %s is not a file of numbers", name);
         return EXIT_FAILURE;
     }
-    size = size_for(first + count);
+    uint32_t first = head.count;
+    if (size < size_for(first + count))
+        size = size_for(first + count);
     if (ftruncate(file, (off_t)size) == -1)
         fail("ftruncate");
     struct journal *journal = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file,
@@ -92,6 +94,15 @@ static bool is_number(const char *text, long most)
     char *end;
     long number = strtol(text, &end, 10);
     return *text >= '0' && *text <= '9' && *end == '\0' && number <= most;
+}
+
+/* Whether a file of `size` bytes that begins with `head` is ours: what is somebody else's must
+ * not be written into. */
+static bool is_journal(const struct journal *head, size_t size)
+{
+    static const char nothing[sizeof head->unused];
+    return memcmp(head->unused, nothing, sizeof nothing) == 0 &&
+           size >= size_for(head->count);
 }
 
 static size_t size_for(size_t records)

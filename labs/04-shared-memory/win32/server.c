@@ -179,6 +179,7 @@ static void forget_old_number(void)
 {
     take_mutex();
     atomic_store(&slot->unread, 0);
+    memset(slot->text, 0, TEXT_SIZE); /* it may be half a number */
     release_mutex();
 }
 

@@ -25,6 +25,7 @@
 static bool is_number(const wchar_t *text, long most);
 static const char *utf8_of(const wchar_t *text);
 static size_t size_for(size_t records);
+static bool is_journal(const struct journal *head, size_t size);
 static HANDLE open_alone(const wchar_t *name, size_t *size);
 static void flush(struct journal *journal, size_t size, HANDLE file);
 
@@ -45,15 +46,17 @@ int wmain(int argc, wchar_t *argv[])
 
     /* STEP 3: Make the file as long as it will be, and map it. Here the mapping object makes the
      * file longer by itself, where that is what its size says. */
-    uint32_t first = 0;
-    DWORD read = sizeof first;
-    if (size > 0 && !ReadFile(file, &first, sizeof first, &read, NULL))
+    struct journal head = {0};
+    DWORD read = sizeof head;
+    if (size > 0 && !ReadFile(file, &head, sizeof head, &read, NULL))
         fail("ReadFile");
-    if (read < sizeof first || (size > 0 && size < size_for(first))) {
+    if (size > 0 && (read < sizeof head || !is_journal(&head, size))) {
         say(stderr, PROGRAM ": %s is not a file of numbers", utf8_of(name));
         return EXIT_FAILURE;
     }
-    size = size_for(first + count);
+    uint32_t first = head.count;
+    if (size < size_for(first + count))
+        size = size_for(first + count);
     HANDLE mapping = CreateFileMappingW(file, NULL, PAGE_READWRITE, 0, (DWORD)size, NULL);
     if (mapping == NULL)
         fail("CreateFileMapping");
@@ -84,6 +87,15 @@ int wmain(int argc, wchar_t *argv[])
         fail("CloseHandle");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
+}
+
+/* Whether a file of `size` bytes that begins with `head` is ours: what is somebody else's must
+ * not be written into. */
+static bool is_journal(const struct journal *head, size_t size)
+{
+    static const char nothing[sizeof head->unused];
+    return memcmp(head->unused, nothing, sizeof nothing) == 0 &&
+           size >= size_for(head->count);
 }
 
 static bool is_number(const wchar_t *text, long most)
