@@ -52,11 +52,16 @@ int main(int argc, char *argv[])
 
     /* STEP 2: Find the server. Without O_NONBLOCK this would wait until one comes; with it, a
      * FIFO that nobody reads is the error ENXIO. Writes to it shall wait, though. */
-    int server = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    int server = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
     if (server == -1 && (errno == ENOENT || errno == ENXIO))
         give_up("no server is there");
     if (server == -1)
         fail(path);
+    /* Anything else would be written over. */
+    struct stat facts;
+    if (fstat(server, &facts) == -1 || !S_ISFIFO(facts.st_mode) ||
+        facts.st_uid != geteuid())
+        give_up("this is no FIFO of ours");
     if (fcntl(server, F_SETFL, 0) == -1)
         fail("fcntl");
 
@@ -82,9 +87,7 @@ int main(int argc, char *argv[])
     bool over = false;
     for (ssize_t length; !over && (length = getline(&line, &room, stdin)) > 0;) {
         /* STEP 4: Send one line as one message, without what ends the line. */
-        if (line[length - 1] == '\n')
-            length--;
-        if (length > 0 && line[length - 1] == '\r')
+        if (line[length - 1] == '\n' && --length > 0 && line[length - 1] == '\r')
             length--;
         if (length > MAX_MESSAGE)
             give_up("a line of the input is too long for a message");

@@ -130,6 +130,8 @@ static int make_fifo(void)
             there.st_dev == ours.st_dev) {
             if (fcntl(fifo, F_SETFL, 0) == -1) /* from here on, reads shall wait */
                 fail("fcntl");
+            if (fchmod(fifo, FIFO_MODE) == -1) /* it may have been made by mknod */
+                fail("fchmod");
             return fifo;
         }
         close(fifo); /* locked, but removed before: make another */
