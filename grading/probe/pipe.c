@@ -31,7 +31,7 @@
  *     next                    wait for the next message, put it into the file message and say
  *                             "message of N bytes"; on the way "accepted", "client left"
  *     reply FILE              send the file's bytes to the client as one message
- *     raw FILE                the same without a length (FIFOs)
+ *     raw-reply FILE          the same without a length (FIFOs)
  *     left                    wait until the client has left
  *     drop                    disconnect the client, once it has read all
  *     unlisten                remove the pipe
@@ -743,7 +743,8 @@ static bool server_command(const char *verb, const char *rest)
     } else if (strcmp(verb, "raw-reply") == 0) {
         size_t length;
         char *bytes = load(rest, &length);
-        put_raw(&guest, bytes, length);
+        say(stdout, "pipe: %s",
+            put_raw(&guest, bytes, length) ? "replied" : "could not reply");
         free(bytes);
     } else if (strcmp(verb, "fill") == 0) {
         fill();

@@ -228,7 +228,7 @@ TEST(server_killed, .judges = PAIR, .points = 2, .step = 5,
     send_bytes(client, "one\n", 4);
     wait_line(client, "client: received \"one\"");
     kill_program(server);
-    send_bytes(client, "two\n", 4);
+    offer_bytes(client, "two\n", 4); /* it may have noticed already */
     wait_error_like(client, "client: *");
     expect_end(client, 1);
     if (printed_like(client, "client: done"))
@@ -966,8 +966,9 @@ TEST(long_line, .judges = CLIENT, .points = 1, .step = 4,
     expect_words(probe, line);
     reply_words(probe, "ok");
     wait_line(client, "client: received \"ok\"");
-    type(client,
-         text("%.*s\n", MAX_MESSAGE + 1, random_bytes(MAX_MESSAGE + 1, 'a', 'z')));
+    const char *longer = text("%.*s\n", MAX_MESSAGE + 1,
+                              random_bytes(MAX_MESSAGE + 1, 'a', 'z'));
+    offer_bytes(client, longer, strlen(longer));
     wait_error_like(client, "client: *");
     expect_end(client, 1);
     remove_name(probe);
@@ -1002,6 +1003,7 @@ TEST(half_a_reply, .judges = CLIENT, .unix_only = true, .pair = "", .points = 1,
     expect_words(probe, "one");
     write_file("half", "\0\0\0\x10half", 8, 0644);
     command(probe, "raw-reply half");
+    wait_line(probe, "pipe: replied");
     kill_program(probe);
     wait_error_like(client, "client: *");
     expect_end(client, 1);
@@ -1123,6 +1125,34 @@ TEST(other_machine, .judges = CLIENT, .win32_only = true, .points = 1, .step = 2
     close_input(client);
     expect_end(client, 0);
     finish(server);
+}
+
+TEST(not_a_pipe, .judges = CLIENT, .unix_only = true, .points = 1, .step = 2,
+     .name = "a name that is a file of another kind is refused, and the file left alone",
+     .hint = "Look at what was opened (fstat) before anything is written into it.")
+{
+    const char *name = token();
+    write_file(name, "precious", 8, 0644);
+    struct program *client = start(CLIENT, name, NULL);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    size_t length;
+    char *bytes = read_file(name, &length);
+    expect_bytes("the file", NULL, 0, "precious", 8, bytes, length);
+}
+
+TEST(file_in_the_way, .judges = SERVER, .unix_only = true, .points = 1, .step = 2,
+     .name = "a file of another kind under the name is left alone, and told of",
+     .hint = "Remove a name only if it is what a killed server of this kind leaves.")
+{
+    const char *name = token();
+    write_file(name, "precious", 8, 0644);
+    struct program *server = start(SERVER, name, NULL);
+    wait_error_like(server, "server: *");
+    expect_end(server, 1);
+    size_t length;
+    char *bytes = read_file(name, &length);
+    expect_bytes("the file", NULL, 0, "precious", 8, bytes, length);
 }
 
 TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,

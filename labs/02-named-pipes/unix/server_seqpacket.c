@@ -112,7 +112,11 @@ static int make_socket(const char *path)
         say(stderr, PROGRAM ": %s: another server is there", path);
         exit(EXIT_FAILURE);
     }
-    if (errno == ECONNREFUSED && unlink(path) == -1)
+    /* What is no socket refuses a call as well, and is somebody's file. */
+    bool refused = errno == ECONNREFUSED;
+    struct stat facts;
+    if (refused && lstat(path, &facts) == 0 && S_ISSOCK(facts.st_mode) &&
+        unlink(path) == -1)
         fail("unlink");
     umask(~(mode_t)FIFO_MODE & 0777); /* nobody else's clients */
     if (bind(listener, (struct sockaddr *)&address, sizeof address) == -1)
