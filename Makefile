@@ -88,8 +88,9 @@ sanitize:
 	    SANITIZE_UNIX="-fsanitize=address,undefined -fno-sanitize-recover=all" \
 	    SANITIZE_WIN32="-fsanitize=undefined -fsanitize-undefined-trap-on-error"
 
+# What is "possibly lost" is the memory of threads that still run when the process ends.
 valgrind:
-	@+PROGRAM_PREFIX="valgrind --quiet --vgdb=no --leak-check=full --error-exitcode=99" \
+	@+PROGRAM_PREFIX="valgrind --quiet --vgdb=no --leak-check=full --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect --error-exitcode=99" \
 	    $(MAKE) $(CHOSEN:%=check-%) SYSTEM=unix
 
 lint:

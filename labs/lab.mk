@@ -11,6 +11,8 @@
 #     PAIRS    := mqueue ...               server_mqueue with client_mqueue: a wire of their own
 #     BORROWS  := 05-sockets               labs whose programs the checker needs, too
 #     LIBS_name_system := -lws2_32         what one program needs beyond the usual
+#     NEEDS_name := liburing               the library (of pkg-config) without which a program
+#                                          of UNIX is left out; the others do without it
 #
 # Commands, from the lab's folder (from the top: the same with LAB=01):
 #
@@ -35,7 +37,9 @@ BUILD ?= $(TOP)/build
 SOURCES ?= $(CURDIR)
 OUT     ?= $(BUILD)/labs/$(LAB)
 
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 MINGW    ?= x86_64-w64-mingw32-gcc
 WARNINGS := -Wall -Wextra -Wpedantic -Werror
 COMMON   := -std=c11 -O2 -g $(WARNINGS) -I$(SOURCES) -I$(LABS)/$(LAB) -I$(LABS)
@@ -48,6 +52,12 @@ HAVE_MINGW   := $(call have,$(MINGW))
 HAVE_CHECKER := $(and $(HAVE_CC),$(shell pkg-config --exists check jansson 2>/dev/null && echo yes))
 
 HAVE_WINE    := $(or $(wildcard /proc/sys/fs/binfmt_misc/WSLInterop*),$(call have,wineserver))
+
+# Programs of UNIX that are left out for want of a library.
+NEEDED  := $(foreach p,$(UNIX),$(NEEDS_$(p)))
+LACKING := $(foreach n,$(NEEDED),$(shell pkg-config --exists $(n) 2>/dev/null || echo $(n)))
+LEFT_OUT := $(foreach p,$(UNIX),$(if $(filter $(NEEDS_$(p)),$(LACKING)),$(p)))
+UNIX    := $(filter-out $(LEFT_OUT),$(UNIX))
 
 # What each half lacks here; nothing lacking is empty.
 LACKS_BUILD_unix  := $(if $(HAVE_CC),,$(CC))
@@ -102,7 +112,7 @@ $(OUT)/unix/%: $(SOURCES)/unix/%.c $(HEADERS) $(LABS)/lab.mk
 $(OUT)/win32/%.exe: $(SOURCES)/win32/%.c $(HEADERS) $(LABS)/lab.mk
 	@mkdir -p $(@D)
 	@echo "  mingw  $(LAB)/win32/$*.exe"
-	$(Q)$(MINGW) $(CFLAGS_WIN32) $(if $(shell grep -lw wmain $<),-municode) -o $@.$$$$ $< $(LIBS_$*_win32) && mv $@.$$$$ $@
+	$(Q)$(MINGW) $(CFLAGS_WIN32) $(if $(shell grep -lE '^[^/*]*wmain *.(int|void)' $<),-municode) -o $@.$$$$ $< $(LIBS_$*_win32) && mv $@.$$$$ $@
 
 # Another lab may build the same programs for itself at this moment: see "mv" above.
 borrowed:
@@ -144,6 +154,7 @@ OURS := $(foreach s,$(RUNNABLE),$(call runs,$(s)))
 
 check: $(if $(WORK),check-work,$(OURS))
 	@$(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): skipped: this machine lacks $(LACKS_$(s)); make setup mends it";)) :
+	@$(foreach p,$(if $(WORK),,$(LEFT_OUT)),echo "$(LAB) on unix: $(p) skipped: this machine lacks $(NEEDS_$(p)); make setup mends it";) :
 
 $(OURS): check-%: all
 	@mkdir -p $(RESULTS)
@@ -153,16 +164,25 @@ $(OURS): check-%: all
 # What the checker is to judge in place of the pair: --server FILE, --client FILE, --pair NAME.
 players = $(if $(1),$(if $(filter $(1),$(PAIRS)),--pair $(1),--$(firstword $(subst _, ,$(1))) $(OUT)/$(2)/$(1)$(SUFFIX_$(2))))
 
-# Their programs are built by our rules, and each is judged with ours and with theirs.
-theirs = $(foreach p,server client,$(if $(wildcard $(THEIRS)/$(1)/$(p).c),$(p)))
+# Their programs are built by our rules, though a warning is no error there, each by itself and
+# anew: what another student's folder left must not be judged. Each that compiles is judged with
+# ours, and both together. Status 1 if one does not compile or fails, or if there is none.
+theirs = $(strip $(foreach p,server client,$(if $(wildcard $(THEIRS)/$(1)/$(p).c),$(p))))
+THEIR_OUT := $(BUILD)/theirs/$(LAB)
+build_theirs = $(MAKE) programs SYSTEM=$(1) SOURCES=$(THEIRS) OUT=$(THEIR_OUT) UNIX= WIN32= \
+	PROGRAMS=$(2) WARNINGS="-Wall -Wextra" || \
+	{ echo "$(LAB) on $(1): $(2).c does not compile, and cannot be judged"; status=1; };
+judge_theirs = guests=; for p in $(2); do \
+	    f=$(THEIR_OUT)/$(1)/$$p$(SUFFIX_$(1)); if [ -f $$f ]; then guests="$$guests --$$p $$f"; fi; \
+	done; if [ -n "$$guests" ]; then \
+	$(call judge,$(1),work,$$guests,make check LAB=$(NUMBER) SYSTEM=$(1) WORK=$(WORK)) || status=1; fi;
 
 check-work: checker programs
-	@mkdir -p $(RESULTS)
+	@mkdir -p $(RESULTS) && rm -rf $(THEIR_OUT)
 	@+status=0; $(foreach s,$(RUNNABLE),$(if $(call theirs,$(s)),\
-	    $(MAKE) programs SYSTEM=$(s) SOURCES=$(THEIRS) OUT=$(BUILD)/theirs/$(LAB) UNIX= WIN32= \
-	        PROGRAMS="$(call theirs,$(s))" && \
-	    $(call judge,$(s),work,$(foreach p,$(call theirs,$(s)),--$(p) $(BUILD)/theirs/$(LAB)/$(s)/$(p)$(SUFFIX_$(s))),make check LAB=$(NUMBER) SYSTEM=$(s) WORK=$(WORK)) || status=1;,\
-	    echo "$(LAB) on $(s): nothing to judge: no server.c or client.c in $(THEIRS)/$(s)";)) exit $$status
+	    $(foreach p,$(call theirs,$(s)),$(call build_theirs,$(s),$(p))) $(call judge_theirs,$(s),$(call theirs,$(s))),\
+	    echo "$(LAB) on $(s): nothing to judge: no server.c or client.c in $(THEIRS)/$(s)";)) \
+	$(if $(strip $(foreach s,$(RUNNABLE),$(call theirs,$(s)))),,status=1;) exit $$status
 
 # ---- Mistakes ----------------------------------------------------------------------------
 

@@ -2,8 +2,10 @@
  * say.h - print one event as one line.
  *
  * The programs of a lab tell what happens to them, one event a line. Several processes and
- * threads share a terminal or a pipe for that, so a line must leave in one piece and at once:
- * it is put together in memory first, and written and flushed in one go.
+ * threads share a terminal or a pipe for that, so a line is put together in memory first, and
+ * handed over and flushed at once: up to the buffer of the C library, 4096 bytes for a pipe,
+ * it leaves in one write, with no other line in the middle of it. The text of a message may
+ * be longer; then the lines of other processes, though not of other threads, may get between.
  */
 #ifndef SAY_H
 #define SAY_H
@@ -14,11 +16,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef _WIN32
+#include <io.h>
+#include <windows.h>
+#endif
+
 /* Which printf the compiler is to check `format` against: MinGW has two. */
 #ifdef __MINGW_PRINTF_FORMAT
 #define SAY_PRINTF __MINGW_PRINTF_FORMAT
 #else
 #define SAY_PRINTF __printf__
+#endif
+
+#ifdef _WIN32
+
+/* Writes `length` bytes of UTF-8 to the console that `stream` is, and returns true; returns
+ * false if it is none. Bytes written there would be shown in the console's code page, which
+ * is hardly ever UTF-8; so a console is given UTF-16. */
+static inline bool show_on_console(FILE *stream, const char *bytes, size_t length)
+{
+    HANDLE console = (HANDLE)_get_osfhandle(_fileno(stream));
+    DWORD unit;
+    if (!GetConsoleMode(console, &unit))
+        return false;
+    wchar_t *wide = malloc((length + 1) * sizeof *wide); /* no more units than bytes */
+    if (wide == NULL)
+        abort();
+    int units = MultiByteToWideChar(CP_UTF8, 0, bytes, (int)length, wide, (int)length);
+    fflush(stream);
+    WriteConsoleW(console, wide, (DWORD)units, &unit, NULL);
+    free(wide);
+    return true;
+}
+
+#else
+
+static inline bool show_on_console(FILE *stream, const char *bytes, size_t length)
+{
+    (void)stream, (void)bytes, (void)length;
+    return false; /* a terminal of UNIX takes UTF-8 */
+}
+
 #endif
 
 /* Prints one line, `format` filled in as by printf and a newline added, on `stream`, and
@@ -40,8 +78,10 @@ say(FILE *stream, const char *format, ...)
     vsnprintf(line, (size_t)length + 1, format, values);
     va_end(values);
     line[length] = '\n';
-    fwrite(line, 1, (size_t)length + 1, stream);
-    fflush(stream);
+    if (!show_on_console(stream, line, (size_t)length + 1)) {
+        fwrite(line, 1, (size_t)length + 1, stream);
+        fflush(stream);
+    }
     free(line);
 }
 

@@ -12,7 +12,7 @@ GOALS := $(or $(MAKECMDGOALS),all)
 .NOTPARALLEL:
 .DEFAULT_GOAL := $(firstword $(GOALS))
 $(GOALS):
-	@+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) -Otarget --keep-going $@
+	@+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) -Otarget --keep-going $@ $(if $(WORK),WORK=$(abspath $(patsubst ~%,$(HOME)%,$(WORK))))
 else
 INNER := yes
 .DEFAULT_GOAL := all

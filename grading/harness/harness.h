@@ -51,6 +51,7 @@ struct test {
     const char *pair; /* which pair it is for: "" for server and client, "mqueue" for
                          server_mqueue and client_mqueue, NULL for all of them */
     bool win32_only;  /* it has no meaning on UNIX */
+    bool unix_only;   /* it has no meaning on Windows */
     void (*run)(void);
 };
 
@@ -126,10 +127,11 @@ struct program;
 
 /* How start() starts a program, where that differs from the usual. */
 struct start_options {
-    const char *name; /* which program instead of the role's own: "capacity" */
-    const char *file; /* or which file: a path that copy_program() or reference_file()
+    const char *name;  /* which program instead of the role's own: "capacity" */
+    const char *file;  /* or which file: a path that copy_program() or reference_file()
                          has returned */
-    bool of_unix;     /* the file is a program of UNIX, whatever the run is about */
+    const char *probe; /* or which probe: see start_probe() */
+    bool of_unix;      /* the file is a program of UNIX, whatever the run is about */
     const char *const
         *environment; /* "NAME=value", NULL at the end: added to the usual */
     bool
@@ -215,11 +217,19 @@ const char *output_of(struct program *program, size_t *length);
 /* The same for standard error. */
 const char *errors_of(struct program *program, size_t *length);
 
+/* Waits until `descriptor`, one of the checker's own, can be read from, or a program has
+ * printed something or ended: look, and wait again. A descriptor of epoll(7) stands for as many
+ * sockets as one likes. Fails the test with `what` is waited for, "the echo", when nothing has
+ * happened at all. */
+void wait_descriptor(int descriptor, const char *what);
+
 /* Waits for the program's end. Returns its exit code, or 128 + the signal that ended it. Under
  * Wine an exit code is what UNIX leaves of it, the low 8 bits: 5 for an access violation. */
 int wait_end(struct program *program);
 
-/* Waits for the program's end and fails the test unless it ended with `code`. */
+/* Waits for the program's end and fails the test unless it ended with `code`. Under Wine the
+ * code of a program that took more than a second to end, which wineserver then kills, is not
+ * known, and taken for right. */
 void expect_end(struct program *program, int code);
 
 /* Waits until nobody holds the program's standard error any more: it and whoever inherited

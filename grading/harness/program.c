@@ -236,9 +236,10 @@ static void reap(void)
             }
 }
 
-/* Waits until a program has printed something or has ended, or `writer` can be written to, or
- * the deadline has come. Returns false in the last case, and when there is nobody to wait for. */
-static bool pump(double deadline, int writer)
+/* Waits until a program has printed something or has ended, or `other` is ready for `wanted`
+ * (POLLOUT, POLLIN), or the deadline has come. Returns false in the last case, and when there
+ * is nobody to wait for. */
+static bool pump_with(double deadline, int other, short wanted)
 {
     static struct pollfd events[3 * MOST_PROGRAMS + 2];
     static double whole_test;
@@ -255,8 +256,8 @@ static bool pump(double deadline, int writer)
         if (programs[i]->handle != -1)
             events[count++] = (struct pollfd){programs[i]->handle, POLLIN, 0};
     }
-    if (writer != -1)
-        events[count++] = (struct pollfd){writer, POLLOUT, 0};
+    if (other != -1)
+        events[count++] = (struct pollfd){other, wanted, 0};
     if (count == 0)
         return false;
     events[count++] = (struct pollfd){deaths(), POLLIN, 0};
@@ -278,6 +279,11 @@ static bool pump(double deadline, int writer)
     if (events[count - 1].revents != 0)
         reap();
     return now() < deadline;
+}
+
+static bool pump(double deadline, int writer)
+{
+    return pump_with(deadline, writer, POLLOUT);
 }
 
 /* Reads what the outputs of `program` hold by now, without waiting. Several times, for a
@@ -428,6 +434,10 @@ static struct program *start_words(enum role role, struct start_options options,
         count++;
     va_end(again);
 
+    if (options.probe != NULL) {
+        options.file = probe_file(options.probe);
+        options.name = options.probe;
+    }
     const char *file = options.file ? options.file : file_of(role, options.name);
     enum system system = options.of_unix ? UNIX : run.system;
     char **words = command_for(system, file, count);
@@ -539,7 +549,7 @@ const char *probe_file(const char *name)
 
 struct program *start_probe(const char *probe, ...)
 {
-    struct start_options options = {.name = probe, .file = probe_file(probe)};
+    struct start_options options = {.probe = probe};
     va_list values;
     va_start(values, probe);
     struct program *program = start_words(SERVER, options, values);
@@ -820,6 +830,13 @@ const char *errors_of(struct program *program, size_t *length)
     return *length == 0 ? "" : program->outputs[1].bytes;
 }
 
+void wait_descriptor(int descriptor, const char *what)
+{
+    double deadline = now() + run.limit;
+    if (!pump_with(deadline, descriptor, POLLIN) && now() >= deadline)
+        fail_test("waited %.0f seconds for %s", run.limit, what);
+}
+
 int wait_end(struct program *program)
 {
     double deadline = now() + run.limit;
@@ -841,7 +858,12 @@ int wait_end(struct program *program)
 
 void expect_end(struct program *program, int code)
 {
-    if (wait_end(program) != code)
+    int ended = wait_end(program);
+    /* wineserver kills a process that has called ExitProcess and is still there a second
+     * later, as on a busy machine one with many threads may be. Its exit code goes with it. */
+    if (ended == 128 + SIGKILL && run.system == WIN32 && !on_windows())
+        return;
+    if (ended != code)
         fail_test("the %s %s; expected: exit code %d", program->name, ending_of(program),
                   code);
 }
@@ -908,6 +930,8 @@ void expect_idle(struct program *program, double seconds, double percent)
         fail_test("the %s %s while it had every reason to wait", program->name,
                   ending_of(program));
     double used = (processor_time() - before) / seconds * 100;
+    if (instrumented())
+        percent *= 5; /* whatever a program does then costs many times as much */
     if (used > percent)
         fail_test(
             "while nothing happened the %s and its children used %.0f %% of a processor",

@@ -13,8 +13,8 @@
  *     receive N       read standard input until N more NUL bytes have come
  *     drain           read standard input to its end
  *     close-input     close standard input; close-output: the other
- *     inventory       print every descriptor (Windows: pipe) that is open beside the three
- *                     standard streams, and whether SIGPIPE arrived ignored
+ *     inventory       print every pipe and socket that is open beside the three standard
+ *                     streams, and whether SIGPIPE arrived ignored
  *     exit N          end with this exit code (the end of the script: 0)
  *
  * FILE is a name in the folder that the puppet runs in. Exit code 99: the script or the
@@ -156,10 +156,11 @@ static void inventory(void)
         if (entry->d_name[0] == '.' || number <= 2 || number == dirfd(folder) ||
             number == fileno(received))
             continue;
-        char target[256];
-        ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof target);
-        say(stderr, "puppet: extra descriptor %d, %.*s", number,
-            length > 0 ? (int)length : 0, target);
+        char target[256] = "";
+        readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
+        if (strncmp(target, "pipe:", 5) != 0 && strncmp(target, "socket:", 7) != 0)
+            continue;
+        say(stderr, "puppet: extra descriptor %d, %s", number, target);
         count++;
     }
     closedir(folder);

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "harness.h"
 
@@ -125,6 +126,22 @@ TEST(pass_crlf, .name = "a line may end with CR and LF")
     wait_line(wicked, "wicked: one");
     wait_line(wicked, "wicked: two");
     expect_end(wicked, 0);
+}
+
+TEST(pass_descriptor, .name = "the checker's own descriptors are waited for, too")
+{
+    struct program *wicked = start(SERVER, "echo-lines", NULL);
+    int ends[2];
+    char byte = 0;
+    if (pipe(ends) == -1)
+        kit_error("pipe");
+    send_bytes(wicked, "one\n", 4);
+    wait_line(wicked, "wicked: received one");
+    if (write(ends[1], "x", 1) != 1)
+        kit_error("write");
+    wait_descriptor(ends[0], "a byte");
+    if (read(ends[0], &byte, 1) != 1 || byte != 'x')
+        fail_test("it is not there");
 }
 
 TEST(pass_long_line, .name = "a line of 80000 characters is a line")
@@ -351,7 +368,7 @@ TEST(fail_busy,
 {
     struct program *wicked = start(SERVER, "spin", NULL);
     wait_line(wicked, "wicked: ready");
-    expect_idle(wicked, 0.5, 20);
+    expect_idle(wicked, 1.0, 5); /* a spinner on a busy machine has its share, too */
 }
 
 TEST(fail_no_file, .hint = "^the file nothing was not written$",
@@ -446,6 +463,17 @@ TEST(late_end, .hint = "^the server has not ended; waited for [0-9]+ seconds$",
     close_input(wicked);
     wait_line(wicked, "wicked: ready");
     expect_end(wicked, 0);
+}
+
+TEST(late_descriptor, .hint = "^waited [0-9]+ seconds for a byte$",
+     .name = "a descriptor of the checker's own stays silent")
+{
+    int ends[2];
+    if (pipe(ends) == -1)
+        kit_error("pipe");
+    start(SERVER, "silent-hang", NULL);
+    for (;;)
+        wait_descriptor(ends[0], "a byte");
 }
 
 TEST(late_deaf,

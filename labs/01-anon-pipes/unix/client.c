@@ -80,7 +80,8 @@ static long count_from(const char *text)
     return good ? count : -1;
 }
 
-/* Writes `text` and its NUL. A write to a pipe may take a part only, where a signal comes. */
+/* Writes `text` and its NUL. A pipe takes up to PIPE_BUF bytes in one piece; of more, and on
+ * a socket or a terminal, it may take a part only. No handler is installed, so no EINTR. */
 static void send_message(const char *text)
 {
     size_t size = strlen(text) + 1;

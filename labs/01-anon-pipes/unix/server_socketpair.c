@@ -34,7 +34,7 @@ struct buffer {
     size_t length, room;
 };
 
-static const char *program_beside(const char *self, const char *name);
+static const char *program_beside(const char *name);
 static bool is_count(const char *text);
 static pid_t start_client(const char *path, const char *count, int end);
 static bool echo(int socket, long count);
@@ -53,7 +53,7 @@ int main(int argc, char *argv[])
     }
     char count[MESSAGE_ROOM];
     snprintf(count, sizeof count, "%ld", argc > 1 ? atol(argv[1]) : (long)DEFAULT_COUNT);
-    const char *path = argc > 2 ? argv[2] : program_beside(argv[0], "client");
+    const char *path = argc > 2 ? argv[2] : program_beside("client");
 
     /* STEP 2: Make a pair of connected sockets: unlike a pipe, each end reads and writes.
      * Close-on-exec keeps both from whatever program this process starts. */
@@ -82,15 +82,22 @@ int main(int argc, char *argv[])
     return complete && well ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* The path of the program `name` in the folder that `self`, our argv[0], names. Without a
- * folder in it the shell found us along the PATH, and execvp will find the client there. */
-static const char *program_beside(const char *self, const char *name)
+/* The path of the program `name` in the folder that this program's own file is in. Linux
+ * keeps a link to that file; argv[0] is whatever our parent wrote there. */
+static const char *program_beside(const char *name)
 {
-    const char *slash = strrchr(self, '/');
-    int folder = slash == NULL ? 0 : (int)(slash + 1 - self);
     static char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%.*s%s", folder, self, name) >= (int)sizeof path)
-        fail_with(ENAMETOOLONG, "program_beside");
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+    if (length == -1)
+        fail("readlink");
+    if (length == sizeof path)
+        fail_with(ENAMETOOLONG, "readlink");
+    path[length] = '\0';
+    char *slash = strrchr(path, '/');
+    char *file = slash == NULL ? path : slash + 1;
+    size_t room = (size_t)(path + sizeof path - file);
+    if (snprintf(file, room, "%s", name) >= (int)room)
+        fail_with(ENAMETOOLONG, "snprintf");
     return path;
 }
 
@@ -107,15 +114,18 @@ static pid_t start_client(const char *path, const char *count, int end)
     if (client == -1)
         fail("fork");
     if (client == 0) {
-        /* The copies that dup2 makes are not close-on-exec: they alone reach the client. */
-        if (dup2(end, STDIN_FILENO) != -1 && dup2(end, STDOUT_FILENO) != -1)
+        /* The copies that dup2 makes are not close-on-exec: they alone reach the client. An
+         * ignored signal would reach it, too, and whoever started us may have ignored this
+         * one; a filter counts on dying when nobody reads it. */
+        if (dup2(end, STDIN_FILENO) != -1 && dup2(end, STDOUT_FILENO) != -1 &&
+            signal(SIGPIPE, SIG_DFL) != SIG_ERR)
             execlp(path, path, count, (char *)NULL);
         say(stderr, PROGRAM ": exec %s: error %d: %s", path, errno, strerror(errno));
         /* Not exit(): what the server has in its output buffers is not ours to write. */
         _exit(127);
     }
-    /* After the fork, because the client would inherit it: a client that no longer reads
-     * shall cost us an error at write(), not our life. */
+    /* Here, and not in the client: one that no longer reads shall cost us an error at
+     * write(), not our life. */
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         fail("signal");
     return client;

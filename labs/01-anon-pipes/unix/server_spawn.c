@@ -34,7 +34,7 @@ struct buffer {
     size_t length, room;
 };
 
-static const char *program_beside(const char *self, const char *name);
+static const char *program_beside(const char *name);
 static bool is_count(const char *text);
 static pid_t start_client(const char *path, const char *count, int input, int output);
 static bool echo(int from_client, int to_client, long count);
@@ -53,7 +53,7 @@ int main(int argc, char *argv[])
     }
     char count[MESSAGE_ROOM];
     snprintf(count, sizeof count, "%ld", argc > 1 ? atol(argv[1]) : (long)DEFAULT_COUNT);
-    const char *path = argc > 2 ? argv[2] : program_beside(argv[0], "client");
+    const char *path = argc > 2 ? argv[2] : program_beside("client");
 
     /* STEP 2: Make two pipes, because each runs one way. Close-on-exec keeps all four ends
      * from whatever program this process starts: the client is to get two, and no other. */
@@ -83,15 +83,22 @@ int main(int argc, char *argv[])
     return complete && well ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* The path of the program `name` in the folder that `self`, our argv[0], names. Without a
- * folder in it the shell found us along the PATH, and execvp will find the client there. */
-static const char *program_beside(const char *self, const char *name)
+/* The path of the program `name` in the folder that this program's own file is in. Linux
+ * keeps a link to that file; argv[0] is whatever our parent wrote there. */
+static const char *program_beside(const char *name)
 {
-    const char *slash = strrchr(self, '/');
-    int folder = slash == NULL ? 0 : (int)(slash + 1 - self);
     static char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%.*s%s", folder, self, name) >= (int)sizeof path)
-        fail_with(ENAMETOOLONG, "program_beside");
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+    if (length == -1)
+        fail("readlink");
+    if (length == sizeof path)
+        fail_with(ENAMETOOLONG, "readlink");
+    path[length] = '\0';
+    char *slash = strrchr(path, '/');
+    char *file = slash == NULL ? path : slash + 1;
+    size_t room = (size_t)(path + sizeof path - file);
+    if (snprintf(file, room, "%s", name) >= (int)room)
+        fail_with(ENAMETOOLONG, "snprintf");
     return path;
 }
 
@@ -116,15 +123,30 @@ static pid_t start_client(const char *path, const char *count, int input, int ou
     if (error != 0)
         fail_with(error, "posix_spawn_file_actions");
 
+    /* An ignored signal would reach the client, and whoever started us may have ignored this
+     * one; a filter counts on dying when nobody reads it. */
+    posix_spawnattr_t attributes;
+    sigset_t defaults;
+    if (sigemptyset(&defaults) == -1 || sigaddset(&defaults, SIGPIPE) == -1)
+        fail("sigaddset");
+    error = posix_spawnattr_init(&attributes);
+    if (error == 0)
+        error = posix_spawnattr_setsigdefault(&attributes, &defaults);
+    if (error == 0)
+        error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    if (error != 0)
+        fail_with(error, "posix_spawnattr");
+
     pid_t client;
     char *const words[] = {(char *)path, (char *)count, NULL};
-    error = posix_spawnp(&client, path, &actions, NULL, words, environ);
+    error = posix_spawnp(&client, path, &actions, &attributes, words, environ);
     if (error != 0)
         fail_with(error, "posix_spawn");
     posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
 
-    /* After the start, because the client would inherit it: a client that no longer reads
-     * shall cost us an error at write(), not our life. */
+    /* Here, and not in the client: one that no longer reads shall cost us an error at
+     * write(), not our life. */
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         fail("signal");
     return client;

@@ -23,6 +23,9 @@
 #include "fail.h"
 #include "say.h"
 
+/* How many bytes one write takes at the most: 1 GiB. */
+#define MOST_AT_ONCE (1ul << 30)
+
 /* Bytes on their way, as many as come. */
 struct buffer {
     char *bytes;
@@ -41,6 +44,7 @@ struct outbox {
 
 static const wchar_t *program_beside(const wchar_t *name);
 static bool is_count(const wchar_t *text);
+static void set_inheritance(HANDLE handle, DWORD flag);
 static HANDLE start_client(const wchar_t *path, long count, HANDLE input, HANDLE output);
 static bool echo(HANDLE from_client, HANDLE to_client, long count);
 static unsigned __stdcall write_echoes(void *argument);
@@ -97,7 +101,8 @@ static const wchar_t *program_beside(const wchar_t *name)
         fail("GetModuleFileName");
     wchar_t *slash = wcsrchr(path, L'\\');
     wchar_t *file = slash == NULL ? path : slash + 1;
-    swprintf(file, (size_t)(path + COMMAND_LINE_ROOM - file), L"%ls", name);
+    if (swprintf(file, (size_t)(path + COMMAND_LINE_ROOM - file), L"%ls", name) < 0)
+        fail_with(ERROR_FILENAME_EXCED_RANGE, "swprintf");
     return path;
 }
 
@@ -108,18 +113,27 @@ static bool is_count(const wchar_t *text)
     return *text >= L'0' && *text <= L'9' && *end == L'\0' && count <= MAX_COUNT;
 }
 
+/* Makes `handle` inheritable, by HANDLE_FLAG_INHERIT, or not, by 0. A program without a
+ * console may have no standard handles: NULL or INVALID_HANDLE_VALUE, and nothing to do. */
+static void set_inheritance(HANDLE handle, DWORD flag)
+{
+    if (handle != NULL && handle != INVALID_HANDLE_VALUE &&
+        !SetHandleInformation(handle, HANDLE_FLAG_INHERIT, flag))
+        fail("SetHandleInformation");
+}
+
 static HANDLE start_client(const wchar_t *path, long count, HANDLE input, HANDLE output)
 {
     /* A child inherits every inheritable handle, so that must be the client's ends alone.
      * The listing made all four ends so: its client held its own pipes open, and never saw
      * their end. Our own standard input and output, which we inherited, stay here too. */
     HANDLE error = GetStdHandle(STD_ERROR_HANDLE);
-    if (!SetHandleInformation(input, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
-        !SetHandleInformation(output, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
-        !SetHandleInformation(error, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
-        !SetHandleInformation(GetStdHandle(STD_INPUT_HANDLE), HANDLE_FLAG_INHERIT, 0) ||
-        !SetHandleInformation(GetStdHandle(STD_OUTPUT_HANDLE), HANDLE_FLAG_INHERIT, 0))
-        fail("SetHandleInformation");
+    /* Taken before it is given: our standard output and error may be one handle. */
+    set_inheritance(GetStdHandle(STD_INPUT_HANDLE), 0);
+    set_inheritance(GetStdHandle(STD_OUTPUT_HANDLE), 0);
+    set_inheritance(input, HANDLE_FLAG_INHERIT);
+    set_inheritance(output, HANDLE_FLAG_INHERIT);
+    set_inheritance(error, HANDLE_FLAG_INHERIT);
 
     /* CreateProcess writes into the command line, so it cannot be a constant. In quotes,
      * because a path with a blank in it would else be taken for a program and an argument. */
@@ -218,9 +232,10 @@ static unsigned __stdcall write_echoes(void *argument)
         }
         /* Outside the lock: however long the client lets us wait, main goes on reading. */
         for (size_t done = 0; done < taken.length && error == 0;) {
-            DWORD written;
-            if (!WriteFile(outbox->pipe, taken.bytes + done, (DWORD)(taken.length - done),
-                           &written, NULL))
+            /* A length is a DWORD here, 32 bits, and more than that may be waiting. */
+            size_t left = taken.length - done;
+            DWORD written, portion = left < MOST_AT_ONCE ? (DWORD)left : MOST_AT_ONCE;
+            if (!WriteFile(outbox->pipe, taken.bytes + done, portion, &written, NULL))
                 error = GetLastError();
             else
                 done += written;

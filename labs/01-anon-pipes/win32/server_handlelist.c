@@ -9,6 +9,8 @@
  *
  * Without the list, a child inherits every handle that is inheritable at that moment. A
  * program that starts children from several threads cannot know which those are.
+ * For Windows 8 or later: before, the handle of a console was none of the kernel's, and
+ * CreateProcess refused a list with one in it.
  */
 #define PROGRAM "server"
 
@@ -21,6 +23,9 @@
 #include "contract.h"
 #include "fail.h"
 #include "say.h"
+
+/* How many bytes one write takes at the most: 1 GiB. */
+#define MOST_AT_ONCE (1ul << 30)
 
 /* Bytes on their way, as many as come. */
 struct buffer {
@@ -96,7 +101,8 @@ static const wchar_t *program_beside(const wchar_t *name)
         fail("GetModuleFileName");
     wchar_t *slash = wcsrchr(path, L'\\');
     wchar_t *file = slash == NULL ? path : slash + 1;
-    swprintf(file, (size_t)(path + COMMAND_LINE_ROOM - file), L"%ls", name);
+    if (swprintf(file, (size_t)(path + COMMAND_LINE_ROOM - file), L"%ls", name) < 0)
+        fail_with(ERROR_FILENAME_EXCED_RANGE, "swprintf");
     return path;
 }
 
@@ -112,8 +118,12 @@ static HANDLE start_client(const wchar_t *path, long count, HANDLE input, HANDLE
     /* The client inherits what stands in this list and nothing else, whatever else in this
      * process is inheritable: what we were given ourselves, or what another thread has just
      * made so for a child of its own. What stands in the list must be inheritable, too. */
-    HANDLE list[] = {input, output, GetStdHandle(STD_ERROR_HANDLE)};
-    for (size_t i = 0; i < 3; i++)
+    HANDLE error = GetStdHandle(STD_ERROR_HANDLE);
+    HANDLE list[] = {input, output, error};
+    size_t listed = sizeof list / sizeof *list;
+    if (error == NULL || error == INVALID_HANDLE_VALUE)
+        listed--; /* a program without a console may have no standard error to pass on */
+    for (size_t i = 0; i < listed; i++)
         if (!SetHandleInformation(list[i], HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT))
             fail("SetHandleInformation");
     SIZE_T size = 0;
@@ -124,7 +134,7 @@ static HANDLE start_client(const wchar_t *path, long count, HANDLE input, HANDLE
     if (!InitializeProcThreadAttributeList(attributes, 1, 0, &size))
         fail("InitializeProcThreadAttributeList");
     if (!UpdateProcThreadAttribute(attributes, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, list,
-                                   sizeof list, NULL, NULL))
+                                   listed * sizeof *list, NULL, NULL))
         fail("UpdateProcThreadAttribute");
 
     /* CreateProcess writes into the command line, so it cannot be a constant. In quotes,
@@ -136,7 +146,7 @@ static HANDLE start_client(const wchar_t *path, long count, HANDLE input, HANDLE
                                               .dwFlags = STARTF_USESTDHANDLES,
                                               .hStdInput = input,
                                               .hStdOutput = output,
-                                              .hStdError = list[2]},
+                                              .hStdError = error},
                               .lpAttributeList = attributes};
     PROCESS_INFORMATION client;
     if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, EXTENDED_STARTUPINFO_PRESENT,
@@ -227,9 +237,10 @@ static unsigned __stdcall write_echoes(void *argument)
         }
         /* Outside the lock: however long the client lets us wait, main goes on reading. */
         for (size_t done = 0; done < taken.length && error == 0;) {
-            DWORD written;
-            if (!WriteFile(outbox->pipe, taken.bytes + done, (DWORD)(taken.length - done),
-                           &written, NULL))
+            /* A length is a DWORD here, 32 bits, and more than that may be waiting. */
+            size_t left = taken.length - done;
+            DWORD written, portion = left < MOST_AT_ONCE ? (DWORD)left : MOST_AT_ONCE;
+            if (!WriteFile(outbox->pipe, taken.bytes + done, portion, &written, NULL))
                 error = GetLastError();
             else
                 done += written;

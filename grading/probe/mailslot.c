@@ -1,0 +1,532 @@
+/*
+ * mailslot.c - the checker's hand at a slot: plays a writer to judge a server, an owner to judge
+ * a client.
+ *
+ * Usage: mailslot WIRE
+ *
+ * WIRE is what the programs under test speak: "slot" (mailslots, on UNIX datagram sockets),
+ * "echo" (the same, with an address for replies), and on UNIX "mqueue" (message queues, the
+ * names of which begin with a slash), "broadcast" and "multicast" (UDP, where a port is the
+ * name). Obeys one command a line of its standard input, and tells what it did:
+ *
+ *     own NAME               make the slot          "owns NAME", or "cannot own: error N"
+ *     open NAME              open it for writing    "open", or "cannot open: error N"
+ *     priority N             of what it sends from now on, in a message queue
+ *     text TEXT              send TEXT as the contract has it on the wire: "sent N bytes"
+ *     file NAME              send the file's bytes as one message, as they are
+ *     burst WRITERS COUNT TEXT    by so many writers, opened for it, in turn, COUNT messages
+ *                            each: "TEXT-WRITER-NUMBER", from 1: "burst begins", "burst done"
+ *     receive N              read so many messages: "received BYTES", quoted as say.h does,
+ *                            without the address for a reply that Windows has in them
+ *     answer N               the same, and send each back to its sender, on the wire "echo"
+ *     disown                 close the slot and remove its name: "disowned"
+ *     visitors N             "echo": so many clients, one after the other, each with an address
+ *                            of its own, to the server opened last: "visitors done"
+ *     crowd N                the same, all at once: each sends before the first one reads
+ *
+ * What goes wrong in the last two is told in a line that begins with "astray". At the end of
+ * its input it disowns. Exit code 99: a fault of the probe or of its commands.
+ */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#endif
+
+#include "say.h"
+
+#define ROOM (256 * 1024)
+#define NAME_ROOM 256
+#define MOST_HANDS 64
+
+static const char *wire;
+static unsigned priority;
+
+_Noreturn static void give_up(const char *why)
+{
+    say(stderr, "mailslot: fault: %s", why);
+    exit(99);
+}
+
+#ifdef _WIN32
+
+/* One participant: a slot that it owns, one that it writes to, or both. */
+struct hand {
+    HANDLE reader, writer;
+    char name[NAME_ROOM]; /* of the slot that it owns */
+};
+
+static const struct hand no_hand = {INVALID_HANDLE_VALUE, INVALID_HANDLE_VALUE, ""};
+
+static unsigned long last_error(void)
+{
+    return GetLastError();
+}
+
+static void to_wide(const char *text, wchar_t *wide, size_t room)
+{
+    if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, wide, (int)room) ==
+        0)
+        give_up("a name or a text is no UTF-8, or too long");
+}
+
+static bool make_slot(struct hand *hand, const char *name)
+{
+    wchar_t wide[NAME_ROOM];
+    to_wide(name, wide, NAME_ROOM);
+    hand->reader = CreateMailslotW(wide, 0, MAILSLOT_WAIT_FOREVER, NULL);
+    snprintf(hand->name, sizeof hand->name, "%s", name);
+    return hand->reader != INVALID_HANDLE_VALUE;
+}
+
+static bool open_slot(struct hand *hand, const char *name)
+{
+    wchar_t wide[NAME_ROOM];
+    to_wide(name, wide, NAME_ROOM);
+    hand->writer = CreateFileW(wide, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                               NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
+    return hand->writer != INVALID_HANDLE_VALUE;
+}
+
+static bool put(struct hand *hand, const char *bytes, size_t length)
+{
+    DWORD written;
+    return WriteFile(hand->writer, bytes, (DWORD)length, &written, NULL) &&
+           written == length;
+}
+
+static bool get(struct hand *hand, char *bytes, size_t *length)
+{
+    DWORD read;
+    bool done = ReadFile(hand->reader, bytes, ROOM, &read, NULL);
+    *length = read;
+    return done;
+}
+
+/* How many bytes at the beginning of a message are the address for the reply. */
+static size_t address_size(const char *bytes, size_t length)
+{
+    if (strcmp(wire, "echo") != 0)
+        return 0;
+    const wchar_t *name = (const wchar_t *)(const void *)bytes;
+    size_t units = length / sizeof *name, name_units = wcsnlen(name, units) + 1;
+    return name_units > units ? 0 : name_units * sizeof *name;
+}
+
+/* Sends a message that get() has brought back to whom it names. */
+static void send_back(struct hand *hand, const char *bytes, size_t length)
+{
+    (void)hand;
+    size_t skip = address_size(bytes, length);
+    HANDLE slot = skip == 0
+                      ? INVALID_HANDLE_VALUE
+                      : CreateFileW((const wchar_t *)(const void *)bytes, GENERIC_WRITE,
+                                    FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+                                    OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
+    DWORD written;
+    if (slot == INVALID_HANDLE_VALUE ||
+        !WriteFile(slot, bytes + skip, (DWORD)(length - skip), &written, NULL))
+        say(stdout, "mailslot: cannot answer: error %lu", last_error());
+    CloseHandle(slot);
+}
+
+/* `text` as it stands on the wire, behind the address for the reply where there is one. */
+static size_t encode(const struct hand *hand, const char *text, char *bytes)
+{
+    static wchar_t wide[ROOM / sizeof(wchar_t)];
+    size_t units = 0;
+    if (strcmp(wire, "echo") == 0) {
+        to_wide(hand->name, wide, NAME_ROOM);
+        units = wcslen(wide) + 1;
+    }
+    to_wide(text, wide + units, ROOM / sizeof *wide - units);
+    units += wcslen(wide + units) + 1;
+    memcpy(bytes, wide, units * sizeof *wide);
+    return units * sizeof *wide;
+}
+
+/* The same for a reply, which has no address. */
+static size_t encode_reply(const char *text, char *bytes)
+{
+    static wchar_t wide[ROOM / sizeof(wchar_t)];
+    to_wide(text, wide, ROOM / sizeof *wide);
+    size_t size = (wcslen(wide) + 1) * sizeof *wide;
+    memcpy(bytes, wide, size);
+    return size;
+}
+
+static void drop_reader(struct hand *hand)
+{
+    if (hand->reader != INVALID_HANDLE_VALUE)
+        CloseHandle(hand->reader);
+    hand->reader = INVALID_HANDLE_VALUE;
+}
+
+static void drop_writer(struct hand *hand)
+{
+    if (hand->writer != INVALID_HANDLE_VALUE)
+        CloseHandle(hand->writer);
+    hand->writer = INVALID_HANDLE_VALUE;
+}
+
+/* A name for the reply slot of visitor `number` to `server`. */
+static void name_visitor(char *name, const char *server, int number)
+{
+    snprintf(name, NAME_ROOM, "%s-%lu-%d", server, GetCurrentProcessId(), number);
+}
+
+#else
+
+struct hand {
+    int reader, writer;        /* on the wire "echo" the writer is the reader */
+    struct sockaddr_un server; /* to which that one writes */
+    char name[NAME_ROOM];
+};
+
+static const struct hand no_hand = {.reader = -1, .writer = -1};
+static struct sockaddr_un sender; /* of the message that came last */
+static socklen_t sender_size;
+
+static bool is_wire(const char *name)
+{
+    return strcmp(wire, name) == 0;
+}
+
+static bool is_network(void)
+{
+    return is_wire("broadcast") || is_wire("multicast");
+}
+
+static unsigned long last_error(void)
+{
+    return (unsigned long)errno;
+}
+
+static struct sockaddr_un path_address(const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", name);
+    return address;
+}
+
+static struct sockaddr_in network_address(const char *port)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)atoi(port)),
+                                .sin_addr.s_addr = inet_addr(is_wire("multicast")
+                                                                 ? "239.255.3.3"
+                                                                 : "127.255.255.255")};
+}
+
+static bool make_slot(struct hand *hand, const char *name)
+{
+    snprintf(hand->name, sizeof hand->name, "%s", name);
+    if (is_wire("mqueue")) {
+        hand->reader = mq_open(name, O_RDONLY | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR,
+                               NULL);
+        return hand->reader != -1;
+    }
+    if (is_network()) {
+        struct sockaddr_in address = network_address(name);
+        struct ip_mreq group = {.imr_multiaddr = address.sin_addr,
+                                .imr_interface.s_addr = inet_addr("127.0.0.1")};
+        hand->reader = socket(AF_INET, SOCK_DGRAM, 0);
+        return setsockopt(hand->reader, SOL_SOCKET, SO_REUSEADDR, &(int){1},
+                          sizeof(int)) == 0 &&
+               bind(hand->reader, (struct sockaddr *)&address, sizeof address) == 0 &&
+               (!is_wire("multicast") ||
+                setsockopt(hand->reader, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group,
+                           sizeof group) == 0);
+    }
+    struct sockaddr_un address = path_address(name);
+    hand->reader = socket(AF_UNIX, SOCK_DGRAM, 0);
+    return bind(hand->reader, (struct sockaddr *)&address,
+                *name == '\0' ? sizeof address.sun_family : sizeof address) == 0;
+}
+
+static bool open_slot(struct hand *hand, const char *name)
+{
+    if (is_wire("mqueue")) {
+        hand->writer = mq_open(name, O_WRONLY);
+        return hand->writer != -1;
+    }
+    if (is_network()) {
+        struct sockaddr_in address = network_address(name);
+        struct in_addr interface = {.s_addr = inet_addr("127.0.0.1")};
+        hand->writer = socket(AF_INET, SOCK_DGRAM, 0);
+        return setsockopt(hand->writer, SOL_SOCKET, SO_BROADCAST, &(int){1},
+                          sizeof(int)) == 0 &&
+               setsockopt(hand->writer, IPPROTO_IP, IP_MULTICAST_IF, &interface,
+                          sizeof interface) == 0 &&
+               connect(hand->writer, (struct sockaddr *)&address, sizeof address) == 0;
+    }
+    struct sockaddr_un address = path_address(name);
+    /* With an address for replies, the socket is not connected: the queue of a connected one has
+     * no limit for what comes from its peer, and nobody could play a client that is deaf. */
+    hand->server = address;
+    if (is_wire("echo") && hand->reader != -1) {
+        hand->writer = hand->reader;
+        return true;
+    }
+    hand->writer = socket(AF_UNIX, SOCK_DGRAM, 0);
+    return connect(hand->writer, (struct sockaddr *)&address, sizeof address) == 0;
+}
+
+static bool put(struct hand *hand, const char *bytes, size_t length)
+{
+    if (is_wire("mqueue"))
+        return mq_send(hand->writer, bytes, length, priority) == 0;
+    if (hand->writer == hand->reader)
+        return sendto(hand->writer, bytes, length, MSG_NOSIGNAL,
+                      (struct sockaddr *)&hand->server,
+                      sizeof hand->server) == (ssize_t)length;
+    return send(hand->writer, bytes, length, MSG_NOSIGNAL) == (ssize_t)length;
+}
+
+static bool get(struct hand *hand, char *bytes, size_t *length)
+{
+    sender_size = sizeof sender;
+    ssize_t read = is_wire("mqueue") ? mq_receive(hand->reader, bytes, ROOM, NULL)
+                                     : recvfrom(hand->reader, bytes, ROOM, 0,
+                                                (struct sockaddr *)&sender, &sender_size);
+    *length = read == -1 ? 0 : (size_t)read;
+    return read != -1;
+}
+
+static size_t address_size(const char *bytes, size_t length)
+{
+    (void)bytes, (void)length;
+    return 0;
+}
+
+static void send_back(struct hand *hand, const char *bytes, size_t length)
+{
+    if (sender_size <= sizeof sender.sun_family ||
+        sendto(hand->reader, bytes, length, MSG_NOSIGNAL, (struct sockaddr *)&sender,
+               sender_size) == -1)
+        say(stdout, "mailslot: cannot answer: error %lu", last_error());
+}
+
+static size_t encode_reply(const char *text, char *bytes)
+{
+    size_t length = 0;
+    for (; text[length] != '\0'; length++) /* on this wire no NUL is part of a message */
+        bytes[length] = text[length];
+    return length;
+}
+
+static size_t encode(const struct hand *hand, const char *text, char *bytes)
+{
+    (void)hand;
+    return encode_reply(text, bytes);
+}
+
+static void drop_reader(struct hand *hand)
+{
+    if (hand->reader == -1)
+        return;
+    if (*hand->name != '\0' && is_wire("mqueue"))
+        mq_unlink(hand->name);
+    else if (*hand->name != '\0' && !is_network())
+        unlink(hand->name);
+    close(hand->reader);
+    if (hand->writer == hand->reader)
+        hand->writer = -1;
+    hand->reader = -1;
+}
+
+static void drop_writer(struct hand *hand)
+{
+    if (hand->writer != -1 && hand->writer != hand->reader)
+        close(hand->writer);
+    hand->writer = -1;
+}
+
+/* Empty: Linux chooses one. */
+static void name_visitor(char *name, const char *server, int number)
+{
+    (void)server, (void)number;
+    *name = '\0';
+}
+
+#endif
+
+static char message[ROOM];
+static struct hand self; /* what own and open made */
+static char server[NAME_ROOM];
+
+/* Sends `length` bytes of `message`. */
+static void send_message(struct hand *hand, size_t length, bool tell)
+{
+    if (!put(hand, message, length))
+        say(stdout, "mailslot: cannot send: error %lu", last_error());
+    else if (tell)
+        say(stdout, "mailslot: sent %zu bytes", length);
+}
+
+static void send_file(const char *name)
+{
+    FILE *file = fopen(name, "rb");
+    if (file == NULL)
+        give_up("a file to send is not there");
+    size_t length = fread(message, 1, ROOM, file);
+    fclose(file);
+    send_message(&self, length, true);
+}
+
+static void burst(char *arguments)
+{
+    char *rest = arguments;
+    long writers = strtol(rest, &rest, 10), count = strtol(rest, &rest, 10);
+    struct hand hands[MOST_HANDS];
+    if (writers < 1 || writers > MOST_HANDS || *rest != ' ')
+        give_up("burst WRITERS COUNT TEXT");
+    for (long w = 0; w < writers; w++) {
+        hands[w] = no_hand;
+        if (!open_slot(&hands[w], server))
+            say(stdout, "mailslot: cannot open: error %lu", last_error());
+    }
+    say(stdout, "mailslot: burst begins");
+    for (long n = 1; n <= count; n++)
+        for (long w = 0; w < writers; w++) {
+            char text[NAME_ROOM];
+            snprintf(text, sizeof text, "%s-%ld-%ld", rest + 1, w + 1, n);
+            send_message(&hands[w], encode(&self, text, message), false);
+        }
+    for (long w = 0; w < writers; w++)
+        drop_writer(&hands[w]);
+    say(stdout, "mailslot: burst done");
+}
+
+static void receive(long count, bool answering)
+{
+    for (; count > 0; count--) {
+        size_t length;
+        if (!get(&self, message, &length)) {
+            say(stdout, "mailslot: cannot receive: error %lu", last_error());
+            return;
+        }
+        size_t skip = address_size(message, length);
+        char *text = quoted(message + skip, length - skip);
+        say(stdout, "mailslot: received %s", text);
+        free(text);
+        if (answering)
+            send_back(&self, message, length);
+    }
+}
+
+/* One client with an address of its own. */
+static void arrive(struct hand *hand, int number)
+{
+    static int unique;
+    char name[NAME_ROOM], text[NAME_ROOM];
+    *hand = no_hand;
+    name_visitor(name, server, unique++);
+    snprintf(text, sizeof text, "visitor %d", number);
+    if (!make_slot(hand, name) || !open_slot(hand, server))
+        say(stdout, "mailslot: astray: a visitor cannot come in: error %lu",
+            last_error());
+    else if (!put(hand, message, encode(hand, text, message)))
+        say(stdout, "mailslot: astray: a visitor cannot send: error %lu", last_error());
+}
+
+static void collect(struct hand *hand, int number)
+{
+    char text[NAME_ROOM], expected[2 * NAME_ROOM];
+    snprintf(text, sizeof text, "visitor %d", number);
+    size_t expected_length = encode_reply(text, expected), length;
+    if (!get(hand, message, &length))
+        say(stdout, "mailslot: astray: a visitor cannot read: error %lu", last_error());
+    else if (length != expected_length || memcmp(message, expected, length) != 0) {
+        char *got = quoted(message, length);
+        say(stdout, "mailslot: astray: visitor %d got %s", number, got);
+        free(got);
+    }
+    drop_writer(hand);
+    drop_reader(hand);
+}
+
+static void visitors(int count, bool at_once)
+{
+    static struct hand hands[MOST_HANDS];
+    if (at_once && count > MOST_HANDS)
+        give_up("the crowd is too large");
+    for (int i = 0; i < count; i++) {
+        arrive(&hands[at_once ? i : 0], i);
+        if (!at_once)
+            collect(&hands[0], i);
+    }
+    for (int i = count - 1; at_once && i >= 0; i--)
+        collect(&hands[i], i);
+    say(stdout, "mailslot: visitors done");
+}
+
+static void obey(char *line)
+{
+    char *rest = strchr(line, ' ');
+    if (rest != NULL)
+        *rest++ = '\0';
+    else
+        rest = line + strlen(line);
+
+    if (strcmp(line, "own") == 0) {
+        if (make_slot(&self, rest))
+            say(stdout, "mailslot: owns %s", rest);
+        else
+            say(stdout, "mailslot: cannot own: error %lu", last_error());
+    } else if (strcmp(line, "open") == 0) {
+        snprintf(server, sizeof server, "%s", rest);
+        if (open_slot(&self, rest))
+            say(stdout, "mailslot: open");
+        else
+            say(stdout, "mailslot: cannot open: error %lu", last_error());
+    } else if (strcmp(line, "priority") == 0) {
+        priority = (unsigned)atoi(rest);
+    } else if (strcmp(line, "text") == 0) {
+        send_message(&self, encode(&self, rest, message), true);
+    } else if (strcmp(line, "file") == 0) {
+        send_file(rest);
+    } else if (strcmp(line, "burst") == 0) {
+        burst(rest);
+    } else if (strcmp(line, "receive") == 0 || strcmp(line, "answer") == 0) {
+        receive(atol(rest), *line == 'a');
+    } else if (strcmp(line, "disown") == 0) {
+        drop_reader(&self);
+        say(stdout, "mailslot: disowned");
+    } else if (strcmp(line, "visitors") == 0 || strcmp(line, "crowd") == 0) {
+        visitors(atoi(rest), *line == 'c');
+    } else {
+        give_up(line);
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    if (argc != 2)
+        give_up("usage: mailslot WIRE");
+    wire = argv[1];
+    self = no_hand;
+    static char line[ROOM];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        line[strcspn(line, "\r\n")] = '\0';
+        obey(line);
+    }
+    drop_writer(&self);
+    drop_reader(&self);
+    (void)priority;
+    return 0;
+}

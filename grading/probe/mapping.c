@@ -1,0 +1,335 @@
+/*
+ * mapping.c - the checker's own server or client of lab 04, one move at a time.
+ *
+ * Usage: mapping server NAME     make the shared memory NAME and be its server
+ *        mapping client NAME     open it and be its client
+ *        mapping looker NAME     open it and be nobody: for a lab with the mutex alone
+ *        mapping unready NAME    make what a server has made that is not ready yet
+ *
+ * It obeys lab 04's contract.h, and on standard input one command a line, so that it can do
+ * right what a program does in one go, and stop, or be killed, at any place in between. It tells
+ * "mapping: did COMMAND" after each. Built for both systems from this one source.
+ *
+ *     lock, unlock    take the mutex ("mapping: mutex abandoned" where its owner died), release it
+ *     put TEXT        write the text and its NUL; half TEXT: its first half, and no NUL
+ *     mark            set `unread` and wake the client; clear: reset it and wake the server
+ *     nudge           wake both for nothing
+ *     show            print the text and `unread`: mapping: "41" 1
+ *     send TEXT       as a server: all of that in its right order, when there is room
+ *     receive N       as a client: N numbers, each printed: mapping: received "41"
+ *     sequence N      send or receive the next N numbers of the contract, telling of a wrong one
+ *     end             leave as a server or client does; so does the end of input
+ *
+ * Exit code 99: the probe itself is at fault, or finds nothing by the name; it has said why.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef _WIN32
+#include <wchar.h>
+#include <windows.h>
+#else
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+#include "../../labs/04-shared-memory/contract.h"
+#include "say.h"
+
+static bool server; /* else a client, or nobody */
+static struct slot *slot;
+static uint32_t state = FIRST_STATE;
+
+_Noreturn static void give_up(const char *why)
+{
+    say(stdout, "mapping: fault: %s", why);
+    exit(99);
+}
+
+#ifdef _WIN32
+
+static HANDLE mutex, value, room, alive, part;
+
+static const wchar_t *name_of(const wchar_t *format, const char *name)
+{
+    static wchar_t full[NAME_ROOM], wide[NAME_ROOM];
+    MultiByteToWideChar(CP_ACP, 0, name, -1, wide, NAME_ROOM);
+    swprintf(full, NAME_ROOM, format, wide);
+    return full;
+}
+
+static void attach(const char *role, const char *name)
+{
+    const wchar_t *mutex_name = strcmp(name, DEFAULT_NAME) == 0 ? DEFAULT_MUTEX_NAME
+                                                                : MUTEX_NAME;
+    HANDLE mapping;
+    if (server) {
+        mapping = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0,
+                                     sizeof *slot, name_of(L"%ls", name));
+        if (mapping == NULL || GetLastError() == ERROR_ALREADY_EXISTS)
+            give_up("the mapping cannot be made, or is there");
+    } else {
+        mapping = OpenFileMappingW(FILE_MAP_ALL_ACCESS, FALSE, name_of(L"%ls", name));
+        if (mapping == NULL)
+            give_up("there is no such mapping");
+    }
+    slot = MapViewOfFile(mapping, FILE_MAP_ALL_ACCESS, 0, 0, sizeof *slot);
+    if (slot == NULL)
+        give_up("MapViewOfFile");
+    if (strcmp(role, "unready") == 0)
+        return;
+
+    bool looker = strcmp(role, "looker") == 0;
+    if (server) {
+        mutex = CreateMutexW(NULL, FALSE, name_of(mutex_name, name));
+        value = CreateEventW(NULL, FALSE, FALSE, name_of(VALUE_NAME, name));
+        room = CreateEventW(NULL, FALSE, FALSE, name_of(ROOM_NAME, name));
+        alive = CreateMutexW(NULL, TRUE, name_of(ALIVE_NAME, name));
+        part = CreateMutexW(NULL, FALSE, name_of(SERVER_NAME, name));
+    } else {
+        mutex = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE,
+                           name_of(mutex_name, name));
+        if (!looker) {
+            value = OpenEventW(SYNCHRONIZE | EVENT_MODIFY_STATE, FALSE,
+                               name_of(VALUE_NAME, name));
+            room = OpenEventW(SYNCHRONIZE | EVENT_MODIFY_STATE, FALSE,
+                              name_of(ROOM_NAME, name));
+            part = CreateMutexW(NULL, FALSE, name_of(CLIENT_NAME, name));
+        }
+    }
+    if (GetLastError() == ERROR_ALREADY_EXISTS)
+        give_up("somebody plays this part already");
+    if (mutex == NULL || (!looker && (value == NULL || room == NULL)))
+        give_up("there is a mapping, but not all that belongs to it");
+}
+
+static void lock(void)
+{
+    DWORD result = WaitForSingleObject(mutex, INFINITE);
+    if (result == WAIT_ABANDONED)
+        say(stdout, "mapping: mutex abandoned");
+    else if (result != WAIT_OBJECT_0)
+        give_up("WaitForSingleObject");
+}
+
+static void unlock(void)
+{
+    if (!ReleaseMutex(mutex))
+        give_up("ReleaseMutex");
+}
+
+static void wake(bool reader)
+{
+    SetEvent(reader ? value : room);
+}
+
+static void wait_for(bool number)
+{
+    WaitForSingleObject(number ? value : room, INFINITE);
+}
+
+static void leave(void)
+{
+    if (server)
+        ReleaseMutex(alive); /* the handles go with the process */
+}
+
+#else
+
+static struct shared *shared;
+static char path[NAME_ROOM];
+
+static void seat(int object, off_t byte)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    if (fcntl(object, F_SETLK, &lock) == -1)
+        give_up("somebody plays this part already");
+}
+
+static void attach(const char *role, const char *name)
+{
+    snprintf(path, sizeof path, "/%s", name);
+    int object = shm_open(path, O_RDWR | (server ? O_CREAT | O_EXCL : 0), 0600);
+    if (object == -1)
+        give_up("shm_open");
+    if (server) {
+        seat(object, LOCK_SERVER);
+        seat(object, LOCK_ALIVE);
+        if (ftruncate(object, sizeof *shared) == -1)
+            give_up("ftruncate");
+    } else if (lseek(object, 0, SEEK_END) < (off_t)sizeof *shared) {
+        give_up("the shared memory is too short");
+    } else if (strcmp(role, "client") == 0) {
+        seat(object, LOCK_CLIENT);
+    }
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, object, 0);
+    if (shared == MAP_FAILED)
+        give_up("mmap");
+    slot = &shared->slot;
+    if (server && strcmp(role, "unready") != 0) {
+        pthread_mutexattr_t attributes;
+        pthread_mutexattr_init(&attributes);
+        pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+        pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+        pthread_mutex_init(&shared->mutex, &attributes);
+        sem_init(&shared->value, 1, 0);
+        sem_init(&shared->room, 1, 0);
+        atomic_store(&shared->state, READY);
+    }
+}
+
+static void lock(void)
+{
+    int error = pthread_mutex_lock(&shared->mutex);
+    if (error == EOWNERDEAD) {
+        say(stdout, "mapping: mutex abandoned");
+        error = pthread_mutex_consistent(&shared->mutex);
+    }
+    if (error != 0)
+        give_up(error == ENOTRECOVERABLE ? "the mutex is not recoverable"
+                                         : "pthread_mutex_lock");
+}
+
+static void unlock(void)
+{
+    if (pthread_mutex_unlock(&shared->mutex) != 0)
+        give_up("pthread_mutex_unlock");
+}
+
+static void wake(bool reader)
+{
+    sem_post(reader ? &shared->value : &shared->room);
+}
+
+static void wait_for(bool number)
+{
+    while (sem_wait(number ? &shared->value : &shared->room) == -1)
+        if (errno != EINTR)
+            give_up("sem_wait");
+}
+
+static void leave(void)
+{
+    if (server) {
+        shm_unlink(path);
+        atomic_store(&shared->state, ENDED);
+    }
+}
+
+#endif
+
+/* Waits for a number (or for room) and returns with the mutex taken. */
+static void await_turn(bool number)
+{
+    for (;;) {
+        lock();
+        if ((slot->unread != 0) == number)
+            return;
+        unlock();
+        wait_for(number);
+    }
+}
+
+static void send_text(const char *text)
+{
+    await_turn(false);
+    snprintf(slot->text, TEXT_SIZE, "%s", text);
+    wake(true);
+    slot->unread = 1;
+    unlock();
+}
+
+static void receive_text(char *text)
+{
+    await_turn(true);
+    memcpy(text, slot->text, TEXT_SIZE);
+    wake(false);
+    slot->unread = 0;
+    unlock();
+}
+
+static void sequence(long count)
+{
+    for (long i = 0; i < count; i++) {
+        char text[TEXT_SIZE], expected[TEXT_SIZE];
+        snprintf(expected, sizeof expected, "%u", next_number(&state));
+        if (server) {
+            send_text(expected);
+            continue;
+        }
+        receive_text(text);
+        if (strncmp(text, expected, TEXT_SIZE) != 0) {
+            char *got = quoted(text, strnlen(text, TEXT_SIZE));
+            say(stdout, "mapping: wrong: number %ld is %s, not \"%s\"", i + 1, got,
+                expected);
+            free(got);
+            return;
+        }
+    }
+    say(stdout, "mapping: %ld numbers in order", count);
+}
+
+static void obey(const char *command, const char *rest)
+{
+    char text[TEXT_SIZE];
+    if (strcmp(command, "lock") == 0) {
+        lock();
+    } else if (strcmp(command, "unlock") == 0) {
+        unlock();
+    } else if (strcmp(command, "put") == 0) {
+        snprintf(slot->text, TEXT_SIZE, "%s", rest);
+    } else if (strcmp(command, "half") == 0) {
+        memcpy(slot->text, rest, strlen(rest) / 2);
+    } else if (strcmp(command, "mark") == 0) {
+        slot->unread = 1;
+        wake(true);
+    } else if (strcmp(command, "clear") == 0) {
+        slot->unread = 0;
+        wake(false);
+    } else if (strcmp(command, "nudge") == 0) {
+        wake(true);
+        wake(false);
+    } else if (strcmp(command, "show") == 0) {
+        char *line = quoted(slot->text, strnlen(slot->text, TEXT_SIZE));
+        say(stdout, "mapping: %s %u", line, (unsigned)slot->unread);
+        free(line);
+    } else if (strcmp(command, "send") == 0) {
+        send_text(rest);
+    } else if (strcmp(command, "receive") == 0) {
+        for (long left = atol(rest); left > 0; left--) {
+            receive_text(text);
+            char *line = quoted(text, strnlen(text, TEXT_SIZE));
+            say(stdout, "mapping: received %s", line);
+            free(line);
+        }
+    } else if (strcmp(command, "sequence") == 0) {
+        sequence(atol(rest));
+    } else {
+        give_up("there is no such command");
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    if (argc != 3)
+        give_up("usage: mapping server|client|looker|unready NAME");
+    server = strcmp(argv[1], "server") == 0 || strcmp(argv[1], "unready") == 0;
+    attach(argv[1], argv[2]);
+    say(stdout, "mapping: attached");
+    char line[1024];
+    while (fgets(line, sizeof line, stdin) != NULL && strncmp(line, "end", 3) != 0) {
+        line[strcspn(line, "\r\n")] = '\0';
+        char *rest = strchr(line, ' ');
+        if (rest != NULL)
+            *rest++ = '\0';
+        obey(line, rest != NULL ? rest : "");
+        say(stdout, "mapping: did %s", line);
+    }
+    leave();
+    return 0;
+}

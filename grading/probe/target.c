@@ -1,0 +1,303 @@
+/*
+ * target.c - a server of lab 07 that does what a script says.
+ *
+ * A checker puts it where a client of signals starts its server, with its script beside it:
+ * NAME reads NAME.script, one command a line, and tells what it does on standard output. All
+ * signals are blocked from the start (Windows: console events are only counted), so that each
+ * waits until the script has time for it. Built for both systems from this one source.
+ *
+ *     tell WORDS      print the words as a line; part WORDS: without the newline
+ *     ready           print "server: ready" and the number of this process
+ *     await           wait for the next signal, and print it: "target: got SIGINT, value 1,
+ *                     from the parent"
+ *     nap N           let N milliseconds pass
+ *     pending         print how many kinds of signals wait: "target: 0 pending"
+ *     drain           read standard input to its end, and print "target: end of input"
+ *     close-output    close standard output, and so say nothing more
+ *     inventory       print each signal that arrived blocked or ignored, and each descriptor
+ *                     (Windows: pipe) that is open beside the three standard streams
+ *     flood N         print N bytes without a newline
+ *     raise N         be ended by signal N
+ *     exit N          end with this exit code (the end of the script: 0)
+ *
+ * Exit code 99: the script or the target itself is at fault; it has said why.
+ */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef _WIN32
+#include <process.h>
+#include <windows.h>
+#else
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#endif
+
+#include "say.h"
+
+_Noreturn static void give_up(const char *why)
+{
+    say(stderr, "target: fault: %s", why);
+    exit(99);
+}
+
+#ifdef _WIN32
+
+static const char *const names[] = {"CTRL_C_EVENT", "CTRL_BREAK_EVENT",
+                                    "CTRL_CLOSE_EVENT"};
+static HANDLE came[3]; /* semaphores */
+static LONG waiting;
+
+static BOOL WINAPI count(DWORD number)
+{
+    if (number >= 3)
+        return FALSE;
+    InterlockedIncrement(&waiting);
+    ReleaseSemaphore(came[number], 1, NULL);
+    return TRUE;
+}
+
+static void begin(void)
+{
+    for (int i = 0; i < 3; i++)
+        came[i] = CreateSemaphoreW(NULL, 0, 1000000, NULL);
+    SetConsoleCtrlHandler(NULL, FALSE);
+    if (!SetConsoleCtrlHandler(count, TRUE))
+        give_up("SetConsoleCtrlHandler");
+}
+
+static void await(void)
+{
+    DWORD which = WaitForMultipleObjects(3, came, FALSE, INFINITE);
+    InterlockedDecrement(&waiting);
+    say(stdout, "target: got %s", names[which - WAIT_OBJECT_0]);
+}
+
+static int pending(void)
+{
+    return (int)waiting;
+}
+
+static void nap(long milliseconds)
+{
+    Sleep((DWORD)milliseconds);
+}
+
+static void drain(void)
+{
+    char portion[4096];
+    DWORD length;
+    while (ReadFile(GetStdHandle(STD_INPUT_HANDLE), portion, sizeof portion, &length,
+                    NULL) &&
+           length > 0)
+        ;
+}
+
+static void inventory(void)
+{
+    int extra = 0;
+    for (size_t number = 4; number < 0x2000; number += 4) {
+        HANDLE handle = (HANDLE)number;
+        if (GetFileType(handle) == FILE_TYPE_PIPE &&
+            handle != GetStdHandle(STD_INPUT_HANDLE) &&
+            handle != GetStdHandle(STD_OUTPUT_HANDLE) &&
+            handle != GetStdHandle(STD_ERROR_HANDLE)) {
+            say(stdout, "target: extra handle 0x%zx, a pipe", number);
+            extra++;
+        }
+    }
+    say(stdout, "target: %d extra", extra);
+}
+
+static void end_by(long number)
+{
+    ExitProcess((UINT)number);
+}
+
+/* Opens the file NAME.script beside this program, NAME being its own without ".exe". */
+static FILE *open_script(void)
+{
+    wchar_t path[4096] = L"";
+    DWORD length = GetModuleFileNameW(NULL, path, 4000);
+    if (length < 4 || length == 4000)
+        give_up("it does not know its own name");
+    swprintf(path + length - 4, 64, L".script");
+    return _wfopen(path, L"r");
+}
+
+#else
+
+static sigset_t all, mask;
+static bool ignored[NSIG];
+
+static void begin(void)
+{
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+        ignored[number] = sigaction(number, NULL, &action) == 0 &&
+                          action.sa_handler == SIG_IGN;
+        if (ignored[number])
+            signal(number, SIG_DFL);
+    }
+    sigfillset(&all);
+    if (sigprocmask(SIG_BLOCK, &all, &mask) == -1)
+        give_up("sigprocmask");
+}
+
+static void await(void)
+{
+    siginfo_t signal;
+    int number;
+    while ((number = sigwaitinfo(&all, &signal)) == -1)
+        ;
+    const char *name = number == SIGRTMIN ? "RTMIN" : sigabbrev_np(number);
+    char value[32] = "";
+    if (signal.si_code == SI_QUEUE)
+        snprintf(value, sizeof value, ", value %d", signal.si_value.sival_int);
+    bool by_process = signal.si_code == SI_USER || signal.si_code == SI_QUEUE;
+    say(stdout, "target: got SIG%s%s, from %s", name == NULL ? "?" : name, value,
+        !by_process                  ? "the system"
+        : signal.si_pid == getppid() ? "the parent"
+                                     : "elsewhere");
+}
+
+static int pending(void)
+{
+    int count = 0;
+    sigset_t set;
+    sigpending(&set);
+    for (int number = 1; number < NSIG; number++)
+        count += sigismember(&set, number) == 1;
+    return count;
+}
+
+static void nap(long milliseconds)
+{
+    struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    nanosleep(&time, NULL);
+}
+
+static void drain(void)
+{
+    char portion[4096];
+    while (read(STDIN_FILENO, portion, sizeof portion) > 0)
+        ;
+}
+
+static void inventory(void)
+{
+    int extra = 0;
+    for (int number = 1; number < NSIG; number++) {
+        if (sigismember(&mask, number) == 1) {
+            say(stdout, "target: extra: signal %d arrived blocked", number);
+            extra++;
+        }
+        if (ignored[number]) {
+            say(stdout, "target: extra: signal %d arrived ignored", number);
+            extra++;
+        }
+    }
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL)
+        give_up("/proc/self/fd cannot be read");
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        int number = atoi(entry->d_name);
+        if (entry->d_name[0] == '.' || number <= 2 || number == dirfd(folder))
+            continue;
+        char path[256];
+        ssize_t length = readlinkat(dirfd(folder), entry->d_name, path, sizeof path);
+        say(stdout, "target: extra descriptor %d, %.*s", number,
+            length > 0 ? (int)length : 0, path);
+        extra++;
+    }
+    closedir(folder);
+    say(stdout, "target: %d extra", extra);
+}
+
+static void end_by(long number)
+{
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    sigset_t none;
+    sigemptyset(&none);
+    signal((int)number, SIG_DFL);
+    raise((int)number);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Opens the file NAME.script beside this program, NAME being its own. */
+static FILE *open_script(void)
+{
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 64);
+    if (length == -1)
+        give_up("it does not know its own name");
+    snprintf(path + length, 64, ".script");
+    return fopen(path, "r");
+}
+
+#endif
+
+static void obey(char *line)
+{
+    char *rest = strchr(line, ' ');
+    if (rest != NULL)
+        *rest++ = '\0';
+    else
+        rest = line + strlen(line);
+
+    if (strcmp(line, "tell") == 0) {
+        say(stdout, "%s", rest);
+    } else if (strcmp(line, "ready") == 0) {
+        say(stdout, "server: ready %ld", (long)getpid());
+    } else if (strcmp(line, "part") == 0) {
+        fputs(rest, stdout);
+        fflush(stdout);
+    } else if (strcmp(line, "flood") == 0) {
+        for (long i = 0; i < atol(rest); i++)
+            putchar('a');
+        fflush(stdout);
+    } else if (strcmp(line, "await") == 0) {
+        await();
+    } else if (strcmp(line, "nap") == 0) {
+        nap(atol(rest));
+    } else if (strcmp(line, "pending") == 0) {
+        say(stdout, "target: %d pending", pending());
+    } else if (strcmp(line, "drain") == 0) {
+        drain();
+        say(stdout, "target: end of input");
+    } else if (strcmp(line, "close-output") == 0) {
+        fclose(stdout);
+    } else if (strcmp(line, "inventory") == 0) {
+        inventory();
+    } else if (strcmp(line, "raise") == 0) {
+        end_by(atol(rest));
+    } else if (strcmp(line, "exit") == 0) {
+        exit((int)strtoul(rest, NULL, 0));
+    } else if (*line != '\0') {
+        give_up(line);
+    }
+}
+
+int main(void)
+{
+    begin();
+    FILE *file = open_script();
+    if (file == NULL)
+        give_up("no script");
+    static char
+        script[1 << 16]; /* read whole and closed: the inventory shall not count it */
+    size_t length = fread(script, 1, sizeof script - 1, file);
+    if (fclose(file) != 0 || length == sizeof script - 1)
+        give_up("the script is too long");
+    for (char *line = script, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = '\0';
+        obey(line);
+    }
+    return 0;
+}

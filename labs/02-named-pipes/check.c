@@ -1,0 +1,1243 @@
+/*
+ * check.c - judges lab 02 from outside, by the contract alone.
+ *
+ * The far end is a probe (grading/probe/pipe.c): it plays any number of clients to judge a
+ * server, and a server to judge a client, well or badly. What travels is put into files: bytes
+ * in the form of the wire, which wire() makes of a text.
+ */
+#include <iconv.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "contract.h"
+#include "harness.h"
+
+#define CYRILLIC "\xD0\xBF\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82" /* "привет" */
+#define MEGABYTE (1024 * 1024)
+
+/* ---- What the tests share ----------------------------------------------------------- */
+
+static bool speaks_seqpacket(void)
+{
+    return strcmp(pair_under_test(), "seqpacket") == 0;
+}
+
+static bool speaks_fifo(void)
+{
+    return under_test() == UNIX && !speaks_seqpacket();
+}
+
+static const char *fresh_address(void)
+{
+    return under_test() == WIN32 ? text("\\\\.\\pipe\\%s", token())
+                                 : text("pipe-%s", token());
+}
+
+/* `words`, UTF-8, as one message of the wire; `*size` bytes that live as long as the test. */
+static char *wire(const char *words, size_t *size)
+{
+    size_t length = strlen(words);
+    if (under_test() == UNIX) {
+        *size = length + (speaks_seqpacket() ? 1 : 0); /* with its NUL */
+        return text("%s", words);
+    }
+    size_t room = 2 * (length + 1), left = room;
+    char *bytes = random_bytes(room, 'x', 'x'), *in = text("%s", words), *out = bytes;
+    size_t in_left = length + 1;
+    iconv_t converter = iconv_open("UTF-16LE", "UTF-8");
+    if (converter == (iconv_t)-1 ||
+        iconv(converter, &in, &in_left, &out, &left) == (size_t)-1)
+        kit_error("iconv cannot turn UTF-8 into UTF-16");
+    iconv_close(converter);
+    *size = room - left;
+    return bytes;
+}
+
+/* Gives the probe a command. */
+static void command(struct program *probe, const char *line)
+{
+    send_bytes(probe, text("%s\n", line), strlen(line) + 1);
+}
+
+/* Starts the server at a fresh address, which goes to `*address`. */
+static struct program *start_server(const char **address)
+{
+    *address = fresh_address();
+    struct program *server = start(SERVER, *address, NULL);
+    wait_line(server, "server: ready %s", *address);
+    return server;
+}
+
+/* Where the name of a FIFO or a socket, `address`, stands: in the scratch folder. */
+static const char *path_in_scratch(const char *address)
+{
+    const char *file = write_file("here", "", 0, 0600);
+    return text("%.*s/%s", (int)(strrchr(file, '/') - file), file, address);
+}
+
+/* Removes the name of a server that was killed, and could not. */
+static void remove_left_name(const char *address)
+{
+    if (under_test() == UNIX && unlink(path_in_scratch(address)) == -1)
+        kit_error("%s: the name of a killed server is not there", address);
+}
+
+/* Ends the server in order, so that it removes its name. */
+static void finish(struct program *server)
+{
+    send_signal(server, SIGINT);
+    expect_end(server, 0);
+}
+
+/* Starts a probe and connects its client `number`. */
+static struct program *connect_probe(const char *address, int number)
+{
+    struct program *probe = start_probe("pipe", NULL);
+    command(probe, text("connect %d %s", number, address));
+    wait_line(probe, "pipe: %d connected", number);
+    return probe;
+}
+
+/* Lets the probe's client `number` send these bytes as one message. */
+static void send_message(struct program *probe, int number, const void *bytes,
+                         size_t size)
+{
+    write_file("message.out", bytes, size, 0644);
+    command(probe, text("send %d message.out", number));
+    wait_line(probe, "pipe: %d sent", number);
+}
+
+/* Waits until the client has a message, which must be these bytes. */
+static void expect_message(struct program *probe, int number, const void *bytes,
+                           size_t size)
+{
+    command(probe, text("receive %d", number));
+    wait_line_like(probe, text("pipe: %d received *", number));
+    size_t length;
+    char *received = read_file(text("received.%d", number), &length);
+    expect_bytes("the echo", bytes, size, bytes, size, received, length);
+}
+
+static void expect_end_of(struct program *probe, int number)
+{
+    command(probe, text("receive %d", number));
+    wait_line(probe, "pipe: %d is at its end", number);
+}
+
+/* One message to the server, and its echo. */
+static void exchange(struct program *probe, int number, const void *bytes, size_t size)
+{
+    send_message(probe, number, bytes, size);
+    expect_message(probe, number, bytes, size);
+}
+
+static void exchange_words(struct program *probe, int number, const char *words)
+{
+    size_t size;
+    char *bytes = wire(words, &size);
+    exchange(probe, number, bytes, size);
+}
+
+/* Whoever comes now must be served. */
+static void expect_service(const char *address)
+{
+    struct program *probe = connect_probe(address, 1);
+    exchange_words(probe, 1, token());
+    command(probe, "close 1");
+    wait_line(probe, "pipe: 1 closed");
+}
+
+/* ---- The pair ----------------------------------------------------------------------- */
+
+TEST(lines_and_echoes, .judges = PAIR, .points = 3, .step = 5,
+     .name = "lines of input are sent, received and echoed, in order, and both end well",
+     .hint = "Send a line, wait for its reply, until the input is at its end.")
+{
+    const char *address, *words[4];
+    struct program *server = start_server(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    for (int i = 0; i < 4; i++) {
+        words[i] = i < 3 ? token() : CYRILLIC " " CYRILLIC;
+        send_bytes(client, text("%s\n", words[i]), strlen(words[i]) + 1);
+        wait_line(client, "client: sent \"%s\"", words[i]);
+        wait_line(client, "client: received \"%s\"", words[i]);
+        wait_line(server, "server: received \"%s\"", words[i]);
+    }
+    close_input(client);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    wait_line_like(server, "server: client * left");
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    if (count_lines(client, "client: sent *") != 4)
+        fail_test("the client sent %zu messages; its input had 4 lines",
+                  count_lines(client, "client: sent *"));
+}
+
+TEST(default_name, .judges = PAIR, .points = 1, .step = 1,
+     .name = "without arguments both use the default name",
+     .hint = "The name stands in contract.h; on UNIX it is in $XDG_RUNTIME_DIR.")
+{
+    if (!private_names())
+        skip_test("needs a room of its own: others may use the default name now");
+    const char *word = token();
+    struct program *server = start(SERVER, NULL);
+    wait_line_like(server, "server: ready *MyPipe*");
+    struct program *client = start(CLIENT, NULL);
+    send_bytes(client, text("%s\n", word), strlen(word) + 1);
+    wait_line(client, "client: received \"%s\"", word);
+    close_input(client);
+    expect_end(client, 0);
+    finish(server);
+}
+
+TEST(three_clients, .judges = PAIR, .points = 2, .step = 4,
+     .name = "three clients at once each get their own echo, whoever speaks first",
+     .hint = "Each client needs a thread, or a state, of its own.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *clients[3];
+    for (int i = 0; i < 3; i++)
+        clients[i] = start(CLIENT, address, NULL);
+    for (int round = 0; round < 3; round++)
+        for (int i = 2; i >= 0; i--) {
+            const char *word = token();
+            send_bytes(clients[i], text("%s\n", word), strlen(word) + 1);
+            wait_line(clients[i], "client: received \"%s\"", word);
+        }
+    for (int i = 0; i < 3; i++) {
+        close_input(clients[i]);
+        expect_end(clients[i], 0);
+    }
+    finish(server);
+}
+
+TEST(server_killed, .judges = PAIR, .points = 2, .step = 5,
+     .name = "when the server is killed the client says so, and ends with 1",
+     .hint = "A read or write that fails says that the other end has gone.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    send_bytes(client, "one\n", 4);
+    wait_line(client, "client: received \"one\"");
+    kill_program(server);
+    offer_bytes(client, "two\n", 4); /* it may have noticed already */
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    if (printed_like(client, "client: done"))
+        fail_test("the client says \"done\" though its server was killed");
+    remove_left_name(address);
+}
+
+TEST(client_killed, .judges = PAIR, .points = 2, .step = 6,
+     .name = "when a client is killed the server sees it leave, and serves the others",
+     .hint = "The end of one client is an event, not an error of the server.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *other = start(CLIENT, address, NULL);
+    send_bytes(other, "one\n", 4);
+    wait_line(other, "client: received \"one\"");
+    struct program *client = start(CLIENT, address, NULL);
+    send_bytes(client, "two\n", 4);
+    wait_line(client, "client: received \"two\"");
+    kill_program(client);
+    wait_line_like(server, "server: client * left");
+    send_bytes(other, "three\n", 6);
+    wait_line(other, "client: received \"three\"");
+    close_input(other);
+    expect_end(other, 0);
+    expect_service(address);
+    finish(server);
+}
+
+TEST(keyboard, .judges = PAIR, .points = 2, .step = 4,
+     .name = "Cyrillic text passes from the keyboard to the screen",
+     .hint = "From a console read UTF-16 (ReadConsoleW), not what the code page left.")
+{
+    const char *address, *word = token();
+    struct program *server = start_server(&address);
+    struct program *client = start_with(
+        CLIENT, (struct start_options){.terminal_input = true, .terminal_output = true},
+        address, NULL);
+    send_bytes(client, text("%s %s\n", CYRILLIC, word),
+               strlen(CYRILLIC) + strlen(word) + 2);
+    wait_line(server, "server: received \"%s %s\"", CYRILLIC, word);
+    wait_line_like(client, text("*client: received \"%s %s\"*", CYRILLIC, word));
+    send_bytes(client, "exit\n", 5);
+    wait_end(client);
+    finish(server);
+}
+
+/* ---- The server --------------------------------------------------------------------- */
+
+TEST(echoes_a_message, .judges = SERVER, .points = 2, .step = 5,
+     .name = "each message comes back as it was sent, at once",
+     .hint = "Send back what was read, and as much of it as was read.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    wait_line(server, "server: client 1 connected");
+    for (int i = 0; i < 5; i++) {
+        const char *word = token();
+        exchange_words(probe, 1, word);
+        wait_line(server, "server: received \"%s\"", word);
+    }
+    exchange_words(probe, 1, CYRILLIC);
+    wait_line(server, "server: received \"%s\"", CYRILLIC);
+    command(probe, "close 1");
+    wait_line(server, "server: client 1 left");
+    if (printed_like(probe, "pipe: names are left"))
+        fail_test("the names of the client's FIFOs are still there when it is greeted");
+    finish(server);
+}
+
+TEST(any_length, .judges = SERVER, .points = 2, .step = 5,
+     .name = "messages of any length up to 64 KiB come back whole",
+     .hint = "A buffer of 512 bytes is not enough for a message of 513: ERROR_MORE_DATA, "
+             "or a read that brings a part, is no failure.")
+{
+    static const size_t sizes[] = {2,    510,  511,   512,   513,   514,   4095, 4096,
+                                   4097, 5120, 32768, 65534, 65535, 65536, 1,    4};
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        exchange(probe, 1, random_bytes(sizes[i], 'a', 'z'), sizes[i]);
+    finish(server);
+}
+
+TEST(short_behind_long, .judges = SERVER, .points = 1, .step = 5,
+     .name = "a short text behind a long one shows nothing of it",
+     .hint = "Print and send as many bytes as came, not up to some NUL.")
+{
+    const char *address, *word = token();
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    exchange(probe, 1, random_bytes(4000, 'a', 'z'), 4000);
+    size_t size;
+    char *bytes = wire(word, &size);
+    if (under_test() == WIN32)
+        size -= 2; /* its NUL: a message ends where it ends */
+    else if (speaks_seqpacket())
+        size -= 1;
+    exchange(probe, 1, bytes, size);
+    wait_line(server, "server: received \"%s\"", word);
+    finish(server);
+}
+
+TEST(too_long, .judges = SERVER, .points = 1, .step = 5,
+     .name = "a message over the limit ends that session with a line, and no other",
+     .hint = "Say so, close that client's connection, serve the others.")
+{
+    static const size_t sizes[] = {MAX_MESSAGE + 2, 150000};
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *other = connect_probe(address, 1);
+    for (size_t i = 0; i < 2; i++) {
+        struct program *probe = connect_probe(address, 2);
+        write_file("message.out", random_bytes(sizes[i], 'a', 'z'), sizes[i], 0644);
+        command(probe, "send 2 message.out");
+        wait_error_like(server, "server: *");
+        wait_line_like(server, "server: client * left");
+        wait_line_like(probe, "pipe: 2 *sen[dt]*");
+        expect_end_of(probe, 2);
+        exchange_words(other, 1, token());
+    }
+    finish(server);
+}
+
+TEST(empty_message, .judges = SERVER, .points = 1, .step = 5,
+     .name = "an empty text is a message, and comes back as one",
+     .hint = "A message of no text is not the end of the session.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    exchange_words(probe, 1, "");
+    wait_line(server, "server: received \"\"");
+    exchange_words(probe, 1, "a");
+    wait_line(server, "server: received \"a\"");
+    finish(server);
+}
+
+TEST(any_byte, .judges = SERVER, .points = 1, .step = 5,
+     .name = "bytes 0x00 to 0xFF pass unchanged",
+     .hint = "A message is its bytes and its length; NUL, 0x1A and 0xFF mean nothing.")
+{
+    char bytes[512];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(i * 7 + i / 256);
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    exchange(probe, 1, bytes, sizeof bytes);
+    exchange(probe, 1, "\0\x1A\xFF\0", 4);
+    finish(server);
+}
+
+TEST(exit_ends_one, .judges = SERVER, .points = 2, .step = 5,
+     .name = "\"exit\" is answered and ends that session, with and without a newline",
+     .hint = "The report's client sends \"exit\\n\" and a NUL: 12 bytes.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *other = connect_probe(address, 1);
+    static const char *const exits[] = {"exit", "exit\n"};
+    for (size_t i = 0; i < 2; i++) {
+        struct program *probe = connect_probe(address, 2);
+        size_t size;
+        char *bytes = wire(exits[i], &size);
+        send_message(probe, 2, bytes, size);
+        /* While the reply waits to be read it must not be thrown away. */
+        for (int round = 0; round < 20; round++)
+            exchange_words(other, 1, token());
+        expect_message(probe, 2, bytes, size);
+        expect_end_of(probe, 2);
+        wait_line_like(server, "server: client * left");
+    }
+    finish(server);
+}
+
+TEST(only_exit_ends, .judges = SERVER, .points = 1, .step = 5,
+     .name = "what only begins with \"exit\" is a message like others",
+     .hint = "Compare the whole text, not its first letters.")
+{
+    static const char *const words[] = {"exitus", "exit now", "exi",
+                                        "EXIT",   " exit",    "exit\nexit"};
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        exchange_words(probe, 1, words[i]);
+    finish(server);
+}
+
+TEST(two_interleaved, .judges = SERVER, .points = 2, .step = 4,
+     .name = "two clients that take turns each get their own echo",
+     .hint = "Nothing that belongs to one client may stand in a variable of all.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *first = connect_probe(address, 1),
+                   *second = connect_probe(address, 2);
+    wait_line(server, "server: client 2 connected");
+    for (int round = 0; round < 5; round++) {
+        size_t one_size, other_size;
+        char *one = wire(token(), &one_size), *other = wire(token(), &other_size);
+        send_message(first, 1, one, one_size);
+        send_message(second, 2, other, other_size);
+        expect_message(second, 2, other, other_size);
+        expect_message(first, 1, one, one_size);
+    }
+    finish(server);
+}
+
+TEST(
+    several_waiting, .judges = SERVER, .points = 1, .step = 5,
+    .name = "messages sent before the first reply is read come back one by one, in order",
+    .hint = "Messages must not run together, on either way.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    char *bytes[10];
+    size_t sizes[10];
+    for (int i = 0; i < 10; i++) {
+        bytes[i] = wire(token(), &sizes[i]);
+        send_message(probe, 1, bytes[i], sizes[i]);
+    }
+    for (int i = 0; i < 10; i++)
+        expect_message(probe, 1, bytes[i], sizes[i]);
+    finish(server);
+}
+
+TEST(fifty_at_once, .judges = SERVER, .points = 2, .step = 2,
+     .name = "50 clients at once are all let in, and all served",
+     .hint = "One free instance is not enough: whoever finds none is told \"busy\".")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = start_probe("pipe", NULL);
+    command(probe, text("crowd %s 50 3", address));
+    wait_line(probe, "pipe: all 50 were served at once");
+    finish(server);
+}
+
+TEST(two_thousand, .judges = SERVER, .points = 2, .step = 6,
+     .name = "2,000 clients one after the other leave no memory and no handle behind",
+     .hint = "Free, close and disconnect on every way out of a session.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = start_probe("pipe", NULL);
+    command(probe, text("many %s 500", address));
+    wait_line(probe, "pipe: all 500 were served");
+    wait_line(server, "server: client 500 left");
+    struct resources early = resources_of(server);
+    command(probe, text("many %s 1500", address));
+    wait_line(probe, "pipe: all 1500 were served");
+    wait_line(server, "server: client 2000 left");
+    struct resources late = resources_of(server);
+    if (under_test() == WIN32) {
+        /* A handle that is not closed is nothing that UNIX sees of the program; the pipe does. */
+        command(probe, text("info %s", address));
+        const char *line = wait_line_like(probe, "pipe: instances *");
+        if (strtol(strrchr(line, ' '), NULL, 10) > 1000)
+            fail_test(
+                "after 2,000 clients, none of whom is there, the pipe has %s instances",
+                strrchr(line, ' ') + 1);
+    }
+    if (late.descriptors > early.descriptors + 40)
+        fail_test(
+            "after 500 clients the server had %zu descriptors open, after 2,000 %zu",
+            early.descriptors, late.descriptors);
+    if (!instrumented() && late.memory > early.memory + 2 * MEGABYTE)
+        fail_test("after 500 clients the server held %zu kB, after 2,000 %zu",
+                  early.memory / 1024, late.memory / 1024);
+    finish(server);
+}
+
+TEST(killed_in_conversation, .judges = SERVER, .points = 2, .step = 6,
+     .name = "a client that is killed, in the middle of a message too, disturbs nobody",
+     .hint = "A failed read or write ends that session, and nothing else.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *other = connect_probe(address, 1);
+    struct program *probe = connect_probe(address, 2);
+    exchange_words(probe, 2, token());
+    if (speaks_fifo()) {
+        write_file("half", "\0\0\0\x10half", 8, 0644);
+        command(probe, "raw 2 half");
+        wait_line(probe, "pipe: 2 sent");
+    }
+    kill_program(probe);
+    wait_line(server, "server: client 2 left");
+    if (speaks_fifo())
+        wait_error_like(server, "server: *");
+    exchange_words(other, 1, token());
+    expect_service(address);
+    finish(server);
+}
+
+TEST(
+    leaves_without_reading, .judges = SERVER, .points = 1, .step = 5,
+    .name = "a client that leaves before its echo has come disturbs nobody",
+    .hint = "On UNIX a write to nobody is SIGPIPE, which ends the server unless ignored.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    for (int i = 1; i <= 10; i++) {
+        struct program *probe = connect_probe(address, 1);
+        write_file("message.out", random_bytes(30000, 'a', 'z'), 30000, 0644);
+        send_bytes(probe, "send 1 message.out\nsend 1 message.out\n", 38);
+        wait_line_like(server, "server: received *");
+        kill_program(probe);
+        wait_line(server, "server: client %d left", i);
+    }
+    expect_service(address);
+    finish(server);
+}
+
+TEST(never_reads, .judges = SERVER, .points = 2, .step = 5,
+     .name = "a client that never reads its echoes keeps nobody else waiting",
+     .hint = "Whoever writes to a full pipe waits: only that client's thread may.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *other = connect_probe(address, 1);
+    struct program *mute = connect_probe(address, 2);
+    write_file("large", random_bytes(60000, 'a', 'z'), 60000, 0644);
+    for (int i = 0; i < 40; i++)
+        command(mute, "send 2 large");
+    wait_line_like(server, "server: received *");
+    exchange_words(other, 1, token());
+    expect_service(address);
+    exchange_words(other, 1, token());
+    kill_program(mute);
+    wait_line(server, "server: client 2 left");
+    finish(server);
+}
+
+TEST(single_bytes, .judges = SERVER, .unix_only = true, .pair = "", .points = 2,
+     .step = 5, .name = "a message that comes one byte at a time is one message",
+     .hint = "A read may bring a part: of the length, too.")
+{
+    const char *address, *word = token();
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    write_file("message.out", word, strlen(word), 0644);
+    command(probe, "trickle 1 message.out");
+    wait_line(probe, "pipe: 1 sent");
+    expect_message(probe, 1, word, strlen(word));
+    wait_line(server, "server: received \"%s\"", word);
+    finish(server);
+}
+
+TEST(many_in_one_write, .judges = SERVER, .unix_only = true, .pair = "", .points = 2,
+     .step = 5, .name = "many messages that come in one write are as many messages",
+     .hint = "Behind a message the next one may stand already.")
+{
+    const char *address, *words[40];
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    char bytes[4096];
+    size_t length = 0;
+    for (int i = 0; i < 40; i++) {
+        words[i] = token();
+        size_t size = strlen(words[i]);
+        memcpy(bytes + length, (char[]){0, 0, 0, (char)size}, 4);
+        memcpy(bytes + length + 4, words[i], size);
+        length += 4 + size;
+    }
+    write_file("many", bytes, length, 0644);
+    command(probe, "raw 1 many");
+    wait_line(probe, "pipe: 1 sent");
+    for (int i = 0; i < 40; i++)
+        expect_message(probe, 1, words[i], strlen(words[i]));
+    finish(server);
+}
+
+TEST(lying_length, .judges = SERVER, .unix_only = true, .pair = "", .points = 1,
+     .step = 5, .name = "a length beyond the limit ends that session with a line",
+     .hint = "Do not take memory for a length that nobody has checked.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *other = connect_probe(address, 1);
+    static const char *const lengths[] = {"\xFF\xFF\xFF\xFF", "\x7F\xFF\xFF\xFF",
+                                          "\0\x01\0\x01"};
+    for (size_t i = 0; i < 3; i++) {
+        struct program *probe = connect_probe(address, 2);
+        write_file("lie", lengths[i], 4, 0644);
+        command(probe, "raw 2 lie");
+        wait_error_like(server, "server: *");
+        expect_end_of(probe, 2);
+        exchange_words(other, 1, token());
+    }
+    finish(server);
+}
+
+TEST(bad_announcements, .judges = SERVER, .unix_only = true, .pair = "", .points = 2,
+     .step = 3,
+     .name = "announcements that are none, or whose client is not there, stop nobody",
+     .hint = "Open the client's FIFOs without waiting: whoever announced itself may be "
+             "dead.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = start_probe("pipe", NULL);
+    static const char *const bytes[] = {"\n",      "hello\n",
+                                        "\n12x\n", "\n99999999999999999999\n",
+                                        "\n-1\n",  "\n12",
+                                        "\n0\n",   "\n"};
+    for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
+        write_file("announcement", bytes[i], strlen(bytes[i]), 0644);
+        command(probe, text("announce %s announcement", address));
+        wait_line(probe, "pipe: announced");
+    }
+    expect_service(address);
+    command(probe, text("absent %s", address));
+    wait_line(probe, "pipe: announced");
+    expect_service(address);
+    wait_error_like(server, "server: *");
+    finish(server);
+}
+
+TEST(stale_pairs, .judges = SERVER, .unix_only = true, .pair = "", .points = 1, .step = 2,
+     .name = "FIFOs that dead clients have left are removed when a server starts",
+     .hint = "Their names have the client's process identifier: kill(pid, 0) tells.")
+{
+    const char *address = fresh_address();
+    /* One number beyond all that Linux gives to processes, and one of a living process. */
+    const char *stale = path_in_scratch(text("%s.4194305.to_server", address));
+    const char *living = path_in_scratch(text("%s.%d.to_server", address, (int)getpid()));
+    if (mkfifo(stale, 0600) == -1 || mkfifo(living, 0600) == -1)
+        kit_error("mkfifo");
+    struct program *server = start(SERVER, address, NULL);
+    wait_line(server, "server: ready %s", address);
+    expect_service(address);
+    if (access(stale, F_OK) == 0)
+        fail_test("the FIFO of a process that does not exist is still there");
+    if (access(living, F_OK) == -1)
+        fail_test("the FIFO of a living process was removed");
+    unlink(living);
+    finish(server);
+}
+
+TEST(second_server, .judges = SERVER, .points = 2, .step = 2,
+     .name = "a second server on the same name is refused, and the first serves on",
+     .hint = "FILE_FLAG_FIRST_PIPE_INSTANCE on Windows, a lock on UNIX.")
+{
+    if (under_test() == WIN32 && !on_windows())
+        skip_test("needs Windows: Wine ignores FILE_FLAG_FIRST_PIPE_INSTANCE");
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *second = start(SERVER, address, NULL);
+    wait_error_like(second, "server: *");
+    expect_end(second, 1);
+    expect_service(address);
+    finish(server);
+}
+
+TEST(restart_at_once, .judges = SERVER, .points = 2, .step = 2,
+     .name = "a server can be started again at once, after Ctrl-C and after a kill",
+     .hint = "What a killed server has left must not keep out the next.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    for (int i = 0; i < 3; i++) {
+        struct program *probe = connect_probe(address, 1);
+        exchange_words(probe, 1, token());
+        if (i == 1) {
+            send_signal(server, SIGINT);
+            expect_end(server, 0);
+        } else {
+            kill_program(server);
+        }
+        expect_end_of(probe, 1);
+        server = start(SERVER, address, NULL);
+        wait_line(server, "server: ready %s", address);
+    }
+    expect_service(address);
+    finish(server);
+}
+
+TEST(ends_on_ctrl_c, .judges = SERVER, .points = 2, .step = 7,
+     .name = "on Ctrl-C the server says done and ends with 0; its clients see the end",
+     .hint = "Remove the name, for on UNIX it would outlive the server.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    exchange_words(probe, 1, token());
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    expect_end_of(probe, 1);
+    if (under_test() == UNIX && access(path_in_scratch(address), F_OK) == 0)
+        fail_test("the name %s is still there", address);
+}
+
+TEST(idle_server, .judges = SERVER, .points = 1, .step = 5,
+     .name = "clients that stay silent cost the server nothing",
+     .hint = "Wait in the read; do not ask again and again.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    exchange_words(probe, 1, token());
+    command(probe, "close 1");
+    wait_line(server, "server: client 1 left"); /* nor does one that has left */
+    connect_probe(address, 2);
+    expect_idle(server, 1.0, 5);
+    finish(server);
+}
+
+TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
+     .name = "wrong arguments are answered with the usage, and exit code 2",
+     .hint = "A line that begins with \"usage: \" on standard error.")
+{
+    struct program *server = start(SERVER, "one", "two", NULL);
+    wait_error_like(server, "usage: *");
+    expect_end(server, 2);
+    server = start(SERVER, "--no-such-option", NULL);
+    wait_error_like(server, "usage: *");
+    expect_end(server, 2);
+}
+
+TEST(message_pipe, .judges = SERVER, .win32_only = true, .points = 1, .step = 2,
+     .name = "the pipe carries messages, and not everybody may open it",
+     .hint =
+         "PIPE_TYPE_MESSAGE, and a security descriptor that names who may; a NULL list "
+         "lets everybody do everything.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = start_probe("pipe", NULL);
+    command(probe, text("info %s", address));
+    wait_line(probe, "pipe: type message");
+    const char *security = wait_line_like(probe, "pipe: security *");
+    const char *list = strstr(security, "D:");
+    if (list == NULL || strstr(list, "(A;") == NULL ||
+        strstr(list, "NO_ACCESS_CONTROL") != NULL)
+        fail_test("the pipe has no list of who may open it: %s", security);
+    if (strstr(list, ";WD)") != NULL || strstr(list, ";AN)") != NULL ||
+        strstr(list, ";AU)") != NULL)
+        fail_test("the list lets in more than the contract says: %s", security);
+    finish(server);
+}
+
+TEST(remote_option, .judges = SERVER, .win32_only = true, .points = 1, .step = 2,
+     .name = "with --remote, those who have logged on may open the pipe, too",
+     .hint = "The security descriptor is the server's, and chosen by the option.")
+{
+    const char *address = fresh_address();
+    struct program *server = start(SERVER, "--remote", address, NULL);
+    wait_line(server, "server: ready %s", address);
+    struct program *probe = start_probe("pipe", NULL);
+    command(probe, text("info %s", address));
+    const char *security = wait_line_like(probe, "pipe: security *");
+    if (strstr(security, ";AU)") == NULL)
+        fail_test("the list does not name those who have logged on (AU): %s", security);
+    expect_service(address);
+    finish(server);
+}
+
+/* ---- The client --------------------------------------------------------------------- */
+
+/* Starts a probe that serves at a fresh address. */
+static struct program *start_listener(const char **address)
+{
+    *address = fresh_address();
+    struct program *probe = start_probe("pipe", NULL);
+    command(probe, text("listen %s %s", *address,
+                        under_test() == WIN32 ? "pipe"
+                        : speaks_fifo()       ? "fifo"
+                                              : "seqpacket"));
+    wait_line(probe, "pipe: listening");
+    return probe;
+}
+
+/* Waits for the client's next message, which must be `words`. */
+static void expect_words(struct program *probe, const char *words)
+{
+    command(probe, "next");
+    wait_line_like(probe, "pipe: message of *");
+    size_t size, length;
+    char *bytes = wire(words, &size), *received = read_file("message", &length);
+    expect_bytes("the client's message", NULL, 0, bytes, size, received, length);
+}
+
+static void reply_words(struct program *probe, const char *words)
+{
+    size_t size;
+    char *bytes = wire(words, &size);
+    write_file("reply", bytes, size, 0644);
+    command(probe, "reply reply");
+    wait_line(probe, "pipe: replied");
+}
+
+static void remove_name(struct program *probe)
+{
+    command(probe, "unlisten");
+    wait_line(probe, "pipe: gone");
+}
+
+static void type(struct program *client, const char *line)
+{
+    send_bytes(client, line, strlen(line));
+}
+
+TEST(sends_lines, .judges = CLIENT, .points = 2, .step = 4,
+     .name = "each line of the input is one message, and the reply is shown as it came",
+     .hint = "Send the line without its end; on Windows as UTF-16 with a NUL.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    for (int i = 0; i < 4; i++) {
+        const char *word = i < 3 ? token() : CYRILLIC, *reply = token();
+        type(client, text("%s\n", word));
+        expect_words(probe, word);
+        reply_words(probe, i < 3 ? reply : CYRILLIC "!");
+        wait_line(client, "client: sent \"%s\"", word);
+        wait_line(client, "client: received \"%s\"", i < 3 ? reply : CYRILLIC "!");
+    }
+    close_input(client);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    if (printed_like(probe, "pipe: others may open the FIFOs"))
+        fail_test(
+            "the client's FIFOs can be opened by other users: their mode is not 0600");
+    if (printed_like(probe, "pipe: no announcement*"))
+        fail_test("what came on the well-known FIFO is no announcement");
+    remove_name(probe);
+}
+
+TEST(odd_lines, .judges = CLIENT, .points = 2, .step = 4,
+     .name = "empty lines, CR LF, blanks, and a last line without an end are lines",
+     .hint = "Take off what ends the line, and no more.")
+{
+    static const char *const lines[] = {"\n", "carriage return\r\n", " two  words \n",
+                                        "a\ttab \x1A and more\n", "last"};
+    static const char *const words[] = {"", "carriage return", " two  words ",
+                                        "a\ttab \x1A and more", "last"};
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        type(client, lines[i]);
+        if (i + 1 == sizeof lines / sizeof *lines)
+            close_input(client);
+        expect_words(probe, words[i]);
+        reply_words(probe, "ok");
+    }
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    if (count_lines(client, "client: sent *") != 5)
+        fail_test("the input had 5 lines, and the client sent %zu",
+                  count_lines(client, "client: sent *"));
+    remove_name(probe);
+}
+
+TEST(exit_line, .judges = CLIENT, .points = 1, .step = 4,
+     .name = "the line \"exit\" is sent, and ends the client though there is more input",
+     .hint = "Send it, wait for the reply, close, and end.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "exitus\n");
+    expect_words(probe, "exitus");
+    reply_words(probe, "ok");
+    type(client, "exit\nmore\n");
+    expect_words(probe, "exit");
+    reply_words(probe, "exit");
+    command(probe, "left");
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    wait_line(probe, "pipe: client left");
+    if (printed_like(client, "client: sent \"more\""))
+        fail_test("the client has sent the line behind \"exit\"");
+    remove_name(probe);
+}
+
+TEST(no_input, .judges = CLIENT, .points = 1, .step = 4,
+     .name = "at the end of the input nothing more is sent",
+     .hint = "fgets leaves the old line in its buffer: look at what it returns.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "once\n");
+    expect_words(probe, "once");
+    close_input(client);
+    reply_words(probe, "ok");
+    command(probe, "left");
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    wait_line(probe, "pipe: client left");
+    if (count_lines(client, "client: sent *") != 1)
+        fail_test("one line was typed, and %zu messages were sent",
+                  count_lines(client, "client: sent *"));
+    remove_name(probe);
+}
+
+TEST(any_reply, .judges = CLIENT, .points = 2, .step = 5,
+     .name = "replies of any length up to 64 KiB are shown whole",
+     .hint = "Where the buffer is too small the rest of the message waits: read on.")
+{
+    static const size_t lengths[] = {1,   255,  256,  257,   511, 512,
+                                     513, 2560, 5120, 32000, 2};
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char *reply = text("%.*s", (int)lengths[i], random_bytes(lengths[i], 'a', 'z'));
+        type(client, "next\n");
+        expect_words(probe, "next");
+        reply_words(probe, reply);
+        wait_line(client, "client: received \"%s\"", reply);
+    }
+    close_input(client);
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
+TEST(long_line, .judges = CLIENT, .points = 1, .step = 4,
+     .name = "a line of 32,000 letters is one message; one over the limit is refused",
+     .hint = "No buffer is large enough for a line: let it grow.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    char *line = text("%.*s", 32000, random_bytes(32000, 'a', 'z'));
+    type(client, text("%s\n", line));
+    expect_words(probe, line);
+    reply_words(probe, "ok");
+    wait_line(client, "client: received \"ok\"");
+    const char *longer = text("%.*s\n", MAX_MESSAGE + 1,
+                              random_bytes(MAX_MESSAGE + 1, 'a', 'z'));
+    offer_bytes(client, longer, strlen(longer));
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    remove_name(probe);
+}
+
+TEST(server_goes, .judges = CLIENT, .points = 2, .step = 5,
+     .name = "a server that goes before it has replied is a line, and exit code 1",
+     .hint = "The end of the pipe is not an empty reply.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "one\n");
+    expect_words(probe, "one");
+    kill_program(probe);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    if (printed_like(client, "client: received *") ||
+        printed_like(client, "client: done"))
+        fail_test("no reply came, and the client goes on as if one had");
+    remove_left_name(address);
+}
+
+TEST(half_a_reply, .judges = CLIENT, .unix_only = true, .pair = "", .points = 1,
+     .step = 5, .name = "half a reply and then the end is no reply",
+     .hint = "The length says how much must come: less is a failure.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "one\n");
+    expect_words(probe, "one");
+    write_file("half", "\0\0\0\x10half", 8, 0644);
+    command(probe, "raw-reply half");
+    wait_line(probe, "pipe: replied");
+    kill_program(probe);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    if (printed_like(client, "client: received *"))
+        fail_test("half a reply was taken for a whole one");
+    remove_left_name(address);
+}
+
+TEST(
+    no_server, .judges = CLIENT, .points = 2, .step = 2,
+    .name =
+        "where there is no server, or one was killed, the client says so and ends with 1",
+    .hint = "A name without a server: open a FIFO with O_NONBLOCK, and ENXIO tells.")
+{
+    const char *address = fresh_address();
+    for (int i = 0; i < 2; i++) {
+        struct program *client = start(CLIENT, address, NULL);
+        offer_bytes(client, "hello\n", 6);
+        wait_error_like(client, "client: *");
+        expect_end(client, 1);
+        if (printed_like(client, "client: received *"))
+            fail_test("there is no server, and yet a reply");
+        if (i == 0) { /* the second time there is a name, of a server that was killed */
+            struct program *server = start(SERVER, address, NULL);
+            wait_line(server, "server: ready %s", address);
+            kill_program(server);
+        }
+    }
+    remove_left_name(address);
+}
+
+TEST(waits_while_busy, .judges = CLIENT, .win32_only = true, .points = 2, .step = 2,
+     .name = "a client that finds all instances taken waits for one",
+     .hint =
+         "ERROR_PIPE_BUSY: WaitNamedPipe, then open again, for another may be quicker.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    command(probe, "occupy");
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "hello\n");
+    expect_idle(client, 1.0, 10);
+    if (!is_running(client))
+        fail_test("the client did not wait: it ended with code %d", wait_end(client));
+    command(probe, "vacate");
+    expect_words(probe, "hello");
+    reply_words(probe, "ok");
+    wait_line(client, "client: received \"ok\"");
+    close_input(client);
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
+TEST(one_announcement, .judges = CLIENT, .unix_only = true, .pair = "", .points = 2,
+     .step = 3,
+     .name = "a client announces itself in one write, which nobody's bytes can split",
+     .hint = "Up to PIPE_BUF bytes of one write stay together; two writes do not.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    command(probe, "fill");
+    wait_line(probe, "pipe: filled");
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "hello\n");
+    command(probe, "spill");
+    wait_line(probe, "pipe: 0 bytes more came");
+    expect_words(probe, "hello");
+    reply_words(probe, "ok");
+    wait_line(client, "client: received \"ok\"");
+    close_input(client);
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
+TEST(patient_client, .judges = CLIENT, .points = 1, .step = 5,
+     .name = "a client that waits for its reply costs nothing",
+     .hint = "Wait in the read; do not look again and again.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "hello\n");
+    expect_words(probe, "hello");
+    expect_idle(client, 1.0, 5);
+    reply_words(probe, "late");
+    wait_line(client, "client: received \"late\"");
+    close_input(client);
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
+TEST(bad_text, .judges = CLIENT, .win32_only = true, .points = 1, .step = 4,
+     .name = "input that is not UTF-8 is refused with a line, and exit code 1",
+     .hint = "Look at what MultiByteToWideChar returns, with MB_ERR_INVALID_CHARS.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "\xFF\xFE\n");
+    close_input(client);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    remove_name(probe);
+}
+
+TEST(other_machine, .judges = CLIENT, .win32_only = true, .points = 1, .step = 2,
+     .name = "the client opens the pipe of a machine that is named, \\\\HOST\\pipe\\NAME",
+     .hint = "It is the same call with another name.")
+{
+    if (!on_windows())
+        skip_test("needs Windows: Wine knows no pipes of other machines (error 3)");
+    const char *name = token(), *word = token();
+    struct program *server = start(SERVER, "--remote", text("\\\\.\\pipe\\%s", name),
+                                   NULL);
+    wait_line_like(server, "server: ready *");
+    struct program *client = start(CLIENT, text("\\\\localhost\\pipe\\%s", name), NULL);
+    type(client, text("%s\n", word));
+    wait_line(client, "client: received \"%s\"", word);
+    close_input(client);
+    expect_end(client, 0);
+    finish(server);
+}
+
+TEST(not_a_pipe, .judges = CLIENT, .unix_only = true, .points = 1, .step = 2,
+     .name = "a name that is a file of another kind is refused, and the file left alone",
+     .hint = "Look at what was opened (fstat) before anything is written into it.")
+{
+    const char *name = token();
+    write_file(name, "precious", 8, 0644);
+    struct program *client = start(CLIENT, name, NULL);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    size_t length;
+    char *bytes = read_file(name, &length);
+    expect_bytes("the file", NULL, 0, "precious", 8, bytes, length);
+}
+
+TEST(file_in_the_way, .judges = SERVER, .unix_only = true, .points = 1, .step = 2,
+     .name = "a file of another kind under the name is left alone, and told of",
+     .hint = "Remove a name only if it is what a killed server of this kind leaves.")
+{
+    const char *name = token();
+    write_file(name, "precious", 8, 0644);
+    struct program *server = start(SERVER, name, NULL);
+    wait_error_like(server, "server: *");
+    expect_end(server, 1);
+    size_t length;
+    char *bytes = read_file(name, &length);
+    expect_bytes("the file", NULL, 0, "precious", 8, bytes, length);
+}
+
+TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,
+     .name = "wrong arguments are answered with the usage, and exit code 2",
+     .hint = "A line that begins with \"usage: \" on standard error.")
+{
+    struct program *client = start(CLIENT, "one", "two", NULL);
+    wait_error_like(client, "usage: *");
+    expect_end(client, 2);
+}
+
+/* ---- Other programs ---------------------------------------------------------------- */
+
+TEST(idle_limit, .judges = SERVER, .only = "server_overlapped", .win32_only = true,
+     .points = 1, .step = 3,
+     .name =
+         "with --idle the server ends when nobody comes, but not while a client is there",
+     .hint =
+         "A wait that has timed out leaves its operation under way: cancel it, and wait "
+         "until it is over.")
+{
+    const char *address = fresh_address();
+    struct program *server =
+        start_with(SERVER, (struct start_options){.name = "server_overlapped"}, "--idle",
+                   "1", address, NULL);
+    wait_line(server, "server: ready %s", address);
+    struct program *probe = connect_probe(address, 1);
+    exchange_words(probe, 1, token());
+    expect_idle(server, 1.5, 5);
+    if (!is_running(server))
+        fail_test("the server has ended, and its client is still there");
+    exchange_words(probe, 1, token());
+    command(probe, "close 1");
+    wait_line(server, "server: client 1 left");
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+}
+
+/* ---- pipe_info ---------------------------------------------------------------------- */
+
+TEST(info_tells, .judges = SERVER, .only = "pipe_info", .points = 1, .step = 5,
+     .name = "pipe_info tells what waits in a pipe, and what one read of it brings",
+     .hint = "A message pipe brings one message, a FIFO whatever is there.")
+{
+    bool win32 = under_test() == WIN32;
+    struct program *info = start_with(SERVER, (struct start_options){.name = "pipe_info"},
+                                      fresh_address(), NULL);
+    wait_line_like(info, "pipe_info: ready *");
+    wait_line(info, "pipe_info: carries: %s", win32 ? "messages" : "bytes");
+    wait_line_like(info, "pipe_info: who may open it: *");
+    wait_line_like(info, "pipe_info: room: *");
+    wait_line_like(info, "pipe_info: an empty pipe is read without waiting: error *");
+    wait_line(info, "pipe_info: reads wait again: yes");
+    wait_line_like(info, "pipe_info: waiting: 8 bytes*");
+    wait_line(info, "pipe_info: one read brings: %s", win32 ? "\"one\"" : "\"onethree\"");
+    wait_line(info, "pipe_info: left: %d bytes", win32 ? 5 : 0);
+    wait_line(info, "pipe_info: done");
+    expect_end(info, 0);
+}
+
+/* ---- What --run shows --------------------------------------------------------------- */
+
+static void conversation(void)
+{
+    const char *address = under_test() == WIN32 ? "\\\\.\\pipe\\$$MyPipe$$" : "pipe";
+    narrate("The server makes the name, and waits.");
+    struct program *server = start(SERVER, address, NULL);
+    wait_line(server, "server: ready %s", address);
+    narrate("Two clients come; each has a session of its own.");
+    struct program *one = start(CLIENT, address, NULL);
+    type(one, "hello from the first\n");
+    wait_line_like(one, "client: received *");
+    struct program *other = start(CLIENT, address, NULL);
+    type(other, CYRILLIC ", says the second\n");
+    wait_line_like(other, "client: received *");
+    narrate("\"exit\" ends one session.");
+    type(one, "exit\n");
+    expect_end(one, 0);
+    type(other, "still here\n");
+    wait_line_like(other, "client: received *");
+    close_input(other);
+    expect_end(other, 0);
+    narrate("Ctrl-C ends the server.");
+    send_signal(server, SIGINT);
+    expect_end(server, 0);
+}
+
+CHECKER("02-named-pipes", "named pipes")
