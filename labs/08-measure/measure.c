@@ -1,0 +1,242 @@
+/*
+ * measure.c - one cell of the table: a mechanism, a message size, two figures.
+ *
+ * Usage: measure MECHANISM SIZE [CORES [MILLISECONDS]]
+ *        measure memcpy SIZE [CORES [MILLISECONDS]]
+ *        measure --list
+ *
+ * Starts a second process, and talks with it over the mechanism: first message and echo in
+ * turn, then messages one after the other. CORES is 1 (both processes on the same core; the
+ * usual), 2 (each on a core of its own) or 0 (wherever the system puts them); about so many
+ * MILLISECONDS (20) are spent on each figure, after a warm-up. Prints one line of JSON:
+ *
+ *     {"what": "pipe", "size": 64, "cores": 1, "round_trip": 9.1, "one_way": 1.3}
+ *
+ * in microseconds for a round trip, and for a message on its way; in place of a figure stands
+ * a text where there is none. Exit code 0, or 1 if a call failed or a message was not the one
+ * that was sent.
+ *
+ * Every byte of every message is compared with what it must be, on both sides. The time for
+ * that is in the figures, the same for all mechanisms.
+ */
+#include "measure.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_SLOTS 32      /* messages prepared, each different from the others */
+#define SLOTS_BYTES 131072 /* ... but no more of them than fit in here, and at least 4 */
+#define LEAST_SIZE 16      /* room for the number of a message, and some text */
+#define LARGEST_SIZE (16 << 20)
+#define WARM_UP 0.25 /* of the time for a figure */
+
+/* What the sender of a message expects of the second process. */
+enum kind { KEEP_IT, SEND_IT_BACK, STOP };
+
+/* The beginning of each message; the rest is text that depends on the number. */
+struct head {
+    uint64_t number_and_kind;
+};
+
+/* The text of messages: prepared once, so that making it costs nothing while the clock runs. */
+static char *slots;
+static uint64_t slot_count;
+
+static void prepare(size_t size)
+{
+    slot_count = SLOTS_BYTES / size;
+    slot_count = slot_count > MOST_SLOTS ? MOST_SLOTS : slot_count < 4 ? 4 : slot_count;
+    size_t length = slot_count * size;
+    slots = malloc(length);
+    if (slots == NULL)
+        give_up("no memory");
+    uint64_t state =
+        88172645463325252u; /* xorshift64: both processes make the same text */
+    for (size_t i = 0; i < length; i++) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        slots[i] = (char)state;
+    }
+}
+
+static const void *message(uint64_t number, enum kind kind, size_t size)
+{
+    char *slot = slots + number % slot_count * size;
+    struct head head = {number << 2 | kind};
+    memcpy(slot, &head, sizeof head);
+    return slot;
+}
+
+/* Which kind of message this is. Ends the process if any byte is not what it must be. */
+static enum kind check(const void *got, uint64_t number, size_t size)
+{
+    const char *slot = slots + number % slot_count * size;
+    struct head head;
+    memcpy(&head, got, sizeof head);
+    if (head.number_and_kind >> 2 != number)
+        give_up("message %llu came in place of %llu",
+                (unsigned long long)(head.number_and_kind >> 2),
+                (unsigned long long)number);
+    if (memcmp((const char *)got + sizeof head, slot + sizeof head, size - sizeof head) !=
+        0)
+        give_up("message %llu came with another content", (unsigned long long)number);
+    return (enum kind)(head.number_and_kind & 3);
+}
+
+void answer(const struct mechanism *mechanism, size_t size)
+{
+    void *room = malloc(size);
+    if (room == NULL)
+        give_up("no memory");
+    prepare(size);
+    mechanism->join(SECOND, size);
+    enum kind kind = KEEP_IT;
+    for (uint64_t number = 0; kind != STOP; number++) {
+        kind = check(mechanism->receive(room), number, size);
+        if (kind != KEEP_IT)
+            mechanism->send(message(number, KEEP_IT, size));
+    }
+    free(room);
+    free(slots);
+}
+
+/* The conversation as the first process sees it. */
+struct conversation {
+    const struct mechanism *mechanism;
+    size_t size;
+    void *room;
+    uint64_t number; /* of the next message */
+};
+
+static void talk(struct conversation *talk, enum kind kind)
+{
+    const struct mechanism *mechanism = talk->mechanism;
+    mechanism->send(message(talk->number, kind, talk->size));
+    if (kind != KEEP_IT)
+        check(mechanism->receive(talk->room), talk->number, talk->size);
+    talk->number++;
+}
+
+/* Seconds for `count` messages, each sent back (in turn), or only the last (one way). */
+static double batch(struct conversation *conversation, uint64_t count, bool in_turn)
+{
+    double start = now();
+    for (uint64_t i = 1; i < count; i++)
+        talk(conversation, in_turn ? SEND_IT_BACK : KEEP_IT);
+    talk(conversation, SEND_IT_BACK);
+    return now() - start;
+}
+
+/* Microseconds for one message. Batches grow until one takes the time of the warm-up; that
+ * tells how many messages fill `seconds`, and only then the clock counts. */
+static double figure(struct conversation *conversation, double seconds, bool in_turn)
+{
+    uint64_t count = 1;
+    double taken;
+    while ((taken = batch(conversation, count, in_turn)) < seconds * WARM_UP)
+        count *= 2;
+    count = (uint64_t)(seconds / taken * (double)count) + 1;
+    return batch(conversation, count, in_turn) / (double)count * 1e6;
+}
+
+/* Microseconds for a copy of `size` bytes in memory: what nothing that copies can be below. */
+static double copy_figure(size_t size, double seconds)
+{
+    char *room = malloc(size);
+    if (room == NULL)
+        give_up("no memory");
+    uint64_t count = 0;
+    double start = now(), taken;
+    while ((taken = now() - start) < seconds)
+        for (int i = 0; i < 64; i++, count++) {
+            memcpy(room, slots + count % slot_count * size, size);
+            __asm__ volatile("" : : "r"(room) : "memory"); /* somebody might read it */
+        }
+    free(room);
+    return taken / (double)count * 1e6;
+}
+
+static const struct mechanism *find(const char *name)
+{
+    for (const struct mechanism *const *m = mechanisms; *m != NULL; m++)
+        if (strcmp((*m)->name, name) == 0)
+            return *m;
+    return NULL;
+}
+
+int main(int argc, char *argv[])
+{
+    answer_if_second(argc, argv);
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+        for (const struct mechanism *const *m = mechanisms; *m != NULL; m++)
+            printf("%s\t%s\n", (*m)->name, (*m)->title);
+        return 0;
+    }
+
+    /* STEP 1: Take the arguments. */
+    const struct mechanism *mechanism = argc > 2 ? find(argv[1]) : NULL;
+    long size = argc > 2 ? atol(argv[2]) : 0;
+    int cores = argc > 3 ? atoi(argv[3]) : 1;
+    double seconds = (argc > 4 ? atof(argv[4]) : 20) / 1000;
+    bool known = mechanism != NULL || (argc > 2 && strcmp(argv[1], "memcpy") == 0);
+    if (!known || argc > 5 || size < LEAST_SIZE || size > LARGEST_SIZE || cores < 0 ||
+        cores > 2 || !(seconds > 0)) {
+        fprintf(stderr, "usage: measure MECHANISM SIZE [CORES [MILLISECONDS]]\n"
+                        "       measure --list\n");
+        return 2;
+    }
+    printf("{\"what\": \"%s\", \"size\": %ld, \"cores\": %d", mechanism->name, size,
+           cores);
+    size_t limit = mechanism->limit == NULL ? 0 : mechanism->limit();
+    if (limit != 0 && (size_t)size > limit) {
+        printf(", \"round_trip\": \"limit %zu\", \"one_way\": \"limit %zu\"}\n", limit,
+               limit);
+        return 0;
+    }
+
+    /* STEP 2: Make what both processes need, start the second, and take our own end. */
+    fflush(stdout);
+    struct conversation conversation = {mechanism, (size_t)size, malloc((size_t)size), 0};
+    if (conversation.room == NULL)
+        give_up("no memory");
+    prepare((size_t)size);
+    apart = cores != 1;
+    mechanism->create((size_t)size);
+    start_second(mechanism, (size_t)size, cores == 0 ? -1 : cores - 1);
+    if (cores != 0)
+        pin(0);
+    mechanism->join(FIRST, (size_t)size);
+
+    /* The second process has started when its first message is there. */
+    talk(&conversation, SEND_IT_BACK);
+
+    /* STEP 3: Talk, and look at the clock before and after. */
+    printf(", \"round_trip\": %.4f", figure(&conversation, seconds, true));
+    if (mechanism->no_one_way != NULL)
+        printf(", \"one_way\": \"%s\"}\n", mechanism->no_one_way);
+    else
+        printf(", \"one_way\": %.4f}\n", figure(&conversation, seconds, false));
+
+    /* STEP 4: End the conversation. The second process has checked all that it received. */
+    talk(&conversation, STOP);
+    if (!await_second())
+        give_up("the second process did not end well");
+    mechanism->destroy();
+    free(conversation.room);
+    free(slots);
+    return 0;
+}
+
+void give_up(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    fputs("measure: ", stderr);
+    vfprintf(stderr, format, values);
+    fputc('\n', stderr);
+    va_end(values);
+    exit(1);
+}

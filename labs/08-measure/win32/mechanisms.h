@@ -1,0 +1,27 @@
+/*
+ * mechanisms.h - what the files with mechanisms share.
+ */
+#ifndef MECHANISMS_H
+#define MECHANISMS_H
+
+#include "measure.h"
+
+#define ADDRESS_ROOM 128
+
+/* Where the second process finds what create() has made: a name, or the numbers of handles that
+ * it inherits. create() writes it, and the second process gets it on its command line. */
+extern char address[ADDRESS_ROOM];
+
+/* Fails with an error that is not GetLastError()'s: of Winsock. */
+_Noreturn void fail_with(unsigned long error, const char *call);
+
+/* pipes.c */
+extern const struct mechanism pipe_anonymous, pipe_byte, pipe_message, pipe_overlapped;
+
+/* others.c */
+extern const struct mechanism mailslot, tcp;
+
+/* memory.c: a ring in a file mapping, and three ways to wait. */
+extern const struct mechanism memory_event, memory_semaphore, memory_spin;
+
+#endif
