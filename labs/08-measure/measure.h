@@ -48,13 +48,21 @@ struct mechanism {
 /* The mechanisms of this system, a NULL at the end. */
 extern const struct mechanism *const mechanisms[];
 
-/* ---- process.c of each system -------------------------------------------------------- */
+/* ---- clock.c of each system ---------------------------------------------------------- */
 
 /* Seconds since some fixed moment, by a clock that nobody sets. */
 double now(void);
 
-/* Lets this process run on one core only. */
+/* Lets this process (on UNIX, this thread) run on one core only, counted from 0. */
 void pin(int core);
+
+/* Prints "measure: CALL: ..." with the system's last error and ends the process with 1. */
+_Noreturn void fail(const char *call);
+
+/* The same with words, in the manner of printf, instead of an error. */
+_Noreturn void give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- process.c of each system -------------------------------------------------------- */
 
 /* Whether the two processes may run at the same time: they are not pinned to the same core. */
 extern bool apart;
@@ -74,11 +82,5 @@ void answer_if_second(int argc, char *argv[]);
 
 /* What the second process does: checks every message, sends back those that ask for it. */
 void answer(const struct mechanism *mechanism, size_t size);
-
-/* Prints "measure: CALL: ..." with the system's last error and ends the process. */
-_Noreturn void fail(const char *call);
-
-/* The same with words instead of an error. */
-_Noreturn void give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -1,38 +1,16 @@
 /*
- * process.c - the clock, the core and the second process on UNIX.
+ * process.c - the second process on UNIX: a fork.
  */
-#include <errno.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "measure.h"
 
 bool apart;
 static pid_t second;
-
-double now(void)
-{
-    struct timespec time;
-    if (clock_gettime(CLOCK_MONOTONIC, &time) == -1)
-        fail("clock_gettime");
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-void pin(int core)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(core, &set);
-    if (sched_setaffinity(0, sizeof set, &set) == -1)
-        fail("sched_setaffinity");
-}
 
 void start_second(const struct mechanism *mechanism, size_t size, int core)
 {
@@ -61,9 +39,4 @@ bool await_second(void)
 void answer_if_second(int argc, char *argv[])
 {
     (void)argc, (void)argv;
-}
-
-void fail(const char *call)
-{
-    give_up("%s: error %d: %s", call, errno, strerror(errno));
 }

@@ -1,6 +1,6 @@
 /*
- * process.c - the clock, the core and the second process on Windows, which has no fork: the
- * second process is the same program with other arguments.
+ * process.c - the second process on Windows, which has no fork: the same program once more,
+ * with other arguments.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,20 +14,6 @@
 bool apart;
 char address[ADDRESS_ROOM];
 static HANDLE second;
-
-double now(void)
-{
-    LARGE_INTEGER ticks, frequency;
-    if (!QueryPerformanceCounter(&ticks) || !QueryPerformanceFrequency(&frequency))
-        fail("QueryPerformanceCounter");
-    return (double)ticks.QuadPart / (double)frequency.QuadPart;
-}
-
-void pin(int core)
-{
-    if (!SetProcessAffinityMask(GetCurrentProcess(), (DWORD_PTR)1 << core))
-        fail("SetProcessAffinityMask");
-}
 
 void start_second(const struct mechanism *mechanism, size_t size, int core)
 {
@@ -72,14 +58,4 @@ void answer_if_second(int argc, char *argv[])
         if (strcmp((*m)->name, argv[2]) == 0)
             answer(*m, (size_t)strtoul(argv[3], NULL, 10));
     exit(0);
-}
-
-void fail(const char *call)
-{
-    fail_with(GetLastError(), call);
-}
-
-void fail_with(unsigned long error, const char *call)
-{
-    give_up("%s: error %lu", call, error);
 }

@@ -1,0 +1,200 @@
+/*
+ * prices.c - what it costs to start something, to connect, and to be woken.
+ *
+ * Usage: prices [MILLISECONDS]
+ *
+ * Prints a line of JSON for each price, in microseconds for one; about so many MILLISECONDS
+ * (50) are spent on each. All on one core, where the name does not say otherwise.
+ * Its twin: ../win32/prices.c.
+ */
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "measure.h"
+
+extern char **environ;
+
+static char *self; /* this program, which does nothing when it is called with "-" */
+
+static void fork_and_wait(void)
+{
+    pid_t child = fork();
+    if (child == -1)
+        fail("fork");
+    if (child == 0)
+        _exit(0);
+    if (waitpid(child, NULL, 0) == -1)
+        fail("waitpid");
+}
+
+static void spawn_and_wait(void)
+{
+    char nothing[] = "-", *words[] = {self, nothing, NULL};
+    pid_t child;
+    if (posix_spawn(&child, self, NULL, NULL, words, environ) != 0)
+        fail("posix_spawn");
+    if (waitpid(child, NULL, 0) == -1)
+        fail("waitpid");
+}
+
+static void *nothing(void *argument)
+{
+    return argument;
+}
+
+static void thread_and_join(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, nothing, NULL) != 0)
+        fail("pthread_create");
+    if (pthread_join(thread, NULL) != 0)
+        fail("pthread_join");
+}
+
+/* ---- Connecting ---------------------------------------------------------------------------- */
+
+static int listener;
+static struct sockaddr_in address;
+
+static void start_listening(void)
+{
+    socklen_t room = sizeof address;
+    address = (struct sockaddr_in){.sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if ((listener = socket(AF_INET, SOCK_STREAM, 0)) == -1)
+        fail("socket");
+    if (bind(listener, (struct sockaddr *)&address, room) == -1)
+        fail("bind");
+    if (listen(listener, 1) == -1)
+        fail("listen");
+    if (getsockname(listener, (struct sockaddr *)&address, &room) == -1)
+        fail("getsockname");
+}
+
+/* Closed by a reset, so that no port stays in TIME_WAIT. */
+static void connect_and_accept(void)
+{
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    if (client == -1)
+        fail("socket");
+    if (connect(client, (struct sockaddr *)&address, sizeof address) == -1)
+        fail("connect");
+    int server = accept(listener, NULL, NULL);
+    if (server == -1)
+        fail("accept");
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    if (setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == -1)
+        fail("setsockopt");
+    if (close(client) == -1 || close(server) == -1)
+        fail("close");
+}
+
+/* ---- Waking, and changing from one thread to another ----------------------------------------- */
+
+static sem_t ping, pong;
+static volatile bool over;
+
+static void *wake_back(void *core)
+{
+    pin(*(int *)core);
+    while (sem_wait(&ping) == 0 && !over)
+        sem_post(&pong);
+    return NULL;
+}
+
+static void wake_and_be_woken(void)
+{
+    if (sem_post(&ping) == -1 || sem_wait(&pong) == -1)
+        fail("sem_wait");
+}
+
+static void *yield(void *core)
+{
+    pin(*(int *)core);
+    while (!over)
+        sched_yield();
+    return NULL;
+}
+
+static void yield_once(void)
+{
+    if (sched_yield() == -1)
+        fail("sched_yield");
+}
+
+/* ---- The figures ------------------------------------------------------------------------------ */
+
+static double price(void (*once)(void), double seconds)
+{
+    long count = 0;
+    double taken, start;
+    for (int warm = 0; warm < 3; warm++)
+        once();
+    start = now();
+    do {
+        once();
+        count++;
+    } while ((taken = now() - start) < seconds);
+    return taken / (double)count * 1e6;
+}
+
+static void print(const char *what, double microseconds)
+{
+    printf("{\"what\": \"%s\", \"price\": %.4f}\n", what, microseconds);
+}
+
+/* The price of `once` beside a thread that runs `partner` on `core`; `per` such events are in
+ * one call of it. */
+static void print_beside(const char *what, void *(*partner)(void *), void (*once)(void),
+                         int core, int per, double seconds)
+{
+    pthread_t thread;
+    over = false;
+    if (pthread_create(&thread, NULL, partner, &core) != 0)
+        fail("pthread_create");
+    print(what, price(once, seconds) / per);
+    over = true;
+    if (sem_post(&ping) == -1)
+        fail("sem_post");
+    if (pthread_join(thread, NULL) != 0)
+        fail("pthread_join");
+    if (sem_init(&ping, 0, 0) == -1 || sem_init(&pong, 0, 0) == -1)
+        fail("sem_init");
+}
+
+int main(int argc, char *argv[])
+{
+    self = argv[0];
+    if (argc == 2 && strcmp(argv[1], "-") == 0)
+        return 0;
+    double seconds = (argc == 2 ? atof(argv[1]) : 50) / 1000;
+    if (argc > 2 || !(seconds > 0)) {
+        fprintf(stderr, "usage: prices [MILLISECONDS]\n");
+        return 2;
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    pin(0);
+    start_listening();
+    print("a process: fork, exit, wait", price(fork_and_wait, seconds));
+    print("a program: posix_spawn, exit, wait", price(spawn_and_wait, seconds));
+    print("a thread: create, end, join", price(thread_and_join, seconds));
+    print("a TCP connection: connect, accept, close", price(connect_and_accept, seconds));
+    if (sem_init(&ping, 0, 0) == -1 || sem_init(&pong, 0, 0) == -1)
+        fail("sem_init");
+    print_beside("a wake-up on the same core", wake_back, wake_and_be_woken, 0, 2,
+                 seconds);
+    if (cores > 1)
+        print_beside("a wake-up on another core", wake_back, wake_and_be_woken, 1, 2,
+                     seconds);
+    print_beside("a change of threads: sched_yield", yield, yield_once, 0, 2, seconds);
+    return 0;
+}
