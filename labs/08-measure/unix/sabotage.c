@@ -1,0 +1,90 @@
+/*
+ * sabotage.c - mechanisms that do not do what they should, to see whether it is noticed.
+ *
+ * In place of list.c this makes the program `sabotage`, which the check runs. Each of these is
+ * a pipe with one fault, far into the conversation and not in the first byte.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mechanisms.h"
+
+#define SOUND 100 /* messages before the fault */
+
+static size_t length;
+static long sent;
+
+static void join(enum side side, size_t size)
+{
+    length = size;
+    pipe_usual.join(side, size);
+}
+
+static void flip_last_byte(const void *message)
+{
+    char *copy = malloc(length);
+    if (copy == NULL)
+        fail("malloc");
+    memcpy(copy, message, length);
+    copy[length - 1] ^= sent++ == SOUND;
+    pipe_usual.send(copy);
+    free(copy);
+}
+
+static void lose_one(const void *message)
+{
+    if (sent++ != SOUND)
+        pipe_usual.send(message);
+}
+
+static void send_one_twice(const void *message)
+{
+    pipe_usual.send(message);
+    if (sent++ == SOUND)
+        pipe_usual.send(message);
+}
+
+static void stand_still(const void *message)
+{
+    if (sent++ == SOUND)
+        pause();
+    pipe_usual.send(message);
+}
+
+static void end_early(const void *message)
+{
+    if (sent++ == SOUND)
+        _exit(EXIT_SUCCESS);
+    pipe_usual.send(message);
+}
+
+static size_t hundred(void)
+{
+    return 100;
+}
+
+#define FAULT(identifier, name, limit, send)                             \
+    static struct mechanism identifier = {name, name, limit, NULL, NULL, \
+                                          join, send, NULL,  NULL};
+
+FAULT(flips, "flips", NULL, flip_last_byte)
+FAULT(loses, "loses", NULL, lose_one)
+FAULT(doubles, "doubles", NULL, send_one_twice)
+FAULT(hangs, "hangs", NULL, stand_still)
+FAULT(ends, "ends", NULL, end_early)
+FAULT(limited, "limited", hundred, flip_last_byte)
+
+/* The rest is the pipe's. A constant of another file is no constant expression: so at start. */
+__attribute__((constructor)) static void complete(void)
+{
+    struct mechanism *all[] = {&flips, &loses, &doubles, &hangs, &ends, &limited};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        all[i]->create = pipe_usual.create;
+        all[i]->receive = pipe_usual.receive;
+        all[i]->destroy = pipe_usual.destroy;
+    }
+}
+
+const struct mechanism *const mechanisms[] = {&flips, &loses,   &doubles, &hangs,
+                                              &ends,  &limited, NULL};
