@@ -1,0 +1,338 @@
+/*
+ * fool.c - seven ways to fool yourself: a wrong figure beside the right one.
+ *
+ * Usage: fool WAY
+ *
+ * The ways: unpinned, clock, cold, once, first-byte, buffer, closed-loop. Each measures the same
+ * thing twice over a pipe, as one does in a hurry, and with care. A second process answers.
+ */
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "measure.h"
+
+#define SMALL 64
+#define LARGE 65536
+#define TURNS 5000
+
+static int down[2], up[2];
+static pid_t second;
+
+static void write_all(int out, const char *bytes, size_t length)
+{
+    for (size_t done = 0; done < length;) {
+        ssize_t written = write(out, bytes + done, length - done);
+        if (written == -1)
+            fail("write");
+        done += (size_t)written;
+    }
+}
+
+/* Returns false at the end of input. */
+static bool read_all(int in, char *bytes, size_t length)
+{
+    for (size_t done = 0; done < length;) {
+        ssize_t got = read(in, bytes + done, length - done);
+        if (got == -1)
+            fail("read");
+        if (got == 0)
+            return false;
+        done += (size_t)got;
+    }
+    return true;
+}
+
+/* Starts a second process on `core` (-1: any), in which `serve` runs until it returns. */
+static void start(void (*serve)(void), int core)
+{
+    if (pipe(down) == -1 || pipe(up) == -1)
+        fail("pipe");
+    if ((second = fork()) == -1)
+        fail("fork");
+    if (second == 0) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+            fail("prctl");
+        if (core != -1)
+            pin(core);
+        close(down[1]);
+        close(up[0]);
+        serve();
+        _exit(EXIT_SUCCESS);
+    }
+    if (close(down[0]) == -1 || close(up[1]) == -1)
+        fail("close");
+}
+
+static void end(void)
+{
+    if (close(down[1]) == -1 || close(up[0]) == -1 || waitpid(second, NULL, 0) == -1)
+        fail("waitpid");
+}
+
+static void echo_small(void)
+{
+    char message[SMALL];
+    while (read_all(down[0], message, sizeof message))
+        write_all(up[1], message, sizeof message);
+}
+
+/* Microseconds for a round trip, of `turns` in a row. */
+static double turns(long count)
+{
+    char message[SMALL] = "";
+    double begun = now();
+    for (long i = 0; i < count; i++) {
+        write_all(down[1], message, sizeof message);
+        if (!read_all(up[0], message, sizeof message))
+            give_up("the second process has ended");
+    }
+    return (now() - begun) / (double)count * 1e6;
+}
+
+static double pinned(int core)
+{
+    start(echo_small, core);
+    pin(0);
+    turns(TURNS / 10);
+    double figure = turns(TURNS);
+    end();
+    return figure;
+}
+
+static void run_anywhere(void)
+{
+    cpu_set_t all;
+    CPU_ZERO(&all);
+    for (int core = 0; core < CPU_SETSIZE; core++)
+        CPU_SET(core, &all);
+    if (sched_setaffinity(0, sizeof all, &all) == -1)
+        fail("sched_setaffinity");
+}
+
+static void unpinned(void)
+{
+    puts("Not pinned, the figure depends on where the system happens to put the two:");
+    for (int i = 0; i < 6; i++) {
+        run_anywhere();
+        start(echo_small, -1);
+        printf("    wrong: %.1f us\n", turns(TURNS));
+        end();
+    }
+    printf("    right: %.1f us on one core, %.1f us across two: two figures, not one\n",
+           pinned(0), pinned(1));
+}
+
+static void wrong_clock(void)
+{
+    puts(
+        "The processor's time leaves out what waiting costs, and the whole command's time takes in "
+        "what starting costs:");
+    start(echo_small, 1);
+    pin(0);
+    clock_t processor = clock();
+    double right = turns(TURNS);
+    double used = (double)(clock() - processor) / CLOCKS_PER_SEC / TURNS * 1e6;
+    end();
+    double few_begun = now();
+    start(echo_small, 1);
+    turns(10);
+    end();
+    printf("    wrong: %.1f us of processor time for a round trip across two cores\n",
+           used);
+    printf("    wrong: %.1f us by the time of a whole run of 10 round trips\n",
+           (now() - few_begun) / 10 * 1e6);
+    printf("    right: %.1f us of time that has passed, by a clock that nobody sets\n",
+           right);
+}
+
+static void cold(void)
+{
+    puts("The first messages wait for a process to start, for pages and for caches:");
+    start(echo_small, 0);
+    pin(0);
+    printf("    wrong: %.1f us, the first round trip\n", turns(1));
+    printf("    wrong: %.1f us, the mean of the next ten\n", turns(10));
+    turns(TURNS);
+    printf("    right: %.1f us, after %d\n", turns(TURNS), TURNS);
+    end();
+}
+
+static int compare(const void *a, const void *b)
+{
+    double one = *(const double *)a, other = *(const double *)b;
+    return one < other ? -1 : one > other;
+}
+
+static void once(void)
+{
+    enum { ROUNDS = 21 };
+    double figures[ROUNDS];
+    puts("One round is one of these, and you do not know which:");
+    start(echo_small, 0);
+    pin(0);
+    turns(TURNS / 10);
+    for (int i = 0; i < ROUNDS; i++)
+        figures[i] = turns(TURNS / 10);
+    end();
+    qsort(figures, ROUNDS, sizeof *figures, compare);
+    printf("    wrong: %.1f us, or %.1f us: the best and the worst of %d rounds\n",
+           figures[0], figures[ROUNDS - 1], ROUNDS);
+    printf("    right: %.1f us, the median; quartiles %.1f and %.1f\n",
+           figures[ROUNDS / 2], figures[ROUNDS / 4], figures[ROUNDS * 3 / 4]);
+}
+
+/* Memory as a message box: a megabyte is "received" by looking at it, or at its first byte. */
+static void first_byte(void)
+{
+    enum { MESSAGES = 2000, SIZE = 1 << 20 };
+    char *box = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                     0);
+    char *expected = malloc(SIZE);
+    if (box == MAP_FAILED || expected == NULL)
+        fail("mmap");
+    memset(box, 'x', SIZE);
+    memset(expected, 'x', SIZE);
+    puts(
+        "A message that nobody reads costs nothing (1 MB in shared memory, received only):");
+    pin(0);
+    volatile int same = 0;
+    double begun = now();
+    for (int i = 0; i < MESSAGES; i++)
+        same += *(volatile char *)box == 'x';
+    double first = now() - begun;
+    begun = now();
+    for (int i = 0; i < MESSAGES; i++) {
+        same += memcmp(box, expected, SIZE) == 0;
+        __asm__ volatile(""
+                         :
+                         : "r"(box)
+                         : "memory"); /* it may change between two messages */
+    }
+    double whole = now() - begun;
+    if (same != 2 * MESSAGES)
+        give_up("the message has changed");
+    printf("    wrong: %.0f MB/s, checking the first byte\n", MESSAGES / first);
+    printf("    right: %.0f MB/s, checking all of them\n", MESSAGES / whole);
+    free(expected);
+}
+
+static void swallow(void)
+{
+    static char message[LARGE];
+    size_t count = 0;
+    while (read_all(down[0], message, sizeof message))
+        if (++count % 16 == 0)
+            write_all(up[1], message, 1);
+}
+
+static void buffer(void)
+{
+    static char message[LARGE];
+    enum { SENT = 4096 };
+    puts("A burst that fits into the pipe has been sent, but not received:");
+    start(swallow, 0);
+    pin(0);
+    double begun = now();
+    write_all(down[1], message, sizeof message);
+    double burst = now() - begun;
+    for (int i = 1; i < 16; i++)
+        write_all(down[1], message, sizeof message);
+    char word;
+    if (!read_all(up[0], &word, 1))
+        give_up("the second process has ended");
+    begun = now();
+    for (int i = 0; i < SENT; i++) {
+        write_all(down[1], message, sizeof message);
+        if (i % 16 == 15 && !read_all(up[0], &word, 1))
+            give_up("the second process has ended");
+    }
+    double steady = now() - begun;
+    end();
+    printf("    wrong: %.0f MB/s, 64 KB into an empty pipe of 64 KB\n",
+           LARGE / burst / 1e6);
+    printf("    right: %.0f MB/s, %d times that, until it has come\n",
+           (double)LARGE * SENT / steady / 1e6, SENT);
+}
+
+/* Every 500th message finds the server busy for 20 ms with something else. */
+static void echo_with_pauses(void)
+{
+    char message[SMALL];
+    for (long count = 1; read_all(down[0], message, sizeof message); count++) {
+        double until = now() + (count % 500 == 0 ? 0.020 : 0);
+        while (now() < until)
+            ;
+        write_all(up[1], message, sizeof message);
+    }
+}
+
+static void closed_loop(void)
+{
+    enum { MESSAGES = 2000 };
+    static double waits[MESSAGES];
+    const double interval = 0.0002; /* a client comes every 200 microseconds */
+    char message[SMALL] = "";
+    puts(
+        "Who asks only after the last answer leaves out everybody who would have come meanwhile "
+        "(a server that is away for 20 ms now and then):");
+    for (int open = 0; open < 2; open++) {
+        start(echo_with_pauses, 1);
+        pin(0);
+        double begun = now();
+        for (int i = 0; i < MESSAGES; i++) {
+            double due = begun + i * interval;
+            while (open && now() < due)
+                ;
+            double from = open ? due : now();
+            write_all(down[1], message, sizeof message);
+            if (!read_all(up[0], message, sizeof message))
+                give_up("the second process has ended");
+            waits[i] = (now() - from) * 1e6;
+        }
+        end();
+        qsort(waits, MESSAGES, sizeof *waits, compare);
+        printf("    %s: p50 %.0f us, p99 %.0f us, p99.9 %.0f us, %s\n",
+               open ? "right" : "wrong", waits[MESSAGES / 2], waits[MESSAGES * 99 / 100],
+               waits[MESSAGES * 999 / 1000],
+               open ? "counted from when each client came" : "one after the other");
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    static const struct {
+        const char *name;
+        void (*show)(void);
+    } ways[] = {{"unpinned", unpinned},
+                {"clock", wrong_clock},
+                {"cold", cold},
+                {"once", once},
+                {"first-byte", first_byte},
+                {"buffer", buffer},
+                {"closed-loop", closed_loop}};
+    enum { WAYS = sizeof ways / sizeof *ways };
+    bool known = argc == 1;
+    for (int i = 0; i < WAYS; i++)
+        if (argc == 1 || (argc == 2 && strcmp(argv[1], ways[i].name) == 0)) {
+            known = true;
+            printf("%s: ", ways[i].name);
+            fflush(stdout);
+            ways[i].show();
+        }
+    if (!known) {
+        fputs("usage: fool [WAY], one of:", stderr);
+        for (int i = 0; i < WAYS; i++)
+            fprintf(stderr, " %s", ways[i].name);
+        fputc('\n', stderr);
+        return 2;
+    }
+    return 0;
+}
