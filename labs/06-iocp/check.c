@@ -857,6 +857,8 @@ TEST(no_messages, .judges = CLIENT, .points = 1, .step = 7,
     wait_line_like(client, "client: 0 echoes in * s, * a second");
     wait_line(client, "client: done");
     expect_end(client, 0);
+    if (printed_like(client, "client: latency *"))
+        fail_test("the client tells of the latency of no echo");
 }
 
 TEST(wrong_welcome, .judges = CLIENT, .points = 2, .step = 8,
@@ -990,9 +992,9 @@ TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,
          "PORT from 1 to 65535, CONNECTIONS from 1 to 50000, MESSAGES from 0 to 1000000.")
 {
     static const char *const wrong[][3] = {
-        {"x", "1", "1"},    {"65536", "1", "1"},    {"0", "1", "1"},
-        {"7710", "0", "1"}, {"7710", "50001", "1"}, {"7710", "1", "1000001"},
-        {"7710", "1", "-1"}};
+        {"x", "1", "1"},     {"65536", "1", "1"},    {"0", "1", "1"},
+        {"7710", "0", "1"},  {"7710", "50001", "1"}, {"7710", "1", "1000001"},
+        {"7710", "1", "-1"}, {"7710", "1x", "1"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct program *client = start(CLIENT, DEFAULT_HOST, wrong[i][0], wrong[i][1],
                                        wrong[i][2], NULL);
