@@ -356,7 +356,14 @@ TEST(half_close, .judges = SERVER, .points = 2, .step = 7,
      .hint = "The end of what comes is no reason to throw away what waits to be sent.")
 {
     struct program *server = start_server();
-    struct hand *hands = connect_hands(2);
+    struct hand *hands = connect_hands(3);
+    /* What it finds when it has stood still: all that one has to say, and the end behind it. */
+    give(&hands[2], random_bytes(30000, 0, 255), 30000);
+    hands[2].finish = true;
+    send_signal(server, SIGSTOP);
+    advance(&hands[2], "sending 30000 bytes");
+    send_signal(server, SIGCONT);
+    drive(&hands[2], 1, "the rest of the echo, and the close");
     for (int i = 0; i < 2; i++) {
         give(&hands[i], random_bytes(100000, 0, 255), 100000);
         hands[i].finish = hands[i].deaf = true;
@@ -364,7 +371,7 @@ TEST(half_close, .judges = SERVER, .points = 2, .step = 7,
     drive(hands, 2, "sending 100000 bytes");
     hands[0].deaf = hands[1].deaf = false;
     drive(hands, 2, "the rest of the echo, and the close");
-    wait_left(server, 2);
+    wait_left(server, 3);
     end_server(server);
 }
 
