@@ -37,6 +37,7 @@ struct run {
     enum system system;
     const char *lab, *title; /* "01-anon-pipes", "anonymous pipes" */
     const char *pair;        /* "mqueue": server_mqueue and client_mqueue; or "" */
+    const char *variant;     /* which program plays in place of the pair's own, or "" */
     const char *build;       /* where everything built lies */
     const char *labs;        /* where the labs' sources lie */
     const char *command;     /* the command that repeats this run, for the report */
