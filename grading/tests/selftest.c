@@ -675,6 +675,11 @@ static void conversation(void)
 {
     narrate("It prints what no terminal should obey.");
     expect_end(start(SERVER, "garbage", NULL), 0);
+    abridge("*many*", 2);
+    struct program *echo = start(SERVER, "echo-lines", NULL);
+    send_bytes(echo, "many 1\nmany 2\nmany 3\nmany 4\nlast\n", 33);
+    close_input(echo);
+    wait_end(echo);
 }
 
 CHECKER("00-selftest", "the harness itself")
