@@ -1194,12 +1194,33 @@ TEST(file_missing, .judges = PAIR, .pair = "file", .points = 2, .step = 6,
     expect_end(client, 0);
 }
 
-TEST(
-    file_wire, .judges = SERVER, .pair = "file", .points = 2, .step = 6,
-    .name =
-        "on the wire are the header, the file and the trailer; who breaks off is no harm",
-    .hint = "A client that has gone is an error of one sending.")
+TEST(file_wire, .judges = SERVER, .pair = "file", .points = 2, .step = 7,
+     .name = "on the wire are the header, the file and the trailer",
+     .hint = "The header has the size of the file; the trailer stands right behind it.")
 {
+    char *bytes = random_bytes(3 * MEGABYTE, 'a', 'z');
+    write_file("original", bytes, 3 * MEGABYTE, 0644);
+    struct program *server = start(SERVER, "original", "0", NULL);
+    struct program *peer = peer_at(port_of(server));
+    tell(peer, "drain 1");
+    expect_stream_end(peer, 1);
+    size_t length, before = strlen("FILE 3145728\n");
+    char *received = read_file("1.received", &length);
+    char *whole = text("FILE 3145728\n%sEND\n", bytes);
+    expect_bytes("the stream", NULL, 0, whole, before + 3 * MEGABYTE + 4, received,
+                 length);
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+}
+
+TEST(file_broken, .judges = SERVER, .pair = "file", .points = 1, .step = 7,
+     .name = "a client that breaks off in the middle of the file does no harm",
+     .hint = "A client that has gone is an error of one sending.")
+{
+    if (under_test() == WIN32 && !on_windows())
+        skip_test("needs Windows: under Wine 8 a TransmitFile that waits for room mostly "
+                  "misses that the connection has broken");
     char *bytes = random_bytes(3 * MEGABYTE, 'a', 'z');
     write_file("original", bytes, 3 * MEGABYTE, 0644);
     struct program *server = start(SERVER, "original", "0", NULL);
@@ -1209,18 +1230,11 @@ TEST(
     expect_received(peer, 1);
     tell(peer, "reset 1");
     wait_line(peer, "peer: 1 closed");
+    wait_error_like(server, "server: client 1: *error *");
     wait_line(server, "server: client 1 left");
     connect_peer(peer, 2, port);
-    tell(peer, "drain 2");
-    expect_stream_end(peer, 2);
-    size_t length, before = strlen("FILE 3145728\n");
-    char *received = read_file("2.received", &length);
-    char *whole = text("FILE 3145728\n%sEND\n", bytes);
-    expect_bytes("the stream", NULL, 0, whole, before + 3 * MEGABYTE + 4, received,
-                 length);
-    send_signal(server, SIGINT);
-    wait_line(server, "server: done");
-    expect_end(server, 0);
+    tell(peer, "read 2 %zu", 3 * (size_t)MEGABYTE);
+    expect_received(peer, 2);
 }
 
 TEST(file_cut, .judges = CLIENT, .pair = "file", .points = 2, .step = 6,
@@ -1336,7 +1350,7 @@ static void check_no_worker(const char *name, const char *script)
     if (script != NULL && under_test() == UNIX)
         wait_line(server, "server: client 2 left");
     kill_program(server);
-    if (script != NULL && strcmp(script, WAITS) == 0)
+    if (script != NULL && strcmp(script, WAITS) == 0 && under_test() == UNIX)
         kill_child(server, "worker");
 }
 
@@ -1397,22 +1411,27 @@ TEST(select_limit, .judges = SERVER, .only = "server_select", .unix_only = true,
 {
     if (instrumented() || access("/bin/bash", X_OK) != 0)
         skip_test("needs bash, and descriptors that nobody else takes");
-    /* The listener gets 1022, the first client 1023, the last that fits. */
+    /* Up to 1021 all are taken, but for those that bash closes when it goes. */
     struct program *server = start_limited(
-        "server_select",
-        "ulimit -n 2048 || exit\n"
-        "for ((i = 3; i < 1022; i++)); do eval \"exec $i</dev/null\"; done\n");
+        "server_select", "ulimit -n 2048 || exit\n"
+                         "for i in {3..9}; do eval \"exec $i</dev/null\"; done\n"
+                         "while exec {i}</dev/null; [ $i -lt 1021 ]; do :; done\n");
     const char *port = port_of(server);
-    struct program *peer = peer_at(port);
-    exchange(peer, 1, token());
-    connect_peer(peer, 2, port);
-    tell(peer, "drain 2");
-    wait_line_like(peer, "peer: 2 received *");
-    wait_error_like(server, "server: descriptor 1024 *");
-    exchange(peer, 1, token());
+    struct program *peer = start_unix_probe("peer", NULL);
+    int k = 0;
+    const char *line;
+    do {
+        connect_peer(peer, ++k, port);
+        line = wait_line_like(server, "server: [cd]*");
+    } while (strstr(line, "descriptor 1024") == NULL && k < 5);
+    if (k < 2 || k == 5)
+        fail_test("client %d was answered by \"%s\"", k, line);
+    tell(peer, "drain %d", k);
+    wait_line_like(peer, text("peer: %d received *", k));
+    exchange(peer, k - 1, token());
     tell(peer, "close 1");
     wait_line(server, "server: client 1 left");
-    expect_service(peer, 3, port);
+    expect_service(peer, k + 1, port);
 }
 
 TEST(signals_lost, .judges = SERVER, .only = "server_sigio", .unix_only = true,

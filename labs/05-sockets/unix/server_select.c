@@ -9,8 +9,8 @@
  *
  * The contract is that of server.c. Another way: server_poll.c, which has no such limit.
  * Its twin: ../win32/server_select.c, where a set is a list, and its limit another.
- * To try: server_select 0; and in bash, with all smaller descriptors taken,
- * (ulimit -n 2048; for i in {3..1021}; do eval "exec $i</dev/null"; done; server_select 0)
+ * To try: server_select 0; and in bash, with nearly all that fit taken by others,
+ * (ulimit -n 2048; while exec {i}</dev/null; [ $i -lt 1021 ]; do :; done; server_select 0)
  */
 #define PROGRAM "server"
 
