@@ -1329,7 +1329,10 @@ static void check_no_worker(const char *name, const char *script)
 {
     const char *suffix = under_test() == UNIX ? "" : ".exe";
     size_t length;
-    char *bytes = load_file(reference_file("05-sockets", under_test(), name), &length);
+    const char *original = under_test() == UNIX
+                               ? path_of(SERVER, name)
+                               : reference_file("05-sockets", WIN32, name);
+    char *bytes = load_file(original, &length);
     const char *file = write_file(text("%s%s", token(), suffix), bytes, length, 0755);
     if (script != NULL)
         place_probe("puppet", "worker", script);
@@ -1359,8 +1362,6 @@ TEST(handoff_lives_on, .judges = SERVER, .only = "server_handoff", .points = 1, 
      .hint = "The worker's copy of the connection does not depend on the server's.")
 {
     check_worker_lives_on("server_handoff");
-    if (under_test() == UNIX)
-        check_worker_lives_on("server_scm");
 }
 
 TEST(handoff_worker_dies, .judges = SERVER, .only = "server_handoff", .points = 1,
@@ -1370,8 +1371,6 @@ TEST(handoff_worker_dies, .judges = SERVER, .only = "server_handoff", .points = 
          "Close the server's copy after the handoff: it would keep the connection open.")
 {
     check_worker_dies("server_handoff");
-    if (under_test() == UNIX)
-        check_worker_dies("server_scm");
 }
 
 TEST(handoff_no_worker, .judges = SERVER, .only = "server_handoff", .points = 1,
@@ -1384,8 +1383,29 @@ TEST(handoff_no_worker, .judges = SERVER, .only = "server_handoff", .points = 1,
     check_no_worker("server_handoff", "exit 3\n");
     if (under_test() == WIN32)
         check_no_worker("server_handoff", WAITS);
-    else
-        check_no_worker("server_scm", WAITS);
+}
+
+TEST(scm_lives_on, .judges = SERVER, .only = "server_scm", .unix_only = true, .points = 1,
+     .step = 6, .name = "when the server dies, a worker that is no child goes on, too",
+     .hint = "The worker's copy of the connection does not depend on the server's.")
+{
+    check_worker_lives_on("server_scm");
+}
+
+TEST(scm_worker_dies, .judges = SERVER, .only = "server_scm", .unix_only = true,
+     .points = 1, .step = 7,
+     .name = "when a worker that is no child dies, the server learns it all the same",
+     .hint = "The connection to the worker ends with it: wait for that.")
+{
+    check_worker_dies("server_scm");
+}
+
+TEST(scm_no_worker, .judges = SERVER, .only = "server_scm", .unix_only = true,
+     .points = 1, .step = 5,
+     .name = "a worker that does not call in time costs one client, and a line",
+     .hint = "Nobody tells that it will never call: the wait needs a limit.")
+{
+    check_no_worker("server_scm", WAITS);
 }
 
 /* ---- Limits of some ways to wait --------------------------------------------------------- */
