@@ -900,15 +900,15 @@ TEST(waits_for_echo, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
 }
 
 TEST(longest_line, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
-     .name = "a line of a megabyte goes to a server that holds little, and comes back",
+     .name = "a line of 3 megabytes goes to a server that holds little, and comes back",
      .hint =
          "If the client sends all of a long line before it reads, both wait for ever in "
          "send(): send a part, receive its echo, and so on.")
 {
     struct program *peer, *client = client_of_peer(&peer);
     tell(peer, "echo 1");
-    char *line = random_bytes(MEGABYTE + 1, 'a', 'z');
-    line[MEGABYTE] = '\0';
+    char *line = random_bytes(3 * MEGABYTE + 1, 'a', 'z');
+    line[3 * MEGABYTE] = '\0';
     send_line(client, line);
     wait_line(client, "client: received \"%s\"", line);
     close_input(client);

@@ -249,6 +249,8 @@ static void echo(size_t k)
 {
     char bytes[1024];
     ssize_t length;
+    int narrow = 4096; /* so that the other end's system, too, keeps little for us */
+    setsockopt(peers[k].socket, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof narrow);
     while ((length = recv(peers[k].socket, bytes, sizeof bytes, 0)) > 0)
         for (ssize_t done = 0, sent; done < length; done += sent)
             if ((sent = send(peers[k].socket, bytes + done, (size_t)(length - done),
