@@ -5,6 +5,7 @@
  * a program of UNIX in every run: TCP does not care what system is at its other end.
  */
 #include <arpa/inet.h>
+#include <glob.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -636,6 +637,26 @@ static int serve_series(struct program *peer, const char *port, int count)
     return served;
 }
 
+/* How many processes of servers have ended without anybody having asked how. */
+static int count_zombies(void)
+{
+    int count = 0;
+    glob_t found;
+    if (glob("/proc/[0-9]*/stat", 0, NULL, &found) != 0)
+        return 0;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        char name[32], state = '?';
+        FILE *file = fopen(found.gl_pathv[i], "r");
+        if (file == NULL)
+            continue; /* it has gone meanwhile */
+        if (fscanf(file, "%*d (%31[^)]) %c", name, &state) == 2)
+            count += state == 'Z' && strncmp(name, "server", 6) == 0;
+        fclose(file);
+    }
+    globfree(&found);
+    return count;
+}
+
 TEST(
     leaks_nothing, .judges = SERVER, .pair = "", .points = 2, .step = 7,
     .name = "2,000 clients, or a second of them, leave nothing behind",
@@ -653,6 +674,10 @@ TEST(
     wait_line(server, "server: client %d left", count);
     expect_service(peer, 1, port);
     struct resources after = resources_of(server);
+    if (private_names() && count_zombies() > 10)
+        fail_test(
+            "%d of the server's processes have ended, and nobody has waited for them",
+            count_zombies());
     if (after.descriptors > before.descriptors + 10)
         fail_test("%d clients have left %zu descriptors open", count,
                   after.descriptors - before.descriptors);
