@@ -742,6 +742,9 @@ TEST(
     server = start(SERVER, "0", "127.0.0.2", NULL);
     tell(peer, "connect 1 127.0.0.2 %s", port_of(server));
     wait_line(peer, "peer: 1 connected");
+    exchange(peer, 1, token());
+    tell(peer, "close 1");
+    wait_line(server, "server: client 1 left");
 }
 
 TEST(ends_in_order, .judges = SERVER, .pair = "", .points = 1, .step = 2,
