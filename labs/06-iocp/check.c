@@ -1091,6 +1091,30 @@ TEST(unix_server, .judges = CLIENT, .points = 1, .win32_only = true, .step = 7,
     end_server(server);
 }
 
+TEST(client_of_lab_05, .judges = SERVER, .points = 1, .step = 7,
+     .name = "the client of lab 05, which knows of no welcome, talks to this server",
+     .hint = "The welcome is 19 bytes with its NUL; then every byte goes back, in order.")
+{
+    struct program *server = start_server();
+    struct start_options client_05 = {
+        .file = reference_file("05-sockets", under_test(), "client")};
+    struct program *client = start_with(CLIENT, client_05, DEFAULT_HOST,
+                                        text("%ld", port), NULL);
+    /* It waits for as many bytes as it has sent: lines as long as the welcome come back one
+     * line late. */
+    const char *before = "You are connected!\\0";
+    for (int i = 0; i < 4; i++) {
+        const char *line = text("%.6s %.6s %.5s", token(), token(), token());
+        send_bytes(client, text("%s\n", line), strlen(line) + 1);
+        wait_line(client, "client: received \"%s\"", before);
+        before = line;
+    }
+    close_input(client);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    wait_left(server, 1);
+}
+
 /* ---- What `make run` shows ---------------------------------------------------------- */
 
 static void conversation(void)
