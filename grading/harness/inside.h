@@ -135,6 +135,10 @@ bool runs_program(const struct process *process, const char *name);
 /* Processor time that our processes have used up to now, in seconds. */
 double processor_time(void);
 
+/* Time that our processes have waited for a processor to be free, in seconds, all their threads
+ * added up. */
+double queueing_time(void);
+
 /* What the process `pid` has open and holds. */
 struct resources look_at_resources(pid_t pid);
 
