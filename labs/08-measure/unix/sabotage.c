@@ -13,12 +13,19 @@
 #define SOUND 100 /* messages before the fault */
 
 static size_t length;
+static enum side here; /* the fault is the second process's: the first one measures */
 static long sent;
 
 static void join(enum side side, size_t size)
 {
     length = size;
+    here = side;
     pipe_usual.join(side, size);
+}
+
+static bool is_time(void)
+{
+    return here == SECOND && sent++ == SOUND;
 }
 
 static void flip_last_byte(const void *message)
@@ -27,34 +34,34 @@ static void flip_last_byte(const void *message)
     if (copy == NULL)
         fail("malloc");
     memcpy(copy, message, length);
-    copy[length - 1] ^= sent++ == SOUND;
+    copy[length - 1] ^= is_time();
     pipe_usual.send(copy);
     free(copy);
 }
 
 static void lose_one(const void *message)
 {
-    if (sent++ != SOUND)
+    if (!is_time())
         pipe_usual.send(message);
 }
 
 static void send_one_twice(const void *message)
 {
     pipe_usual.send(message);
-    if (sent++ == SOUND)
+    if (is_time())
         pipe_usual.send(message);
 }
 
 static void stand_still(const void *message)
 {
-    if (sent++ == SOUND)
+    if (is_time())
         pause();
     pipe_usual.send(message);
 }
 
 static void end_early(const void *message)
 {
-    if (sent++ == SOUND)
+    if (is_time())
         _exit(EXIT_SUCCESS);
     pipe_usual.send(message);
 }
