@@ -11,6 +11,7 @@
 #include "mechanisms.h"
 
 #define SOUND 100 /* messages before the fault */
+#define FAULTS 6
 
 static size_t length;
 static enum side here; /* the fault is the second process's: the first one measures */
@@ -85,8 +86,8 @@ FAULT(limited, "limited", hundred, flip_last_byte)
 /* The rest is the pipe's. A constant of another file is no constant expression: so at start. */
 __attribute__((constructor)) static void complete(void)
 {
-    struct mechanism *all[] = {&flips, &loses, &doubles, &hangs, &ends, &limited};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    struct mechanism *all[FAULTS] = {&flips, &loses, &doubles, &hangs, &ends, &limited};
+    for (size_t i = 0; i < FAULTS; i++) {
         all[i]->create = pipe_usual.create;
         all[i]->receive = pipe_usual.receive;
         all[i]->destroy = pipe_usual.destroy;
