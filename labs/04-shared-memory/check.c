@@ -732,6 +732,119 @@ TEST(
     expect_end(next, 0);
 }
 
+TEST(
+    writer_dies_waking, .pair = "", .judges = CLIENT, .points = 2, .step = 5,
+    .unix_only = true,
+    .name =
+        "the writer is killed in the middle of waking the client: the client says so, and "
+        "ends",
+    .hint =
+        "sem_post raises the semaphore and then calls the sleeper, and its caller can be "
+        "killed in between: a semaphore that is 1 already is no sign that somebody is awake.")
+{
+    const char *name = token();
+    struct program *server = start_mapping("server", name);
+    struct program *client = start(CLIENT, name, "0", NULL);
+    order(server, "send one");
+    wait_line(client, "client: received \"one\"");
+    expect_idle(client, WATCH / 3, 50); /* by then it sleeps */
+    tell(server, "perish");
+    wait_end(server);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    struct program *next = start(SERVER, "--mutex-only", name, "1", "0", NULL);
+    expect_end(next, 0);
+}
+
+TEST(reader_dies_waking, .pair = "", .judges = CLIENT, .points = 2, .step = 5,
+     .unix_only = true,
+     .name =
+         "a reader is killed in the middle of waking the server: the next one wakes it",
+     .hint =
+         "Post, whatever the semaphore's value; and take one back where it is above 1.")
+{
+    const char *name = token();
+    struct program *server = start_mapping("server", name);
+    order(server, "send one");
+    tell(server, "send two"); /* and sleeps, for there is no room */
+    struct program *dead = start_mapping("client", name);
+    tell(dead, "perish");
+    wait_end(dead);
+    struct program *client = start(CLIENT, name, "2", NULL);
+    wait_line(client, "client: received \"one\"");
+    wait_line(client, "client: received \"two\"");
+    expect_end(client, 0);
+    tell(server, "end");
+    wait_end(server);
+}
+
+TEST(
+    keeps_alive_in_hand, .pair = "", .judges = CLIENT, .points = 1, .step = 5,
+    .win32_only = true,
+    .name =
+        "a client that has seen its server's end keeps the mutex `alive` for its last look",
+    .hint = "Release it, and the next server writes its numbers before you have looked.")
+{
+    const char *name = token();
+    struct program *server = start_mapping("server", name);
+    struct program *client = start(CLIENT, name, "0", NULL);
+    struct program *looker = start_mapping("looker", name);
+    order(server, "send one");
+    wait_line(client, "client: received \"one\"");
+    expect_idle(client, WATCH / 3, 50); /* by then it waits for a number or the end */
+    order(looker, "lock");              /* so that it cannot look */
+    kill_program(server);
+    expect_idle(client, WATCH / 3, 50);
+    order(looker, "seize"); /* as the next server would */
+    if (printed_like(looker, "mapping: alive is free"))
+        fail_test(
+            "the client has released `alive`, and has yet to look for the last time");
+    tell(looker, "end");
+    wait_end(looker);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    expect_lines(client, "client: received *", 1);
+}
+
+TEST(
+    mutex_only_end, .pair = "", .judges = CLIENT, .points = 2, .step = 3,
+    .name =
+        "with --mutex-only the client ends with its server: done if that ended in order, "
+        "exit code 1 if it was killed",
+    .hint =
+        "Ask between two looks whether the server lives: it holds a lock, or a mutex, all "
+        "its life.")
+{
+    for (int killed = 1; killed >= 0; killed--) {
+        const char *name = token();
+        struct program *server = start_mapping("server", name);
+        order(server, "put first");
+        struct program *clients[2];
+        for (int i = 0; i < 2; i++) {
+            clients[i] = start(CLIENT, "--mutex-only", name, killed ? "100" : "0", "20",
+                               NULL);
+            wait_line(clients[i], "client: received \"first\"");
+        }
+        if (killed)
+            kill_program(server);
+        else
+            tell(server, "end");
+        for (int i = 0; i < 2; i++) {
+            if (killed)
+                wait_error_like(clients[i], "client: *");
+            else
+                wait_line(clients[i], "client: done");
+            expect_end(clients[i], killed);
+            if (killed && printed_like(clients[i], "client: done"))
+                fail_test("the client says \"done\" though its server was killed");
+        }
+        if (killed) {
+            struct program *next = start(SERVER, "--mutex-only", name, "1", "0", NULL);
+            expect_end(next, 0);
+        }
+    }
+}
+
 TEST(writer_leaves, .pair = "", .judges = CLIENT, .points = 2, .step = 5,
      .name = "the server ends in order: the client reads the last number, and is done",
      .hint =

@@ -54,7 +54,8 @@ _Static_assert(sizeof(struct slot) == 256, "the mapping of the listing has 256 b
 #ifdef _WIN32
 
 /* The names of the kernel objects. Only the mapping and the mutex are the listing's, and only
- * the default NAME gives the mutex the listing's own name. */
+ * the default NAME gives the mutex the listing's own name. A client that gets "alive", for its
+ * server has ended, keeps it until it has looked for the last time. */
 #define DEFAULT_MUTEX_NAME L"SyncMutex"
 #define MUTEX_NAME L"%ls-SyncMutex" /* for any other NAME */
 #define VALUE_NAME L"%ls-value"     /* auto-reset event: look, there may be a number */
@@ -66,7 +67,8 @@ _Static_assert(sizeof(struct slot) == 256, "the mapping of the listing has 256 b
 #else
 
 /* The POSIX shared memory object "/NAME": the 256 bytes, and behind them what Windows keeps
- * in named objects of the kernel. */
+ * in named objects of the kernel. Who wakes posts even a semaphore that is 1: its last poster
+ * may have been killed before anybody woke. */
 enum { BEING_MADE, READY, ENDED };
 struct shared {
     struct slot slot;
