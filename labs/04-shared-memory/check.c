@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sem.h>
+#include <unistd.h>
 
 #include "contract.h"
 #include "harness.h"
@@ -1128,7 +1130,7 @@ TEST(
     .hint = "IPC_STAT, IPC_SET, SHM_LOCK, SHM_UNLOCK.")
 {
     struct program *server = start_sysv(fresh_key(), "0");
-    wait_line_like(server, "server: segment of 256 bytes, mode 640, attached by 1");
+    wait_line_like(server, "server: segment of 260 bytes, mode 640, attached by 1");
     wait_line_like(server, "server: *[lL][oO][cC][kK]*");
     send_signal(server, SIGINT);
     wait_line(server, "server: done");
@@ -1183,6 +1185,98 @@ TEST(
     struct program *server = start_sysv(key, "2");
     expect_first_numbers(start(CLIENT, key, "0", NULL), 2);
     expect_end(server, 0);
+}
+
+/* Stops `client` where it does not have the mutex, which its server would wait for. It has none
+ * when the server sleeps because there is no room. */
+static void stop_outside(struct program *client, const char *key)
+{
+    int set = semget((key_t)strtol(key, NULL, 0), 0, 0);
+    for (int looks = 0, quiet = 0; looks < 10000; looks++) {
+        if (looks % 100 == 0) { /* at first, and where that was a bad moment */
+            send_signal(client, SIGCONT);
+            wait_line_like(client, "client: received *");
+            send_signal(client, SIGSTOP);
+        }
+        quiet = semctl(set, SEM_ROOM, GETNCNT) == 1 ? quiet + 1 : 0;
+        if (quiet == 5)
+            return;
+        usleep(1000);
+    }
+    fail_test("the server does not sleep at SEM_ROOM though nobody reads its number");
+}
+
+TEST(
+    sysv_sleeper, .pair = "sysv", .judges = PAIR, .points = 2, .step = 4,
+    .name =
+        "a client that slept through its server's end reads the last number, and tells "
+        "Ctrl-C from a kill, though the next server has cleared away",
+    .hint =
+        "That the semaphores are gone says neither: the next server removes them as well. "
+        "What the segment holds, it holds as long as you are attached.")
+{
+    for (int killed = 0; killed <= 1; killed++) {
+        const char *key = fresh_key();
+        struct program *server = start_sysv(key, "0");
+        struct program *client = start(CLIENT, key, "0", NULL);
+        stop_outside(client, key);
+        struct program *next = NULL;
+        if (killed) {
+            kill_program(server);
+            next = start_sysv(key, "0");
+        } else {
+            send_signal(server, SIGINT);
+            wait_line(server, "server: done");
+            expect_end(server, 0);
+        }
+        send_signal(client, SIGCONT);
+        if (killed)
+            wait_error_like(client, "client: *");
+        else
+            wait_line(client, "client: done");
+        expect_end(client, killed);
+        size_t sent = count_lines(server, "server: sent *"),
+               received = count_lines(client, "client: received *");
+        if (received != sent)
+            fail_test("the server sent %zu numbers, and the client received %zu", sent,
+                      received);
+        if (killed) {
+            send_signal(next, SIGINT);
+            wait_line(next, "server: done");
+            expect_end(next, 0);
+        }
+    }
+}
+
+TEST(
+    sysv_at_once, .pair = "sysv", .judges = SERVER, .points = 2, .step = 2,
+    .name =
+        "of two servers that start in the same instant one is refused, and one serves",
+    .hint =
+        "To look whether a server lives, and to be it, must be one step: one semop of both.")
+{
+    for (int round = 0; round < (instrumented() ? 3 : 100); round++) {
+        const char *key = fresh_key();
+        struct program *servers[2];
+        if (round % 2 == 1) /* what a killed server has left is there to be taken */
+            kill_program(start_sysv(key, "0"));
+        for (int i = 0; i < 2; i++)
+            servers[i] = start(SERVER, key, "3", NULL);
+        int serving = 0;
+        for (int i = 0; i < 2; i++) {
+            wait_line_like(servers[i], "server: *");
+            if (printed_like(servers[i], "server: ready *"))
+                serving++;
+            else
+                expect_end(servers[i], 1);
+        }
+        if (serving != 1)
+            fail_test("of two servers %d are ready", serving);
+        expect_first_numbers(start(CLIENT, key, "3", NULL), 3);
+        for (int i = 0; i < 2; i++)
+            if (printed_like(servers[i], "server: ready *"))
+                expect_end(servers[i], 0);
+    }
 }
 
 TEST(sysv_none, .pair = "sysv", .judges = CLIENT, .points = 1, .step = 2,

@@ -105,8 +105,18 @@ struct journal {
 
 #define DEFAULT_KEY 0x4D79464D /* "MyFM": of the shared memory and of the semaphores */
 
-/* The semaphores of the set. */
+/* The semaphores of the set. A server adds to all of them in one step, by which it takes the
+ * key; SEM_ALIVE is 1 as long as it lives. */
 enum { SEM_MUTEX, SEM_VALUE, SEM_ROOM, SEM_ALIVE, SEM_CLIENT, SEM_COUNT };
+
+#ifndef _WIN32
+/* The segment. That the semaphores are gone does not say how the server ended: it removes them,
+ * and the next server removes those of a killed one. `state` does, and who is attached keeps it. */
+struct segment {
+    struct slot slot;
+    _Atomic uint32_t state; /* READY when all is; ENDED when the server has ended */
+};
+#endif
 
 /* ---- server_rwlock and client_rwlock --------------------------------------------------- */
 
