@@ -1383,6 +1383,33 @@ TEST(
     expect_end(second, 0);
 }
 
+TEST(
+    board_stopped, .pair = "rwlock", .judges = SERVER, .points = 1, .step = 4,
+    .unix_only = true,
+    .name =
+        "Ctrl-C ends the writer in order, also while it waits for a reader that stays inside",
+    .hint =
+        "pthread_rwlock_wrlock returns for no signal; pthread_rwlock_timedwrlock looks up now "
+        "and then.")
+{
+    const char *name = token();
+    struct program *server = start_board(name);
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    server = start_board(name);
+    struct program *client = start(CLIENT, name, NULL);
+    let_in(client, "41");
+    press_enter(server);
+    expect_idle(server, WATCH, 10);
+    send_signal(server, SIGTERM);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    expect_lines(server, "server: sent *", 1);
+    close_input(client);
+    expect_end(client, 0);
+}
+
 TEST(board_alone, .pair = "rwlock", .judges = PAIR, .points = 1, .step = 2,
      .name = "one server per name, no client without one, a killed one is replaced",
      .hint = "As in server.c: ask whether the name is in use.")
