@@ -167,7 +167,7 @@ static void on_stop(int number)
     (void)number;
     int saved = errno;
     stopped = 1;
-    semop(set, &(struct sembuf){.sem_num = SEM_ROOM, .sem_op = 1}, 1);
+    (void)semop(set, &(struct sembuf){.sem_num = SEM_ROOM, .sem_op = 1}, 1);
     errno = saved;
 }
 
