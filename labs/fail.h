@@ -56,6 +56,9 @@ _Noreturn static inline void fail(const char *call)
 _Noreturn static inline void fail_with(int error, const char *call)
 {
     say(stderr, PROGRAM ": %s: error %d: %s", call, error, strerror(error));
+    /* exit writes what stands in the buffers, and asks nobody: another thread may be writing
+     * the same line at this moment. While we have the lock, none is. */
+    flockfile(stdout);
     exit(EXIT_FAILURE);
 }
 

@@ -14,6 +14,10 @@
  *     put TEXT        write the text and its NUL; half TEXT: its first half, and no NUL
  *     mark            set `unread` and wake the client; clear: reset it and wake the server
  *     nudge           wake both for nothing
+ *     perish          die in the middle of waking the other, once that sleeps: its semaphore is
+ *                     raised, and nobody has called the sleeper (UNIX; SetEvent is one step)
+ *     seize           try for the mutex `alive`, and tell: mapping: alive is owned, or was
+ *                     abandoned, or is free (Windows; there are no locks to try for on UNIX)
  *     show            print the text and `unread`: mapping: "41" 1
  *     send TEXT       as a server: all of that in its right order, when there is room
  *     receive N       as a client: N numbers, each printed: mapping: received "41"
@@ -23,6 +27,7 @@
  * Exit code 99: the probe itself is at fault, or finds nothing by the name; it has said why.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +38,11 @@
 #else
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #endif
 
@@ -93,6 +102,8 @@ static void attach(const char *role, const char *name)
     } else {
         mutex = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE,
                            name_of(mutex_name, name));
+        alive = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE,
+                           name_of(ALIVE_NAME, name));
         if (!looker) {
             value = OpenEventW(SYNCHRONIZE | EVENT_MODIFY_STATE, FALSE,
                                name_of(VALUE_NAME, name));
@@ -130,6 +141,21 @@ static void wake(bool reader)
 static void wait_for(bool number)
 {
     WaitForSingleObject(number ? value : room, INFINITE);
+}
+
+static void perish(void)
+{
+    give_up("nobody can die inside SetEvent");
+}
+
+static void seize(void)
+{
+    switch (WaitForSingleObject(alive, 0)) {
+    case WAIT_TIMEOUT: say(stdout, "mapping: alive is owned"); break;
+    case WAIT_ABANDONED: say(stdout, "mapping: alive was abandoned"); break;
+    case WAIT_OBJECT_0: say(stdout, "mapping: alive is free"); break;
+    default: give_up("WaitForSingleObject");
+    }
 }
 
 static void leave(void)
@@ -213,6 +239,34 @@ static void wait_for(bool number)
             give_up("sem_wait");
 }
 
+/* sem_post raises the semaphore, and then, where somebody sleeps there, asks the kernel to wake
+ * him. From here on the kernel answers that with our death. While nobody sleeps there it is not
+ * asked, and whoever takes the wake-up goes to sleep again: so again. */
+static void perish(void)
+{
+    static struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog filter = {sizeof steps / sizeof *steps, steps};
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1 || /* no core file of it */
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == -1)
+        give_up("prctl");
+    sem_t *event = server ? &shared->value : &shared->room;
+    for (;;) {
+        sem_post(event);
+        for (int count = 1; count > 0; usleep(1000))
+            sem_getvalue(event, &count);
+    }
+}
+
+static void seize(void)
+{
+    give_up("there is no mutex of that name");
+}
+
 static void leave(void)
 {
     if (server) {
@@ -294,6 +348,10 @@ static void obey(const char *command, const char *rest)
     } else if (strcmp(command, "nudge") == 0) {
         wake(true);
         wake(false);
+    } else if (strcmp(command, "perish") == 0) {
+        perish();
+    } else if (strcmp(command, "seize") == 0) {
+        seize();
     } else if (strcmp(command, "show") == 0) {
         char *line = quoted(slot->text, strnlen(slot->text, TEXT_SIZE));
         say(stdout, "mapping: %s %u", line, (unsigned)slot->unread);

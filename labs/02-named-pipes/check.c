@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,6 +56,17 @@ static char *wire(const char *words, size_t *size)
     iconv_close(converter);
     *size = room - left;
     return bytes;
+}
+
+/* Any `length` bytes of ASCII as one message of the wire: as wire(), with NULs in it. */
+static char *wire_bytes(const char *bytes, size_t length, size_t *size)
+{
+    size_t width = under_test() == WIN32 ? 2 : 1;
+    char *message = random_bytes((length + 1) * width, 0, 0);
+    for (size_t i = 0; i < length; i++)
+        message[i * width] = bytes[i];
+    *size = speaks_fifo() ? length : (length + 1) * width;
+    return message;
 }
 
 /* Gives the probe a command. */
@@ -418,7 +430,121 @@ TEST(only_exit_ends, .judges = SERVER, .points = 1, .step = 5,
     struct program *probe = connect_probe(address, 1);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         exchange_words(probe, 1, words[i]);
+    size_t size;
+    char *bytes = wire_bytes("exit\0more", 9, &size);
+    exchange(probe, 1, bytes, size);
+    exchange_words(probe, 1, token());
     finish(server);
+}
+
+/* What the transcript must not show as it is, and how it must. */
+static const char raw_text[] = "a\nb\"c\\d\0e\x01\x1B[31m\x7F\r\t\n";
+static const char shown_text[] =
+    "\"a\\nb\\\"c\\\\d\\0e\\x01\\x1B[31m\\x7F\\x0D\\x09\\n\"";
+
+TEST(escapes, .judges = SERVER, .points = 1, .step = 5,
+     .name = "what would spoil a line of the transcript is shown by its escape",
+     .hint = "\\n, \\0, \\\", \\\\, and \\xNN for any other byte that is no text.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    size_t size;
+    char *bytes = wire_bytes(raw_text, sizeof raw_text - 1, &size);
+    exchange(probe, 1, bytes, size);
+    wait_line(server, "server: received %s", shown_text);
+    if (under_test() == UNIX) { /* in UTF-16 there are no bytes that are no text */
+        const char *odd = "\xC3(\xFF\xED\xA0\x80\xC2\x9B\xD0";
+        exchange(probe, 1, odd, speaks_fifo() ? strlen(odd) : strlen(odd) + 1);
+        wait_line(server,
+                  "server: received \"\\xC3(\\xFF\\xED\\xA0\\x80\\xC2\\x9B\\xD0\"");
+    }
+    finish(server);
+}
+
+TEST(more_behind_exit, .judges = SERVER, .unix_only = true, .points = 1, .step = 6,
+     .name =
+         "a client that has sent more behind \"exit\" still gets its reply, and the end",
+     .hint = "To close a socket with something unread in it is a reset: read it first.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    exchange_words(probe, 1, token());
+    send_signal(server, SIGSTOP); /* so that both are there when it reads the first */
+    expect_idle(server, 0.1, 50);
+    size_t size, more_size;
+    char *bytes = wire("exit", &size), *more = wire("more", &more_size);
+    send_message(probe, 1, bytes, size);
+    write_file("more.out", more, more_size, 0644);
+    command(probe, "send 1 more.out");
+    wait_line_like(probe, "pipe: 1 *sen[dt]*");
+    send_signal(server, SIGCONT);
+    wait_line(server, "server: client 1 left");
+    expect_message(probe, 1, bytes, size);
+    expect_end_of(probe, 1);
+    finish(server);
+}
+
+/* Whether the server lets in one more client, number `number` of the probe, and serves it. */
+static bool is_let_in(struct program *probe, int number, const char *address)
+{
+    command(probe, text("connect %d %s", number, address));
+    if (strstr(wait_line_like(probe, text("pipe: %d *ed*", number)), "refused") != NULL)
+        return false;
+    size_t size;
+    char *bytes = wire(token(),
+                       &size); /* a socket may tell only now that nobody is there */
+    write_file("message.out", bytes, size, 0644);
+    command(probe, text("send %d message.out", number));
+    wait_line_like(probe, text("pipe: %d *sen[dt]*", number));
+    command(probe, text("receive %d", number));
+    return strstr(wait_line_like(probe, text("pipe: %d *", number)), "received") != NULL;
+}
+
+/* Lets clients come to a server that has no room for 60, until it refuses one. Those that are in
+ * must be served, and when they have left, others; a server that lets in all 60 is welcome. */
+static void crowd_out(int resource, rlim_t limit)
+{
+    struct rlimit usual;
+    if (getrlimit(resource, &usual) == -1)
+        kit_error("getrlimit");
+    const char *address = fresh_address();
+    setrlimit(resource, &(struct rlimit){limit, usual.rlim_max});
+    struct program *server = start(SERVER, address, NULL);
+    setrlimit(resource, &usual);
+    wait_line(server, "server: ready %s", address);
+    struct program *first = connect_probe(address, 1);
+    exchange_words(first, 1, token());
+    struct program *probe = start_probe("pipe", NULL);
+    int others = 0;
+    while (others < 60 && is_let_in(probe, others, address))
+        others++;
+    if (others < 60)
+        wait_error_like(server, "server: *");
+    exchange_words(first, 1, token());
+    kill_program(probe);
+    for (int i = 0; i < others; i++)
+        wait_line_like(server, "server: client * left");
+    expect_service(address);
+    exchange_words(first, 1, token());
+    finish(server);
+}
+
+TEST(no_descriptors, .judges = SERVER, .unix_only = true, .points = 2, .step = 4,
+     .name = "a server that has no descriptor left refuses one client, and lives on",
+     .hint = "EMFILE concerns the client that comes; those who are in have done nothing.")
+{
+    crowd_out(RLIMIT_NOFILE, 40);
+}
+
+TEST(no_threads, .judges = SERVER, .unix_only = true, .points = 2, .step = 4,
+     .name = "a server that has no room for a thread refuses one client, and lives on",
+     .hint = "pthread_create can fail: that client has to go, and no other.")
+{
+    if (instrumented())
+        skip_test("valgrind and the sanitizers need more memory than the test leaves");
+    crowd_out(RLIMIT_AS, 80 * MEGABYTE);
 }
 
 TEST(two_interleaved, .judges = SERVER, .points = 2, .step = 4,
@@ -861,6 +987,27 @@ TEST(sends_lines, .judges = CLIENT, .points = 2, .step = 4,
             "the client's FIFOs can be opened by other users: their mode is not 0600");
     if (printed_like(probe, "pipe: no announcement*"))
         fail_test("what came on the well-known FIFO is no announcement");
+    remove_name(probe);
+}
+
+TEST(odd_replies, .judges = CLIENT, .points = 1, .step = 5,
+     .name = "what would spoil a line of the client's transcript is shown by its escape",
+     .hint = "\\n, \\0, \\\", \\\\, and \\xNN for any other byte that is no text.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "say \"a\\b\"\x7F\n");
+    expect_words(probe, "say \"a\\b\"\x7F");
+    size_t size;
+    char *bytes = wire_bytes(raw_text, sizeof raw_text - 1, &size);
+    write_file("reply", bytes, size, 0644);
+    command(probe, "reply reply");
+    wait_line(client, "client: sent \"say \\\"a\\\\b\\\"\\x7F\"");
+    wait_line(client, "client: received %s", shown_text);
+    close_input(client);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
     remove_name(probe);
 }
 

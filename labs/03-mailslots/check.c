@@ -444,14 +444,22 @@ TEST(at_once, .judges = SERVER, .points = 2, .step = 4,
 {
     const char *slot = fresh_slot(), *word = token();
     struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
-    double start = now();
-    for (int i = 0; i < 20; i++) {
+    /* Whoever looks now and then has just looked when the next message is sent, and takes most
+     * of his time for each. On a busy machine some take long for other reasons, but not all. */
+    int quick = 0;
+    for (int i = 0; i < 12; i++) {
+        usleep(30000); /* by then it looks no more, and waits, or sleeps */
+        double start = now();
         command(writer, "text %s %d", word, i);
         wait_line(server, "server: received \"%s %d\"", word, i);
+        if (i > 0 && now() - start < 0.04)
+            quick++;
     }
-    double seconds = now() - start;
-    if (seconds > 4)
-        fail_test("20 messages, one after the other, took %.1f seconds", seconds);
+    if (quick < 2)
+        fail_test(
+            "of 11 messages, each sent 30 ms after the one before was read, %d were read "
+            "within 40 ms",
+            quick);
     end_server(server);
 }
 
@@ -725,11 +733,12 @@ TEST(too_long, .judges = CLIENT, .points = 2, .step = 3,
     const char *words = text("%.*s", (int)length, random_bytes(length + 1, 'a', 'z'));
     struct program *client = start(CLIENT, slot, words, "last", NULL);
     command(owner, "answer 1");
-    if (wait_line_like(client, "client: *") != NULL &&
-        !printed_like(client, "client: sent *")) {
-        wait_end(client);
-        if (!printed_like(client, "client: *error *"))
-            fail_test("the client neither sent the message nor said why");
+    size_t complaint = 0;
+    for (bool sent = false; !sent && complaint == 0;) {
+        sent = strncmp(wait_line_like(client, "client: *"), "client: sent ", 13) == 0;
+        errors_of(client, &complaint);
+    }
+    if (complaint > 0) {
         expect_end(client, 1);
         struct program *other = start(CLIENT, slot, "other", NULL);
         expect_message(owner, "other");

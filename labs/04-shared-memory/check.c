@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sem.h>
+#include <unistd.h>
 
 #include "contract.h"
 #include "harness.h"
@@ -732,6 +734,119 @@ TEST(
     expect_end(next, 0);
 }
 
+TEST(
+    writer_dies_waking, .pair = "", .judges = CLIENT, .points = 2, .step = 5,
+    .unix_only = true,
+    .name =
+        "the writer is killed in the middle of waking the client: the client says so, and "
+        "ends",
+    .hint =
+        "sem_post raises the semaphore and then calls the sleeper, and its caller can be "
+        "killed in between: a semaphore that is 1 already is no sign that somebody is awake.")
+{
+    const char *name = token();
+    struct program *server = start_mapping("server", name);
+    struct program *client = start(CLIENT, name, "0", NULL);
+    order(server, "send one");
+    wait_line(client, "client: received \"one\"");
+    expect_idle(client, WATCH / 3, 50); /* by then it sleeps */
+    tell(server, "perish");
+    wait_end(server);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    struct program *next = start(SERVER, "--mutex-only", name, "1", "0", NULL);
+    expect_end(next, 0);
+}
+
+TEST(reader_dies_waking, .pair = "", .judges = CLIENT, .points = 2, .step = 5,
+     .unix_only = true,
+     .name =
+         "a reader is killed in the middle of waking the server: the next one wakes it",
+     .hint =
+         "Post, whatever the semaphore's value; and take one back where it is above 1.")
+{
+    const char *name = token();
+    struct program *server = start_mapping("server", name);
+    order(server, "send one");
+    tell(server, "send two"); /* and sleeps, for there is no room */
+    struct program *dead = start_mapping("client", name);
+    tell(dead, "perish");
+    wait_end(dead);
+    struct program *client = start(CLIENT, name, "2", NULL);
+    wait_line(client, "client: received \"one\"");
+    wait_line(client, "client: received \"two\"");
+    expect_end(client, 0);
+    tell(server, "end");
+    wait_end(server);
+}
+
+TEST(
+    keeps_alive_in_hand, .pair = "", .judges = CLIENT, .points = 1, .step = 5,
+    .win32_only = true,
+    .name =
+        "a client that has seen its server's end keeps the mutex `alive` for its last look",
+    .hint = "Release it, and the next server writes its numbers before you have looked.")
+{
+    const char *name = token();
+    struct program *server = start_mapping("server", name);
+    struct program *client = start(CLIENT, name, "0", NULL);
+    struct program *looker = start_mapping("looker", name);
+    order(server, "send one");
+    wait_line(client, "client: received \"one\"");
+    expect_idle(client, WATCH / 3, 50); /* by then it waits for a number or the end */
+    order(looker, "lock");              /* so that it cannot look */
+    kill_program(server);
+    expect_idle(client, WATCH / 3, 50);
+    order(looker, "seize"); /* as the next server would */
+    if (printed_like(looker, "mapping: alive is free"))
+        fail_test(
+            "the client has released `alive`, and has yet to look for the last time");
+    tell(looker, "end");
+    wait_end(looker);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    expect_lines(client, "client: received *", 1);
+}
+
+TEST(
+    mutex_only_end, .pair = "", .judges = CLIENT, .points = 2, .step = 3,
+    .name =
+        "with --mutex-only the client ends with its server: done if that ended in order, "
+        "exit code 1 if it was killed",
+    .hint =
+        "Ask between two looks whether the server lives: it holds a lock, or a mutex, all "
+        "its life.")
+{
+    for (int killed = 1; killed >= 0; killed--) {
+        const char *name = token();
+        struct program *server = start_mapping("server", name);
+        order(server, "put first");
+        struct program *clients[2];
+        for (int i = 0; i < 2; i++) {
+            clients[i] = start(CLIENT, "--mutex-only", name, killed ? "100" : "0", "20",
+                               NULL);
+            wait_line(clients[i], "client: received \"first\"");
+        }
+        if (killed)
+            kill_program(server);
+        else
+            tell(server, "end");
+        for (int i = 0; i < 2; i++) {
+            if (killed)
+                wait_error_like(clients[i], "client: *");
+            else
+                wait_line(clients[i], "client: done");
+            expect_end(clients[i], killed);
+            if (killed && printed_like(clients[i], "client: done"))
+                fail_test("the client says \"done\" though its server was killed");
+        }
+        if (killed) {
+            struct program *next = start(SERVER, "--mutex-only", name, "1", "0", NULL);
+            expect_end(next, 0);
+        }
+    }
+}
+
 TEST(writer_leaves, .pair = "", .judges = CLIENT, .points = 2, .step = 5,
      .name = "the server ends in order: the client reads the last number, and is done",
      .hint =
@@ -1015,7 +1130,7 @@ TEST(
     .hint = "IPC_STAT, IPC_SET, SHM_LOCK, SHM_UNLOCK.")
 {
     struct program *server = start_sysv(fresh_key(), "0");
-    wait_line_like(server, "server: segment of 256 bytes, mode 640, attached by 1");
+    wait_line_like(server, "server: segment of 260 bytes, mode 640, attached by 1");
     wait_line_like(server, "server: *[lL][oO][cC][kK]*");
     send_signal(server, SIGINT);
     wait_line(server, "server: done");
@@ -1070,6 +1185,98 @@ TEST(
     struct program *server = start_sysv(key, "2");
     expect_first_numbers(start(CLIENT, key, "0", NULL), 2);
     expect_end(server, 0);
+}
+
+/* Stops `client` where it does not have the mutex, which its server would wait for. It has none
+ * when the server sleeps because there is no room. */
+static void stop_outside(struct program *client, const char *key)
+{
+    int set = semget((key_t)strtol(key, NULL, 0), 0, 0);
+    for (int looks = 0, quiet = 0; looks < 10000; looks++) {
+        if (looks % 100 == 0) { /* at first, and where that was a bad moment */
+            send_signal(client, SIGCONT);
+            wait_line_like(client, "client: received *");
+            send_signal(client, SIGSTOP);
+        }
+        quiet = semctl(set, SEM_ROOM, GETNCNT) == 1 ? quiet + 1 : 0;
+        if (quiet == 5)
+            return;
+        usleep(1000);
+    }
+    fail_test("the server does not sleep at SEM_ROOM though nobody reads its number");
+}
+
+TEST(
+    sysv_sleeper, .pair = "sysv", .judges = PAIR, .points = 2, .step = 4,
+    .name =
+        "a client that slept through its server's end reads the last number, and tells "
+        "Ctrl-C from a kill, though the next server has cleared away",
+    .hint =
+        "That the semaphores are gone says neither: the next server removes them as well. "
+        "What the segment holds, it holds as long as you are attached.")
+{
+    for (int killed = 0; killed <= 1; killed++) {
+        const char *key = fresh_key();
+        struct program *server = start_sysv(key, "0");
+        struct program *client = start(CLIENT, key, "0", NULL);
+        stop_outside(client, key);
+        struct program *next = NULL;
+        if (killed) {
+            kill_program(server);
+            next = start_sysv(key, "0");
+        } else {
+            send_signal(server, SIGINT);
+            wait_line(server, "server: done");
+            expect_end(server, 0);
+        }
+        send_signal(client, SIGCONT);
+        if (killed)
+            wait_error_like(client, "client: *");
+        else
+            wait_line(client, "client: done");
+        expect_end(client, killed);
+        size_t sent = count_lines(server, "server: sent *"),
+               received = count_lines(client, "client: received *");
+        if (received != sent)
+            fail_test("the server sent %zu numbers, and the client received %zu", sent,
+                      received);
+        if (killed) {
+            send_signal(next, SIGINT);
+            wait_line(next, "server: done");
+            expect_end(next, 0);
+        }
+    }
+}
+
+TEST(
+    sysv_at_once, .pair = "sysv", .judges = SERVER, .points = 2, .step = 2,
+    .name =
+        "of two servers that start in the same instant one is refused, and one serves",
+    .hint =
+        "To look whether a server lives, and to be it, must be one step: one semop of both.")
+{
+    for (int round = 0; round < (instrumented() ? 3 : 100); round++) {
+        const char *key = fresh_key();
+        struct program *servers[2];
+        if (round % 2 == 1) /* what a killed server has left is there to be taken */
+            kill_program(start_sysv(key, "0"));
+        for (int i = 0; i < 2; i++)
+            servers[i] = start(SERVER, key, "3", NULL);
+        int serving = 0;
+        for (int i = 0; i < 2; i++) {
+            wait_line_like(servers[i], "server: *");
+            if (printed_like(servers[i], "server: ready *"))
+                serving++;
+            else
+                expect_end(servers[i], 1);
+        }
+        if (serving != 1)
+            fail_test("of two servers %d are ready", serving);
+        expect_first_numbers(start(CLIENT, key, "3", NULL), 3);
+        for (int i = 0; i < 2; i++)
+            if (printed_like(servers[i], "server: ready *"))
+                expect_end(servers[i], 0);
+    }
 }
 
 TEST(sysv_none, .pair = "sysv", .judges = CLIENT, .points = 1, .step = 2,
@@ -1174,6 +1381,33 @@ TEST(
     close_input(second);
     expect_end(first, 0);
     expect_end(second, 0);
+}
+
+TEST(
+    board_stopped, .pair = "rwlock", .judges = SERVER, .points = 1, .step = 4,
+    .unix_only = true,
+    .name =
+        "Ctrl-C ends the writer in order, also while it waits for a reader that stays inside",
+    .hint =
+        "pthread_rwlock_wrlock returns for no signal; pthread_rwlock_timedwrlock looks up now "
+        "and then.")
+{
+    const char *name = token();
+    struct program *server = start_board(name);
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    server = start_board(name);
+    struct program *client = start(CLIENT, name, NULL);
+    let_in(client, "41");
+    press_enter(server);
+    expect_idle(server, WATCH, 10);
+    send_signal(server, SIGTERM);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    expect_lines(server, "server: sent *", 1);
+    close_input(client);
+    expect_end(client, 0);
 }
 
 TEST(board_alone, .pair = "rwlock", .judges = PAIR, .points = 1, .step = 2,

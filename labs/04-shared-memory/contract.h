@@ -54,7 +54,8 @@ _Static_assert(sizeof(struct slot) == 256, "the mapping of the listing has 256 b
 #ifdef _WIN32
 
 /* The names of the kernel objects. Only the mapping and the mutex are the listing's, and only
- * the default NAME gives the mutex the listing's own name. */
+ * the default NAME gives the mutex the listing's own name. A client that gets "alive", for its
+ * server has ended, keeps it until it has looked for the last time. */
 #define DEFAULT_MUTEX_NAME L"SyncMutex"
 #define MUTEX_NAME L"%ls-SyncMutex" /* for any other NAME */
 #define VALUE_NAME L"%ls-value"     /* auto-reset event: look, there may be a number */
@@ -66,7 +67,8 @@ _Static_assert(sizeof(struct slot) == 256, "the mapping of the listing has 256 b
 #else
 
 /* The POSIX shared memory object "/NAME": the 256 bytes, and behind them what Windows keeps
- * in named objects of the kernel. */
+ * in named objects of the kernel. Who wakes posts even a semaphore that is 1: its last poster
+ * may have been killed before anybody woke. */
 enum { BEING_MADE, READY, ENDED };
 struct shared {
     struct slot slot;
@@ -103,8 +105,18 @@ struct journal {
 
 #define DEFAULT_KEY 0x4D79464D /* "MyFM": of the shared memory and of the semaphores */
 
-/* The semaphores of the set. */
+/* The semaphores of the set. A server adds to all of them in one step, by which it takes the
+ * key; SEM_ALIVE is 1 as long as it lives. */
 enum { SEM_MUTEX, SEM_VALUE, SEM_ROOM, SEM_ALIVE, SEM_CLIENT, SEM_COUNT };
+
+#ifndef _WIN32
+/* The segment. That the semaphores are gone does not say how the server ended: it removes them,
+ * and the next server removes those of a killed one. `state` does, and who is attached keeps it. */
+struct segment {
+    struct slot slot;
+    _Atomic uint32_t state; /* READY when all is; ENDED when the server has ended */
+};
+#endif
 
 /* ---- server_rwlock and client_rwlock --------------------------------------------------- */
 

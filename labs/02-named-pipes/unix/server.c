@@ -47,6 +47,7 @@ static void *accept_clients(void *argument);
 static long next_announcement(int fifo);
 static struct client *open_pair(long pid);
 static void *serve(void *argument);
+static void close_pair(struct client *client);
 static bool is_exit(const char *bytes, size_t length);
 static ssize_t receive_message(struct client *client);
 static ssize_t read_all(int fifo, void *bytes, size_t length);
@@ -184,18 +185,24 @@ static void *accept_clients(void *argument)
         /* STEP 3: Wait for a client to announce itself. */
         long pid = next_announcement(fifo);
 
-        /* STEP 4: Open its two FIFOs, and give it a thread, so that nobody waits for anybody. */
+        /* STEP 4: Open its two FIFOs, and give it a thread, so that nobody waits for anybody.
+         * Where one of these cannot be had, this client has to go, and no other. */
         struct client *client = open_pair(pid);
         if (client == NULL)
             continue;
-        client->number = ++count;
-        say(stdout, "server: client %ld connected", client->number);
+        client->number = count + 1;
         pthread_t thread;
         int error = pthread_create(&thread, NULL, serve, client);
-        if (error == 0)
-            error = pthread_detach(thread);
+        if (error != 0) {
+            say(stderr, PROGRAM ": no thread for a client: error %d: %s", error,
+                strerror(error));
+            close_pair(client);
+            continue;
+        }
+        count++;
+        error = pthread_detach(thread);
         if (error != 0)
-            fail_with(error, "pthread_create");
+            fail_with(error, "pthread_detach");
     }
 }
 
@@ -207,8 +214,13 @@ static long next_announcement(int fifo)
     for (;;) {
         /* Byte by byte, because a read may bring half an announcement or ten of them. */
         char byte;
-        if (read(fifo, &byte, 1) != 1)
+        ssize_t got = read(fifo, &byte, 1);
+        if (got == -1)
             fail("read");
+        if (got == 0) {
+            say(stderr, PROGRAM ": %s is at its end: nobody holds its writing end", path);
+            exit(EXIT_FAILURE);
+        }
         if (byte == '\n') {
             if (good && pid > 0)
                 return pid;
@@ -233,21 +245,25 @@ static struct client *open_pair(long pid)
     if (snprintf(to_server, sizeof to_server, TO_SERVER, path, pid) >= PATH_MAX ||
         snprintf(to_client, sizeof to_client, TO_CLIENT, path, pid) >= PATH_MAX)
         fail_with(ENAMETOOLONG, path);
-    int to = open_fifo(to_client, O_WRONLY | O_NONBLOCK);
+    struct client *client = malloc(sizeof *client);
+    int to = client == NULL ? -1 : open_fifo(to_client, O_WRONLY | O_NONBLOCK);
     int from = to == -1 ? -1 : open_fifo(to_server, O_RDONLY | O_NONBLOCK);
-    struct client *client = NULL;
-    if (from == -1) {
+    /* One more must be left: with none, the next client could not even be sent away. */
+    int left = from == -1 ? -1 : dup(from);
+    if (left == -1) {
         say(stderr,
-            PROGRAM ": process %ld announced itself and is not there: error %d: %s", pid,
-            errno, strerror(errno));
+            PROGRAM ": process %ld announced itself and cannot be served: error %d: %s",
+            pid, errno, strerror(errno));
+        if (from != -1)
+            close(from);
         if (to != -1)
-            close(to);
+            close(to); /* which it notices */
+        free(client);
+        client = NULL;
     } else {
+        close(left);
         if (fcntl(from, F_SETFL, 0) == -1 || fcntl(to, F_SETFL, 0) == -1)
             fail("fcntl");
-        client = malloc(sizeof *client);
-        if (client == NULL)
-            fail("malloc");
         client->from = from;
         client->to = to;
     }
@@ -260,6 +276,8 @@ static struct client *open_pair(long pid)
 static void *serve(void *argument)
 {
     struct client *client = argument;
+    long number = client->number;
+    say(stdout, "server: client %ld connected", number);
 
     /* STEP 5: Send back each message as it came, until "exit" or the client's end. */
     bool goes_on = send_message(client->to, "",
@@ -274,11 +292,16 @@ static void *serve(void *argument)
     }
 
     /* STEP 6: Close the pair. What was written can still be read. */
+    close_pair(client);
+    say(stdout, "server: client %ld left", number);
+    return NULL;
+}
+
+static void close_pair(struct client *client)
+{
     if (close(client->from) == -1 || close(client->to) == -1)
         fail("close");
-    say(stdout, "server: client %ld left", client->number);
     free(client);
-    return NULL;
 }
 
 /* The whole text, not its beginning: "exitus" is a message. */

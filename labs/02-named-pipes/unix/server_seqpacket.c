@@ -39,6 +39,7 @@ static const char *default_path(void);
 static int make_socket(const char *path);
 static void *accept_clients(void *argument);
 static void *serve(void *argument);
+static void hang_up(struct client *client);
 static bool receive_message(struct client *client, size_t *length);
 static size_t text_length(const char *message, size_t length);
 static bool is_exit(const char *message, size_t length);
@@ -136,19 +137,33 @@ static void *accept_clients(void *argument)
         if (socket == -1)
             fail("accept4");
 
-        /* STEP 4: Give it a thread, so that nobody waits for anybody. */
+        /* STEP 4: Give it a thread, so that nobody waits for anybody. Where that cannot be done
+         * this client has to go, and no other. One descriptor must be left behind: without it
+         * the next client could not even be sent away. */
         struct client *client = malloc(sizeof *client);
-        if (client == NULL)
-            fail("malloc");
+        int left = client == NULL ? -1 : dup(socket);
+        if (left == -1) {
+            say(stderr, PROGRAM ": no room for a client: error %d: %s", errno,
+                strerror(errno));
+            close(socket);
+            free(client);
+            continue;
+        }
+        close(left);
         client->socket = socket;
-        client->number = ++count;
-        say(stdout, "server: client %ld connected", client->number);
+        client->number = count + 1;
         pthread_t thread;
         int error = pthread_create(&thread, NULL, serve, client);
-        if (error == 0)
-            error = pthread_detach(thread);
+        if (error != 0) {
+            say(stderr, PROGRAM ": no thread for a client: error %d: %s", error,
+                strerror(error));
+            hang_up(client);
+            continue;
+        }
+        count++;
+        error = pthread_detach(thread);
         if (error != 0)
-            fail_with(error, "pthread_create");
+            fail_with(error, "pthread_detach");
     }
 }
 
@@ -156,6 +171,8 @@ static void *accept_clients(void *argument)
 static void *serve(void *argument)
 {
     struct client *client = argument;
+    long number = client->number;
+    say(stdout, "server: client %ld connected", number);
 
     /* STEP 5: Send back each message as it came, until "exit" or the client's end. */
     size_t length;
@@ -169,11 +186,22 @@ static void *serve(void *argument)
     }
 
     /* STEP 6: Close the connection. What was sent can still be read. */
+    hang_up(client);
+    say(stdout, "server: client %ld left", number);
+    return NULL;
+}
+
+/* Closes the connection. A socket that is closed with something unread in it is reset, and then
+ * the client gets an error in place of our last reply: so let nothing more come, and take out
+ * what has. */
+static void hang_up(struct client *client)
+{
+    if (shutdown(client->socket, SHUT_RD) == 0)
+        while (recv(client->socket, client->message, 1, MSG_TRUNC) > 0)
+            continue;
     if (close(client->socket) == -1)
         fail("close");
-    say(stdout, "server: client %ld left", client->number);
     free(client);
-    return NULL;
 }
 
 /* Reads one message. Returns false when the client has left or must. One of no bytes cannot be

@@ -104,6 +104,7 @@ int wmain(int argc, wchar_t *argv[])
  * to take the one that has become free: so ask again. */
 static HANDLE open_pipe(const wchar_t *name)
 {
+    ULONGLONG limit = GetTickCount64() + WAIT_MILLISECONDS;
     for (;;) {
         HANDLE pipe = CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL,
                                   OPEN_EXISTING, 0, NULL);
@@ -113,7 +114,10 @@ static HANDLE open_pipe(const wchar_t *name)
             give_up("no server is there");
         if (GetLastError() != ERROR_PIPE_BUSY)
             fail("CreateFile");
-        if (!WaitNamedPipeW(name, WAIT_MILLISECONDS) &&
+        ULONGLONG now = GetTickCount64();
+        if (now >= limit)
+            give_up("the server is busy");
+        if (!WaitNamedPipeW(name, (DWORD)(limit - now)) &&
             GetLastError() != ERROR_FILE_NOT_FOUND)
             fail("WaitNamedPipe");
     }

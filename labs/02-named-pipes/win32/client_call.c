@@ -72,8 +72,12 @@ int wmain(int argc, wchar_t *argv[])
 
         /* STEP 5: Connect, send it, wait for the reply, and close. */
         DWORD length;
-        if (!CallNamedPipeW(name, line.text, (DWORD)size, reply, MAX_MESSAGE, &length,
-                            WAIT_MILLISECONDS)) {
+        ULONGLONG limit = GetTickCount64() + WAIT_MILLISECONDS;
+        while (!CallNamedPipeW(name, line.text, (DWORD)size, reply, MAX_MESSAGE, &length,
+                               WAIT_MILLISECONDS)) {
+            /* It has waited for a free instance, and another client was quicker. */
+            if (GetLastError() == ERROR_PIPE_BUSY && GetTickCount64() < limit)
+                continue;
             if (GetLastError() == ERROR_FILE_NOT_FOUND)
                 give_up("no server is there");
             if (GetLastError() == ERROR_BROKEN_PIPE || GetLastError() == ERROR_NO_DATA ||

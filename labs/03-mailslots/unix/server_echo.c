@@ -187,13 +187,15 @@ static void answer(int slot)
     say(stdout, "server: received %s", text);
     free(text);
 
-    /* Without waiting: while one sender let its replies pile up, all the others would wait. */
+    /* Without waiting: while one sender let its replies pile up, all the others would wait. No
+     * room can mean this sender's queue, or our own buffer: what a sender that has connected to
+     * us leaves unread stands there, and others then get no reply either. */
     if (size <= sizeof sender.sun_family)
         say(stderr, "server: a sender has no address, so it gets no reply");
     else if (sendto(slot, bytes, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL,
                     (struct sockaddr *)&sender, size) == -1)
-        say(stderr, "server: a sender %s: sendto: error %d: %s",
-            errno == EAGAIN ? "does not read its replies" : "has gone", errno,
+        say(stderr, "server: %s: sendto: error %d: %s",
+            errno == EAGAIN ? "no room for a reply" : "a sender has gone", errno,
             strerror(errno));
     free(bytes);
 }

@@ -32,6 +32,7 @@ static atomic_bool server_left; /* set by the watching thread */
 static bool is_number(const char *text, long most);
 static void open_memory(const char *name, int object);
 static void claim(int object);
+static bool has_server(int object);
 static void *watch_server(void *object);
 static void take_mutex(bool text_may_be_torn);
 static void release_mutex(void);
@@ -71,15 +72,19 @@ int main(int argc, char *argv[])
     open_memory(name, object);
 
     /* STEP 3: With --mutex-only look at the number now and then, as the listing does. Nothing
-     * says whether it is a new one. */
+     * says whether it is a new one; that nobody writes any more, the server's lock says. */
     char text[TEXT_SIZE];
-    for (long reads = 0; mutex_only && (count == 0 || reads < count); reads++) {
-        if (reads > 0)
+    long received = 0;
+    while (mutex_only && (count == 0 || received < count)) {
+        if (received > 0)
             pause_for(pace);
         take_mutex(true);
         memcpy(text, shared->slot.text, TEXT_SIZE);
         release_mutex();
+        if (!has_server(object))
+            break;
         report(text);
+        received++;
     }
 
     if (!mutex_only) {
@@ -93,7 +98,6 @@ int main(int argc, char *argv[])
 
         /* STEP 5: Read numbers, each when it has come, until there are enough or the server
          * has left. */
-        long received = 0;
         while ((count == 0 || received < count) && read_number(text)) {
             report(text);
             received++;
@@ -103,10 +107,10 @@ int main(int argc, char *argv[])
             error = pthread_join(watcher, NULL);
         if (error != 0)
             fail_with(error, "pthread_join");
-        if ((count == 0 || received < count) && atomic_load(&shared->state) != ENDED) {
-            say(stderr, "client: the server was killed");
-            return EXIT_FAILURE;
-        }
+    }
+    if ((count == 0 || received < count) && atomic_load(&shared->state) != ENDED) {
+        say(stderr, "client: the server was killed");
+        return EXIT_FAILURE;
     }
 
     /* STEP 6: Unmap. The object and its name are the server's to remove. */
@@ -153,6 +157,16 @@ static void claim(int object)
         fail("fcntl");
     say(stderr, PROGRAM ": another client reads here");
     exit(EXIT_FAILURE);
+}
+
+/* Whether somebody has the lock that the server holds as long as it lives. */
+static bool has_server(int object)
+{
+    struct flock lock = {
+        .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = LOCK_ALIVE, .l_len = 1};
+    if (fcntl(object, F_GETLK, &lock) == -1)
+        fail("fcntl");
+    return lock.l_type != F_UNLCK;
 }
 
 /* The watching thread: gets the server's lock when the server has let go of it, dead or alive,
@@ -220,12 +234,15 @@ static bool read_number(char *text)
 }
 
 /* Windows has auto-reset events, which are set or not. A semaphore is one as long as nobody
- * lets it count beyond 1. */
+ * lets it count beyond 1. But a 1 does not say that the sleeper was called: who has posted may
+ * have been killed before that. So one more first, and then one less. */
 static void wake(sem_t *event)
 {
     int count;
-    if (sem_getvalue(event, &count) == -1 || (count == 0 && sem_post(event) == -1))
+    if (sem_post(event) == -1 || sem_getvalue(event, &count) == -1)
         fail("sem_post");
+    if (count > 1 && sem_trywait(event) == -1 && errno != EAGAIN)
+        fail("sem_trywait");
 }
 
 static void report(const char *text)

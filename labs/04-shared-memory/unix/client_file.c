@@ -24,6 +24,7 @@
 #include "say.h"
 
 static bool is_number(const char *text, long most);
+static size_t size_of(int file);
 
 int main(int argc, char *argv[])
 {
@@ -40,14 +41,12 @@ int main(int argc, char *argv[])
     int file = open(name, O_RDONLY | O_CLOEXEC);
     if (file == -1)
         fail("open");
-    struct stat facts;
-    if (fstat(file, &facts) == -1)
-        fail("fstat");
-    size_t size = (size_t)facts.st_size;
+    size_t size = size_of(file);
 
     /* STEP 3: Map it, to be read only. The count comes first: with it (and the acquire that an
      * atomic load is) come all the numbers that it counts. A file may hold anything, so what
-     * it says of itself is not believed before it has been compared with its length. */
+     * it says of itself is not believed before it has been compared with its length; as that
+     * is now, for the server may have made it longer. What came since is not in our view. */
     const struct journal *journal = NULL;
     size_t count = 0;
     if (size >= sizeof *journal) {
@@ -56,10 +55,12 @@ int main(int argc, char *argv[])
             fail("mmap");
         count = atomic_load(&journal->count);
     }
-    if (journal == NULL || count > (size - sizeof *journal) / RECORD_SIZE) {
+    if (journal == NULL || count > (size_of(file) - sizeof *journal) / RECORD_SIZE) {
         say(stderr, PROGRAM ": %s is not a file of numbers", name);
         exit(EXIT_FAILURE);
     }
+    if (count > (size - sizeof *journal) / RECORD_SIZE)
+        count = (size - sizeof *journal) / RECORD_SIZE;
 
     /* STEP 4: Tell of the numbers. */
     for (size_t i = 0; i < count && (wanted == 0 || i < wanted); i++) {
@@ -81,4 +82,12 @@ static bool is_number(const char *text, long most)
     char *end;
     long number = strtol(text, &end, 10);
     return *text >= '0' && *text <= '9' && *end == '\0' && number <= most;
+}
+
+static size_t size_of(int file)
+{
+    struct stat facts;
+    if (fstat(file, &facts) == -1)
+        fail("fstat");
+    return (size_t)facts.st_size;
 }

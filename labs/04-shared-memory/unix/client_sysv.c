@@ -24,13 +24,13 @@
 #include "say.h"
 
 static int set; /* the semaphores */
-static bool killed;
+static struct segment *shared;
 
 static bool is_number(const char *text, unsigned long most);
 static void find(key_t key);
 static void claim(void);
 static bool change(unsigned short semaphore, short by, short flags);
-static bool read_number(struct slot *slot, char *text);
+static bool read_number(char *text);
 
 int main(int argc, char *argv[])
 {
@@ -49,12 +49,6 @@ int main(int argc, char *argv[])
 
     /* STEP 2: Find the semaphores and the segment, and attach it. */
     find(key);
-    int segment = shmget(key, sizeof(struct slot), 0);
-    if (segment == -1)
-        fail("shmget");
-    struct slot *slot = shmat(segment, NULL, 0);
-    if (slot == (void *)-1)
-        fail("shmat");
 
     /* STEP 3: Claim the reader's place. */
     claim();
@@ -62,19 +56,19 @@ int main(int argc, char *argv[])
     /* STEP 4: Read numbers, each when it has come, until there are enough or the server has
      * left. */
     char text[TEXT_SIZE];
-    for (long received = 0; (count == 0 || received < count) && read_number(slot, text);
-         received++) {
+    long received = 0;
+    for (; (count == 0 || received < count) && read_number(text); received++) {
         char *line = quoted(text, strnlen(text, TEXT_SIZE));
         say(stdout, "client: received %s", line);
         free(line);
     }
-    if (killed) {
+    if ((count == 0 || received < count) && atomic_load(&shared->state) != ENDED) {
         say(stderr, "client: the server was killed");
         return EXIT_FAILURE;
     }
 
     /* STEP 5: Detach. */
-    if (shmdt(slot) == -1)
+    if (shmdt(shared) == -1)
         fail("shmdt");
     say(stdout, "client: done");
     return EXIT_SUCCESS;
@@ -92,7 +86,13 @@ static void find(key_t key)
     set = semget(key, SEM_COUNT, 0);
     if (set == -1)
         fail("semget");
-    if (semctl(set, SEM_ALIVE, GETVAL) < 1) {
+    int segment = shmget(key, sizeof *shared, 0);
+    if (segment == -1)
+        fail("shmget");
+    shared = shmat(segment, NULL, 0);
+    if (shared == (void *)-1)
+        fail("shmat");
+    if (atomic_load(&shared->state) != READY || semctl(set, SEM_ALIVE, GETVAL) < 1) {
         say(stderr, PROGRAM ": the server of the key 0x%X is not ready, or dead",
             (unsigned)key);
         exit(EXIT_FAILURE);
@@ -102,8 +102,8 @@ static void find(key_t key)
 /* Makes us the one reader: takes the 1 that the kernel gives back when we end. */
 static void claim(void)
 {
-    if (change(SEM_CLIENT, -1, SEM_UNDO | IPC_NOWAIT))
-        return;
+    if (change(SEM_CLIENT, -1, SEM_UNDO | IPC_NOWAIT) || errno != EAGAIN)
+        return; /* what else it can be, the first look will tell */
     say(stderr, PROGRAM ": another client reads here");
     exit(EXIT_FAILURE);
 }
@@ -122,27 +122,26 @@ static bool change(unsigned short semaphore, short by, short flags)
     return true;
 }
 
-/* Waits for the next number and takes it. Returns false where none can come any more: the set
- * is gone, which a server does that ends, or the kernel has taken back SEM_ALIVE. */
-static bool read_number(struct slot *slot, char *text)
+/* Waits for the next number and takes it. Returns false where none can come any more. */
+static bool read_number(char *text)
 {
     for (;;) {
-        bool last_look = semctl(set, SEM_ALIVE, GETVAL) == 0;
-        if (!change(SEM_MUTEX, -1, SEM_UNDO))
-            return false;
-        bool unread = atomic_load(&slot->unread);
+        /* The kernel has taken SEM_ALIVE back, or the set is gone, and the mutex with it: then
+         * nobody writes any more, but what was written is still there. */
+        bool last_look = semctl(set, SEM_ALIVE, GETVAL) < 1;
+        change(SEM_MUTEX, -1, SEM_UNDO);
+        bool unread = atomic_load(&shared->slot.unread);
         if (unread) {
-            memcpy(text, slot->text, TEXT_SIZE);
+            memcpy(text, shared->slot.text, TEXT_SIZE);
             if (semctl(set, SEM_ROOM, GETVAL) == 0)
                 change(SEM_ROOM, 1, 0); /* first, as in client.c */
-            atomic_store(&slot->unread, 0);
+            atomic_store(&shared->slot.unread, 0);
         }
-        change(SEM_MUTEX, 1,
-               SEM_UNDO); /* where the set is gone now, the number is ours still */
+        change(SEM_MUTEX, 1, SEM_UNDO);
         if (unread)
             return true;
-        killed = last_look;
-        if (last_look || !change(SEM_VALUE, -1, 0))
+        if (last_look)
             return false;
+        change(SEM_VALUE, -1, 0);
     }
 }

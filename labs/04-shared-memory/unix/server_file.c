@@ -46,8 +46,8 @@ int main(int argc, char *argv[])
     size_t size;
     int file = open_alone(name, &size);
 
-    /* STEP 3: Make the file as long as it will be, and map it. Memory beyond the end of a file
-     * has no place to go: whoever touches it dies of SIGBUS. */
+    /* STEP 3: Make the file as long as it will be, and map it. Memory beyond the last page of a
+     * file has no place to go: whoever touches it dies of SIGBUS. */
     struct journal head = {0};
     if (size > 0 &&
         (pread(file, &head, sizeof head, 0) != sizeof head || !is_journal(&head, size))) {

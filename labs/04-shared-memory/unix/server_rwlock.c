@@ -21,15 +21,18 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "contract.h"
 #include "fail.h"
 #include "say.h"
 
+static volatile sig_atomic_t stopped;
+
 static int claim(const char *name);
 static void make_lock(struct board *board);
-static void enter(struct board *board);
+static bool enter(struct board *board);
 static void leave(struct board *board);
 static void on_stop(int number);
 
@@ -68,7 +71,8 @@ int main(int argc, char *argv[])
     size_t room = 0;
     while (getline(&line, &room, stdin) != -1) {
         unsigned number = next_number(&state);
-        enter(board);
+        if (!enter(board))
+            break;
         snprintf(board->text, TEXT_SIZE, "%u", number);
         leave(board);
         say(stdout, "server: sent \"%u\"", number);
@@ -124,11 +128,20 @@ static void make_lock(struct board *board)
     pthread_rwlockattr_destroy(&attributes);
 }
 
-static void enter(struct board *board)
+/* Waits until no reader is inside, and goes in. Returns false where Ctrl-C came before that: no
+ * signal ends the wait for a lock, so it is a wait of a second, again and again. */
+static bool enter(struct board *board)
 {
-    int error = pthread_rwlock_wrlock(&board->lock);
-    if (error != 0)
-        fail_with(error, "pthread_rwlock_wrlock");
+    int error = ETIMEDOUT;
+    while (error == ETIMEDOUT && !stopped) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        error = pthread_rwlock_timedwrlock(&board->lock, &until);
+    }
+    if (error != 0 && error != ETIMEDOUT)
+        fail_with(error, "pthread_rwlock_timedwrlock");
+    return error == 0;
 }
 
 static void leave(struct board *board)
@@ -139,11 +152,12 @@ static void leave(struct board *board)
 }
 
 /* Ctrl-C is the end of the input: the read that is under way is interrupted, and one that
- * has yet to begin finds it closed. */
+ * has yet to begin finds it closed. A writer that waits for readers looks at the flag. */
 static void on_stop(int number)
 {
     (void)number;
     int saved = errno;
+    stopped = 1;
     close(STDIN_FILENO);
     errno = saved;
 }

@@ -26,22 +26,17 @@
 #include "fail.h"
 #include "say.h"
 
-union semun { /* the caller has to declare it: semctl(2) */
-    int val;
-    unsigned short *array;
-};
-
-static int set = -1; /* the semaphores */
+static int set; /* the semaphores */
+static struct segment *shared;
 static volatile sig_atomic_t stopped;
 
 static bool is_number(const char *text, unsigned long most);
 static void claim(key_t key);
-static void set_up(void);
 static void show_and_change(int segment);
 static void on_stop(int number);
-static bool change(unsigned short semaphore, short by, short flags);
-static bool wait_for_room(struct slot *slot);
-static bool write_number(struct slot *slot, unsigned number);
+static void change(unsigned short semaphore, short by, short flags);
+static void wait_for_room(void);
+static bool write_number(unsigned number);
 
 int main(int argc, char *argv[])
 {
@@ -60,20 +55,20 @@ int main(int argc, char *argv[])
 
     /* STEP 2: Claim the key, and make the segment. */
     claim(key);
-    int segment = shmget(key, sizeof(struct slot), IPC_CREAT | IPC_EXCL | 0600);
+    int segment = shmget(key, sizeof *shared, IPC_CREAT | IPC_EXCL | 0600);
     if (segment == -1)
         fail("shmget");
 
     /* STEP 3: Attach it: the mmap of System V. */
-    struct slot *slot = shmat(segment, NULL, 0);
-    if (slot == (void *)-1)
+    shared = shmat(segment, NULL, 0);
+    if (shared == (void *)-1)
         fail("shmat");
 
-    /* STEP 4: Give the semaphores their values, and see what shmctl can do. */
+    /* STEP 4: Let clients come, and see what shmctl can do. */
     struct sigaction action = {.sa_handler = on_stop};
     if (sigaction(SIGINT, &action, NULL) == -1 || sigaction(SIGTERM, &action, NULL) == -1)
         fail("sigaction");
-    set_up();
+    atomic_store(&shared->state, READY);
     say(stdout, "server: ready 0x%X", (unsigned)key);
     show_and_change(segment);
 
@@ -81,22 +76,23 @@ int main(int argc, char *argv[])
     uint32_t state = FIRST_STATE;
     for (long written = 0; count == 0 || written < count; written++) {
         unsigned number = next_number(&state);
-        if (!wait_for_room(slot) || !write_number(slot, number))
+        if (!write_number(number))
             break;
         say(stdout, "server: sent \"%u\"", number);
     }
 
     /* STEP 6: Wait until the last number has been read too. */
-    wait_for_room(slot);
+    wait_for_room();
 
     /* STEP 7: Detach and remove. Without IPC_RMID both stay until the machine is restarted. The
      * set goes at once, and whoever waits for it gets EIDRM: so the client learns of the end.
      * The segment goes when the last process detaches it. */
-    if (shmdt(slot) == -1)
+    atomic_store(&shared->state, ENDED);
+    if (shmdt(shared) == -1)
         fail("shmdt");
     if (shmctl(segment, IPC_RMID, NULL) == -1)
         fail("shmctl");
-    if (!stopped && semctl(set, 0, IPC_RMID) == -1)
+    if (semctl(set, 0, IPC_RMID) == -1)
         fail("semctl");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
@@ -109,39 +105,39 @@ static bool is_number(const char *text, unsigned long most)
     return *text >= '0' && *text <= '9' && *end == '\0' && number <= most;
 }
 
-/* Makes the semaphore set, new. One that is there belongs to a server that lives, or is what
- * is left of one: SEM_ALIVE tells, for the kernel takes back what the dead had added to it.
- * (A server that starts in the same instant, and has not come to that, is taken for dead.
- * System V has no remedy that a killed server would not spoil; POSIX locks have.) */
+/* Makes the semaphore set, new, and becomes its server: the only one of the key. */
 static void claim(key_t key)
 {
-    while ((set = semget(key, SEM_COUNT, IPC_CREAT | IPC_EXCL | 0600)) == -1) {
-        if (errno != EEXIST)
+    /* All of this happens in one step, or nothing does. So nobody comes in between the look
+     * whether a server lives and the word that we do; and whoever sees that finds the
+     * semaphores as they should be. The last two are our last will: at our death the kernel
+     * gives that 1 of SEM_VALUE back, as it takes SEM_ALIVE back, and that wakes the client. */
+    struct sembuf office[] = {{SEM_ALIVE, 0, IPC_NOWAIT}, {SEM_ALIVE, 1, SEM_UNDO},
+                              {SEM_MUTEX, 1, 0},          {SEM_CLIENT, 1, 0},
+                              {SEM_VALUE, 1, 0},          {SEM_VALUE, -1, SEM_UNDO}};
+    for (;;) {
+        set = semget(key, SEM_COUNT, IPC_CREAT | IPC_EXCL | 0600);
+        bool made = set != -1;
+        if (!made && errno == EEXIST)
+            set = semget(key, SEM_COUNT, 0);
+        if (set == -1 && errno != ENOENT)
             fail("semget");
-        int old = semget(key, 0, 0);
-        if (old != -1 && semctl(old, SEM_ALIVE, GETVAL) > 0) {
+        if (set != -1 && semop(set, office, sizeof office / sizeof *office) == 0) {
+            if (made)
+                break;
+            /* A killed server's. Its client may still be in it, so a new one takes its place. */
+            if (semctl(set, 0, IPC_RMID) == -1)
+                fail("semctl");
+        } else if (errno == EAGAIN) {
             say(stderr, PROGRAM ": another server uses the key 0x%X", (unsigned)key);
             exit(EXIT_FAILURE);
-        }
-        if (old != -1 && semctl(old, 0, IPC_RMID) == -1 && errno != EIDRM &&
-            errno != EINVAL)
-            fail("semctl");
+        } else if (set != -1 && errno != EIDRM && errno != EINVAL) {
+            fail("semop");
+        } /* else somebody has removed it just now */
     }
-    int segment = shmget(key, 0, 0);
-    if (segment != -1 && shmctl(segment, IPC_RMID, NULL) == -1)
+    int old = shmget(key, 0, 0);
+    if (old != -1 && shmctl(old, IPC_RMID, NULL) == -1)
         fail("shmctl");
-}
-
-static void set_up(void)
-{
-    unsigned short values[SEM_COUNT] = {
-        [SEM_MUTEX] = 1, [SEM_VALUE] = 1, [SEM_CLIENT] = 1};
-    if (semctl(set, 0, SETALL, (union semun){.array = values}) == -1)
-        fail("semctl");
-    /* Our last will: that 1 of SEM_VALUE is taken, and at our death the kernel will give it
-     * back, which wakes the client. */
-    if (!change(SEM_VALUE, -1, SEM_UNDO) || !change(SEM_ALIVE, 1, SEM_UNDO))
-        fail_with(EIDRM, "semop");
 }
 
 static void show_and_change(int segment)
@@ -164,56 +160,54 @@ static void show_and_change(int segment)
         say(stdout, "server: locked in memory, and unlocked");
 }
 
-/* Ctrl-C: without the set nobody waits any more, neither we nor the client. To remove it is one
- * system call, which a handler may make on Linux. */
+/* Ctrl-C: the flag alone could be set just before the server goes to sleep; what is added to
+ * SEM_ROOM is kept for it. semop is one system call, which a handler may make on Linux. */
 static void on_stop(int number)
 {
     (void)number;
     int saved = errno;
-    if (!stopped)
-        semctl(set, 0, IPC_RMID);
     stopped = 1;
+    (void)semop(set, &(struct sembuf){.sem_num = SEM_ROOM, .sem_op = 1}, 1);
     errno = saved;
 }
 
-/* Adds `by` to a semaphore, waiting until it can be done. Returns false when the set is gone. */
-static bool change(unsigned short semaphore, short by, short flags)
+/* Adds `by` to a semaphore, waiting until it can be done. */
+static void change(unsigned short semaphore, short by, short flags)
 {
     struct sembuf operation = {.sem_num = semaphore, .sem_op = by, .sem_flg = flags};
-    while (semop(set, &operation, 1) == -1) {
-        if (errno == EIDRM || (errno == EINVAL && stopped))
-            return false;
+    while (semop(set, &operation, 1) == -1)
         if (errno != EINTR)
             fail("semop");
-    }
-    return true;
 }
 
-/* Returns true when the number has been read, false at Ctrl-C. SEM_ROOM says no more than
- * "look again"; what is true stands in the memory. A mutex that a dead owner had comes back by
- * SEM_UNDO, but nobody is told: look at the memory as if it were so each time. */
-static bool wait_for_room(struct slot *slot)
+/* Returns when the number has been read, or at Ctrl-C. SEM_ROOM says no more than "look again";
+ * what is true stands in the memory. A mutex that a dead owner had comes back by SEM_UNDO, but
+ * nobody is told: look at the memory as if it were so each time. */
+static void wait_for_room(void)
 {
     for (;;) {
-        if (stopped || !change(SEM_MUTEX, -1, SEM_UNDO))
-            return false;
-        bool unread = atomic_load(&slot->unread);
-        if (!change(SEM_MUTEX, 1, SEM_UNDO))
-            return false;
-        if (!unread)
-            return true;
-        if (!change(SEM_ROOM, -1, 0))
-            return false;
+        change(SEM_MUTEX, -1, SEM_UNDO);
+        bool unread = atomic_load(&shared->slot.unread);
+        change(SEM_MUTEX, 1, SEM_UNDO);
+        if (!unread || stopped)
+            return;
+        change(SEM_ROOM, -1, 0);
     }
 }
 
-static bool write_number(struct slot *slot, unsigned number)
+/* Writes `number` as soon as there is room. Returns false where Ctrl-C came before that. */
+static bool write_number(unsigned number)
 {
-    if (!change(SEM_MUTEX, -1, SEM_UNDO))
+    wait_for_room();
+    if (stopped)
         return false;
-    snprintf(slot->text, TEXT_SIZE, "%u", number);
-    /* No SEM_UNDO for the wake-up: taken back, it would be a wake-up that nobody gave. */
-    bool woken = semctl(set, SEM_VALUE, GETVAL) > 0 || change(SEM_VALUE, 1, 0);
-    atomic_store(&slot->unread, 1);
-    return change(SEM_MUTEX, 1, SEM_UNDO) && woken;
+    change(SEM_MUTEX, -1, SEM_UNDO);
+    snprintf(shared->slot.text, TEXT_SIZE, "%u", number);
+    /* No SEM_UNDO for the wake-up: taken back, it would be a wake-up that nobody gave. And only
+     * where there is none: unlike sem_post, semop cannot be cut in two. */
+    if (semctl(set, SEM_VALUE, GETVAL) == 0)
+        change(SEM_VALUE, 1, 0);
+    atomic_store(&shared->slot.unread, 1);
+    change(SEM_MUTEX, 1, SEM_UNDO);
+    return true;
 }

@@ -28,6 +28,7 @@ enum fate { LIVES, LEFT, KILLED };
 
 static struct slot *slot;
 static HANDLE mutex, value, room, alive;
+static enum fate server = LIVES;
 
 static bool is_number(const wchar_t *text, long most);
 static wchar_t *name_of(const wchar_t *format, const wchar_t *name);
@@ -35,7 +36,9 @@ static HANDLE open_event(const wchar_t *name);
 static HANDLE claim(const wchar_t *name);
 static void take_mutex(bool text_may_be_torn);
 static void release_mutex(void);
-static enum fate read_number(char *text);
+static bool look(char *text);
+static bool read_number(char *text);
+static enum fate fate_of(DWORD result);
 static void report(const char *text);
 
 int wmain(int argc, wchar_t *argv[])
@@ -68,53 +71,59 @@ int wmain(int argc, wchar_t *argv[])
                        usual ? DEFAULT_MUTEX_NAME : name_of(MUTEX_NAME, name));
     if (mutex == NULL)
         fail("OpenMutex");
+    alive = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE,
+                       name_of(ALIVE_NAME, name));
+    if (alive == NULL && !mutex_only) /* the listing's server has none */
+        fail("OpenMutex");
     slot = MapViewOfFile(mapping, FILE_MAP_ALL_ACCESS, 0, 0, sizeof *slot);
     if (slot == NULL)
         fail("MapViewOfFile");
 
     /* STEP 3: With --mutex-only look at the number now and then, as the listing does. Nothing
-     * says whether it is a new one. */
+     * says whether it is a new one; that nobody writes any more, `alive` says. It says "killed"
+     * to one alone: who ends with it in hand passes that on to the next. */
     char text[TEXT_SIZE];
-    for (long reads = 0; mutex_only && (count == 0 || reads < count); reads++) {
-        if (reads > 0)
+    long received = 0;
+    while (mutex_only && (count == 0 || received < count)) {
+        if (received > 0 && alive != NULL)
+            server = fate_of(WaitForSingleObject(alive, (DWORD)pace));
+        else if (received > 0)
             Sleep((DWORD)pace);
         take_mutex(true);
         memcpy(text, slot->text, TEXT_SIZE);
         release_mutex();
+        if (server != LIVES)
+            break;
         report(text);
+        received++;
     }
+    if (mutex_only && server == LEFT && !ReleaseMutex(alive))
+        fail("ReleaseMutex");
 
     if (!mutex_only) {
-        /* STEP 4: Claim the reader's place, and open the mutex that the server owns as long as
-         * it lives: to wait for a number or for the server's end takes one call here. */
+        /* STEP 4: Claim the reader's place. To wait for a number or for the server's end takes
+         * one call here. */
         HANDLE claimed = claim(name);
         value = open_event(name_of(VALUE_NAME, name));
         room = open_event(name_of(ROOM_NAME, name));
-        alive = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE,
-                           name_of(ALIVE_NAME, name));
-        if (alive == NULL)
-            fail("OpenMutex");
 
         /* STEP 5: Read numbers, each when it has come, until there are enough or the server
          * has left. */
-        enum fate server = LIVES;
-        for (long received = 0; count == 0 || received < count; received++) {
-            server = read_number(text);
-            if (server != LIVES)
-                break;
+        while ((count == 0 || received < count) && read_number(text)) {
             report(text);
+            received++;
         }
-        if (!CloseHandle(alive) || !CloseHandle(value) || !CloseHandle(room) ||
-            !CloseHandle(claimed))
+        if (!CloseHandle(value) || !CloseHandle(room) || !CloseHandle(claimed))
             fail("CloseHandle");
-        if (server == KILLED) {
-            say(stderr, "client: the server was killed");
-            return EXIT_FAILURE;
-        }
+    }
+    if ((count == 0 || received < count) && server == KILLED) {
+        say(stderr, "client: the server was killed");
+        return EXIT_FAILURE;
     }
 
     /* STEP 6: Unmap. The memory goes when its last handle and its last view do. */
-    if (!UnmapViewOfFile(slot) || !CloseHandle(mapping) || !CloseHandle(mutex))
+    if (!UnmapViewOfFile(slot) || !CloseHandle(mapping) || !CloseHandle(mutex) ||
+        (alive != NULL && !CloseHandle(alive)))
         fail("CloseHandle");
     say(stdout, "client: done");
     return EXIT_SUCCESS;
@@ -181,37 +190,49 @@ static void release_mutex(void)
         fail("ReleaseMutex");
 }
 
-/* Waits for the next number and takes it. Returns what became of the server where no number
- * can come any more, else LIVES. */
-static enum fate read_number(char *text)
+/* Takes the number, if there is an unread one, and says whether. */
+static bool look(char *text)
 {
-    HANDLE either[] = {value, alive};
-    enum fate server = LIVES;
-    for (;;) {
-        take_mutex(false); /* `unread` is set last: a text that has it is whole */
-        bool unread = atomic_load(&slot->unread);
-        if (unread) {
-            memcpy(text, slot->text, TEXT_SIZE);
-            /* First wake the server, which then waits for the mutex: were we killed between
-             * the change and the wake-up, it would sleep on beside all the room it needs. */
-            if (!SetEvent(room))
-                fail("SetEvent");
-            atomic_store(&slot->unread, 0);
-        }
-        release_mutex();
-        if (unread)
-            return LIVES;
-        if (server != LIVES)
-            return server; /* it had gone before this look: what it wrote, we would have seen */
+    take_mutex(false); /* `unread` is set last: a text that has it is whole */
+    bool unread = atomic_load(&slot->unread);
+    if (unread) {
+        memcpy(text, slot->text, TEXT_SIZE);
+        /* First wake the server, which then waits for the mutex: were we killed between the
+         * change and the wake-up, it would sleep on beside all the room it needs. */
+        if (!SetEvent(room))
+            fail("SetEvent");
+        atomic_store(&slot->unread, 0);
+    }
+    release_mutex();
+    return unread;
+}
 
-        switch (WaitForMultipleObjects(2, either, FALSE, INFINITE)) {
-        case WAIT_OBJECT_0: break;
-        case WAIT_OBJECT_0 + 1: server = LEFT; break;
-        case WAIT_ABANDONED_0 + 1: server = KILLED; break;
-        default: fail("WaitForMultipleObjects");
-        }
-        if (server != LIVES && !ReleaseMutex(alive)) /* it is ours now, and not for us */
+/* Waits for the next number and takes it. Returns false where none can come any more. */
+static bool read_number(char *text)
+{
+    HANDLE either[] = {alive, value};
+    bool unread = server == LIVES && look(text);
+    while (!unread && server == LIVES) {
+        DWORD result = WaitForMultipleObjects(2, either, FALSE, INFINITE);
+        if (result != WAIT_OBJECT_0 + 1)
+            server = fate_of(result);
+        unread = look(text);
+        /* Not before this last look: the next server waits for `alive`, and then the same
+         * memory holds its numbers. */
+        if (server != LIVES && !ReleaseMutex(alive))
             fail("ReleaseMutex");
+    }
+    return unread;
+}
+
+/* What a wait for `alive` says of the server. If it does not live, `alive` is ours now. */
+static enum fate fate_of(DWORD result)
+{
+    switch (result) {
+    case WAIT_TIMEOUT: return LIVES;
+    case WAIT_OBJECT_0: return LEFT;
+    case WAIT_ABANDONED: return KILLED;
+    default: fail("WaitForMultipleObjects");
     }
 }
 

@@ -22,6 +22,7 @@
 #include "say.h"
 
 static bool is_number(const wchar_t *text, long most);
+static size_t size_of(HANDLE file);
 
 int wmain(int argc, wchar_t *argv[])
 {
@@ -40,14 +41,12 @@ int wmain(int argc, wchar_t *argv[])
                               NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
     if (file == INVALID_HANDLE_VALUE)
         fail("CreateFile");
-    LARGE_INTEGER length;
-    if (!GetFileSizeEx(file, &length))
-        fail("GetFileSizeEx");
-    size_t size = (size_t)length.QuadPart;
+    size_t size = size_of(file);
 
     /* STEP 3: Map it, to be read only. The count comes first: with it (and the acquire that an
      * atomic load is) come all the numbers that it counts. A file may hold anything, so what
-     * it says of itself is not believed before it has been compared with its length. */
+     * it says of itself is not believed before it has been compared with its length; as that
+     * is now, for the server may have made it longer. What came since is not in our view. */
     const struct journal *journal = NULL;
     HANDLE mapping = NULL;
     size_t count = 0;
@@ -60,10 +59,12 @@ int wmain(int argc, wchar_t *argv[])
             fail("MapViewOfFile");
         count = atomic_load(&journal->count);
     }
-    if (journal == NULL || count > (size - sizeof *journal) / RECORD_SIZE) {
+    if (journal == NULL || count > (size_of(file) - sizeof *journal) / RECORD_SIZE) {
         say(stderr, PROGRAM ": this is not a file of numbers");
         return EXIT_FAILURE;
     }
+    if (count > (size - sizeof *journal) / RECORD_SIZE)
+        count = (size - sizeof *journal) / RECORD_SIZE;
 
     /* STEP 4: Tell of the numbers. */
     for (size_t i = 0; i < count && (wanted == 0 || i < wanted); i++) {
@@ -85,4 +86,12 @@ static bool is_number(const wchar_t *text, long most)
     wchar_t *end;
     long number = wcstol(text, &end, 10);
     return *text >= L'0' && *text <= L'9' && *end == L'\0' && number <= most;
+}
+
+static size_t size_of(HANDLE file)
+{
+    LARGE_INTEGER size;
+    if (!GetFileSizeEx(file, &size))
+        fail("GetFileSizeEx");
+    return (size_t)size.QuadPart;
 }
