@@ -442,6 +442,7 @@ struct choices {
     const char *must_fail;       /* ids that must fail, and no other */
     bool conversation, list;
     double limit;
+    double time; /* seconds for all tests together, or 0 */
 };
 
 static void usage(FILE *stream)
@@ -458,6 +459,7 @@ static void usage(FILE *stream)
         "  --json FILE           write the results as JSON too\n"
         "  --must-fail ID,...    succeed if exactly these tests fail (ID?: may fail)\n"
         "  --limit SECONDS       how long one wait may last (10)\n"
+        "  --time SECONDS        how long all may last; what has not begun by then fails\n"
         "  --labs FOLDER         where the labs' sources are, to quote a STEP from\n"
         "  --command TEXT        the command that runs this again, for the report\n"
         "  --run                 show the conversation instead of checking\n"
@@ -489,6 +491,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         {"json", required_argument, NULL, 'j'},
         {"must-fail", required_argument, NULL, 'm'},
         {"limit", required_argument, NULL, 'l'},
+        {"time", required_argument, NULL, 'T'},
         {"labs", required_argument, NULL, 'b'},
         {"command", required_argument, NULL, 'c'},
         {"run", no_argument, NULL, 'r'},
@@ -522,6 +525,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         case 'j': choices->json = optarg; break;
         case 'm': choices->must_fail = optarg; break;
         case 'l': choices->limit = strtod(optarg, NULL); break;
+        case 'T': choices->time = strtod(optarg, NULL); break;
         case 'b': run.labs = optarg; break;
         case 'c': run.command = optarg; break;
         case 'r': choices->conversation = true; break;
@@ -706,20 +710,35 @@ static void count_result(struct totals *totals, const json_t *result)
     totals->maximum += passed || failed ? points : 0;
 }
 
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* The evidence of a test for which no time was left. */
+static json_t *not_begun(double time)
+{
+    return json_pack("{s:s, s:o, s:[], s:[]}", "verdict", "failed", "reason",
+                     json_sprintf("it was not begun: the tests before it took %g s",
+                                  time),
+                     "waiting", "transcript");
+}
+
 static json_t *run_plans(const struct choices *choices, struct totals *totals)
 {
     json_t *results = json_array();
     report_start();
+    double first = seconds_now();
     for (size_t i = 0; i < plan_count; i++) {
         if (!chosen(choices, &plans[i]))
             continue;
-        struct timespec start, end;
-        clock_gettime(CLOCK_MONOTONIC, &start);
-        json_t *evidence = judge(i);
-        clock_gettime(CLOCK_MONOTONIC, &end);
-        json_t *result = report_result(&plans[i], evidence,
-                                       (double)(end.tv_sec - start.tv_sec) +
-                                           (double)(end.tv_nsec - start.tv_nsec) / 1e9);
+        double start = seconds_now();
+        bool late = choices->time > 0 && start - first > choices->time &&
+                    plans[i].test != &census_test;
+        json_t *evidence = late ? not_begun(choices->time) : judge(i);
+        json_t *result = report_result(&plans[i], evidence, seconds_now() - start);
         count_result(totals, result);
         json_array_append_new(results, result);
     }
