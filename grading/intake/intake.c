@@ -16,7 +16,7 @@
  *       "refused": [ {"path": …, "why": "is a symbolic link"} ],
  *       "notes":   [ for people ],
  *       "newest":  seconds since 1970 of the newest file taken, or 0,
- *       "error":   null, or why the archive could not be read to its end }
+ *       "error":   null, or a sentence: why the archive could not be read to its end }
  *
  * `grade` runs it inside the sandbox, for an archive is input that nobody vouches for. Returns
  * 0 if intake.json tells everything, 1 if something of ours failed, 2 for wrong arguments.
@@ -47,6 +47,8 @@
 #define MOST_NOTES 20
 #define MOST_NAME 64 /* bytes in the name of a header */
 #define MOST_DEPTH 64
+#define UNREADABLE \
+    "the file is no archive that can be read here (.zip, .tar, .tar.gz, .tar.xz)"
 #define MOST_WORDS 16 /* labs, systems */
 
 static json_t *notes, *refused;
@@ -419,8 +421,7 @@ static char *read_archive(const char *path)
     archive_read_support_format_zip(archive);
     char *error = NULL;
     if (archive_read_open_filename(archive, path, 65536) != ARCHIVE_OK) {
-        error = text(
-            "it is no archive that can be read here: .zip, .tar, .tar.gz, .tar.xz");
+        error = text(UNREADABLE);
         archive_read_free(archive);
         return error;
     }
@@ -431,15 +432,12 @@ static char *read_archive(const char *path)
         if (result == ARCHIVE_EOF)
             break;
         if (result == ARCHIVE_FATAL)
-            error =
-                count == 0
-                    ? text(
-                          "it is no archive that can be read here: .zip, .tar, .tar.gz, .tar.xz")
-                    : text("it is damaged after %d entries", count);
+            error = count == 0 ? text(UNREADABLE)
+                               : text("the archive is damaged after %d entries", count);
         else if (count == MOST_ENTRIES)
-            error = text("it has more than %d entries", MOST_ENTRIES);
+            error = text("the archive has more than %d entries", MOST_ENTRIES);
         else if (archive_filter_bytes(archive, 0) > MOST_UNPACKED)
-            error = text("it unpacks to more than 256 MB");
+            error = text("the archive unpacks to more than 256 MB");
         else if (result != ARCHIVE_RETRY)
             look_at(archive, entry);
     }
