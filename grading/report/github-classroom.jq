@@ -9,7 +9,7 @@ include "common";
 | [ .labs[]? | . as $lab
     | .tests[]? | select(.verdict != "skipped")
     | { name: "\($lab | number) \($lab.system | system_name): \(test_name)",
-        status: {"passed": "pass", "failed": "fail"}[.verdict] // "error",
+        status: ({"passed": "pass", "failed": "fail"}[.verdict] // "error"),
         message: (if .verdict == "passed" then null else evidence($lab; $result.seed) end),
         test_code: "make check LAB=\($lab | number) SYSTEM=\($lab.system | line) WORK=your-folder TEST=\(.id | line) SEED=\($result.seed // "" | line)",
         filename: "", line_no: 0, duration: ((.seconds // 0) * 1000 | round),
