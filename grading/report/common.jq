@@ -84,6 +84,21 @@ def test_name:
 
 def verdict_name: {"error": "not judged"}[.verdict] // (.verdict | line);
 
+# What is wrong with a file, in one line; the sentence of whoever looked names the file itself.
+def file_line:
+  (.name | line) as $name
+  | if (.why // "") == "" then "\($name): \(.status | line)"
+    elif .why | contains($name) then .why | line
+    else "\($name): \(.status | line): \(.why | line)"
+    end;
+
+# Null for who was in time.
+def lateness: if (.late.days // 0) > 0 then .late else null end;
+
+def late_line:
+  lateness
+  | "late by \(.days | plural("day")) (due \(.due // "?" | line), handed in \(.submitted // "?" | line)): \(.deduction | points) points are taken off";
+
 # ---- Evidence -------------------------------------------------------------------------------
 
 def blanks($n): [range($n) | " "] | join("");
@@ -132,7 +147,7 @@ def evidence($lab; $seed):
        [ row("step"; "STEP \(.step) of the \({"client": "client"}[.judges // ""] // "server")") ]
      else [] end)
   + (if (.hint // "") != "" then [ row("hint"; .hint | line) ] else [] end)
-  + (if .repeated then [ row("repeated"; "it failed when it was run once more, alone") ] else [] end)
+  + (if .repeated and .verdict == "failed" then [ row("repeated"; "once more, alone, with the same end") ] else [] end)
   + (if .verdict == "failed" then
        [ row("again"; "make check LAB=\($lab | number) SYSTEM=\($lab.system | line) WORK=your-folder TEST=\(.id | line) SEED=\($seed // "" | line)") ]
      else [] end)

@@ -4,7 +4,7 @@ include "common";
 
 def files:
   [ (.files // [])[] | select(.status != "built")
-    | @html "<p><code>\(.name | line)</code>: <strong>\(.status | line)</strong>\(if (.why // "") != "" and .why != .status then ": " + (.why | line) else "" end)</p>"
+    | @html "<p><strong>\(file_line)</strong></p>"
       + (if (.compiler // "") != "" then @html "<pre>\(.compiler | visible | lines(60))</pre>" else "" end) ]
   | join("\n");
 
@@ -35,6 +35,7 @@ def lab($id; $seed):
     + "</p>\n"
     + files
     + ($tests | failures | map(failure($lab; $seed)) | join("\n"))
+    + ($tests | map(select(.repeated and .verdict == "passed") | @html "<p>passed when repeated: \(test_name); before: \(.first // {} | why)</p>") | join(""))
     + ($tests | map(select(.verdict == "skipped") | @html "<p>skipped: \(test_name): \(why)</p>") | join(""))
     + "</section>";
 
@@ -42,7 +43,7 @@ def lab($id; $seed):
 | @html "<details class=\"student\" data-find=\"\(.id | line) \(.name // "" | line) \(.email // "" | line)\"><summary>\(who) <span class=\"points\">\(.final // .points | points) of \(.maximum // 0)</span></summary>"
   + @html "<div id=\"e-\(.id | line)\"><p><a href=\"./\(.id | line)/report.md\">report.md</a>, <a href=\"./\(.id | line)/log.txt\">log.txt</a>; handed in as \(.source // "?" | line); graded \(.graded // "?" | line) in \(.seconds // 0 | points) s</p>"
   + (if .unsafe then "<p class=\"alarm\">Graded without the sandbox.</p>" else "" end)
-  + (if .late != null then @html "<p>Late: due \(.late.due | line), handed in \(.late.submitted | line), \(.late.days | plural("day")): \(.late.deduction | points) points are taken from \(.points | points).</p>" else "" end)
+  + (if lateness != null then @html "<p>Handed in \(late_line).</p>" else "" end)
   + ((.notes // []) | map(@html "<p>\(line)</p>") | join(""))
   + "</div>\n"
   + ((.labs // []) | map(lab($result.id; $result.seed)) | join("\n"))

@@ -5,7 +5,7 @@ include "common";
 {
   id, name, email,
   points: (.points | points), maximum: (.maximum // 0), final: (.final // .points | points),
-  late: (if .late == null then null else {days: (.late.days // 0), deduction: (.late.deduction | points)} end),
+  late: (lateness | if . == null then null else {days, deduction: (.deduction | points)} end),
   unsafe: (.unsafe // false), seconds: (.seconds // 0 | points), kit, notes: ((.notes // []) | length),
   labs: [ (.labs // [])[]
     | (.tests // []) as $tests

@@ -14,8 +14,8 @@ include "common";
         test_code: "make check LAB=\($lab | number) SYSTEM=\($lab.system | line) WORK=your-folder TEST=\(.id | line) SEED=\($result.seed // "" | line)",
         filename: "", line_no: 0, duration: ((.seconds // 0) * 1000 | round),
         score: (.points | points) } ]
-  + (if .late == null then [] else
-      [ { name: "late deduction", status: "fail", message: "\(.late.days | plural("day")) late",
+  + (if lateness == null then [] else
+      [ { name: "late deduction", status: "fail", message: late_line,
           test_code: "", filename: "", line_no: 0, duration: 0, score: (-.late.deduction | points) } ] end)
 | { version: 1,
     status: (if any(.[]; .status == "error") then "error" elif any(.[]; .status == "fail") then "fail" else "pass" end),

@@ -13,10 +13,9 @@ include "common";
     output: (
       [ "\(.final // .points | points) of \(.maximum // 0) points",
         (if .unsafe then "Graded without the kit's sandbox." else empty end),
-        (if .late != null then "\(.late.days | plural("day")) late: \(.late.deduction | points) points are taken from \(.points | points)." else empty end),
+        (if lateness != null then "\(late_line)." else empty end),
         (.labs[]? | . as $lab | .files[]? | select(.status != "built")
-          | "\($lab | lab_name): \(.name | line): \(.status | line)"
-            + (if (.why // "") != "" and .why != .status then ": \(.why | line)" else "" end)
+          | "\($lab | lab_name): \(file_line)"
             + (if (.compiler // "") != "" then "\n" + (.compiler | visible | lines(200)) else "" end)),
         (.notes[]? | line) ]
       | join("\n")),

@@ -34,7 +34,7 @@ def distribution:
 # ---- The table --------------------------------------------------------------------------------
 
 def head_cell($column; $maximum):
-  @html "<th scope=\"col\" data-kind=\"number\">\($column.lab[:2]) \($column.system | system_name)<small>of \($maximum)</small></th>";
+  @html "<th scope=\"col\" data-kind=\"number\">\($column.lab[:2] | line)<small>\($column.system | system_name)</small><small>of \($maximum)</small></th>";
 
 def lab_cell($student; $usual):
   if . == null then "<td class=\"none\" data-value=\"-1\">–</td>"
@@ -102,7 +102,7 @@ def test_table($rows):
      @html "<p class=\"alarm\">Graded without the sandbox: \(if $class.unsafe then "the whole class" else $unsafe | plural("student") end). Their programs could see and change this machine and these results.</p>"
    else empty end),
   (if $errors > 0 then
-     @html "<p class=\"alarm\">\($errors | plural("test")) could not be judged. That is the kit's failure, not the students'; those tests have left the maximum.</p>"
+     @html "<p class=\"alarm\">\($errors | plural("test")) could not be judged. That is the kit's failure or this machine's, not the students': grade these once more.</p>"
    else empty end),
   (if ($graded | length) < ($students | length) then
      @html "<p class=\"alarm\">\(($students | length) - ($graded | length) | plural("student")) without a result: look into the log and grade again.</p>"

@@ -7,8 +7,7 @@ include "common";
 def files:
   (.files // [])
   | map(
-      "- `\(.name | line | split("`") | join("'"))`: \(.status | md)"
-      + (if (.why // "") != "" and .why != .status then ": \(.why | md)" else "" end)
+      "- \(file_line | md)"
       + (if (.compiler // "") != "" then "\n\n\(.compiler | visible | lines(200) | fence)" else "" end))
   | if length > 0 then join("\n") + "\n\n" else "" end;
 
@@ -46,15 +45,21 @@ def lab($seed):
     + files
     + ($tests | results)
     + ($tests | failures | map(failure($lab; $seed)) | join(""))
+    + ($tests | repeated)
     + ($tests | skipped);
 
 def late:
-  if .late == null then ""
-  else
-    "Handed in late: due \(.late.due | md), handed in \(.late.submitted | md), "
-    + "\(.late.days | plural("day")) late. "
-    + "That takes \(.late.deduction | points) from \(.points | points) points and leaves \(.final | points).\n\n"
+  if lateness == null then ""
+  else "Handed in \(late_line | md): \(.points | points) points become \(.final | points).\n\n"
   end;
+
+# A test that failed when many ran at once may have had too little time.
+def repeated:
+  map(select(.repeated and .verdict == "passed"))
+  | if length == 0 then ""
+    else "Passed when repeated, once, alone; before:\n\n"
+      + (map("- \(test_name | md): \(.first // {} | why | md)") | join("\n")) + "\n\n"
+    end;
 
 . as $result
 | "# \(who | md): \(.final // .points | points) of \(.maximum // 0) points\n\n"

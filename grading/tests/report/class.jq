@@ -14,6 +14,14 @@ def escape: [27] | implode;
 def lab($name):
   $real[$name] | {lab, title, system, files: built, points, maximum, tests: (.tests | map(. + {repeated: false}))};
 
+# The reference's results, with the tests in them that a mistake fails. Only what the mistaken
+# program was judged by is in its own file.
+def mistaken($name; $mistake):
+  lab($name)
+  | .tests |= map(. as $t
+      | first(($real[$mistake].tests[] | select(.id == $t.id and .verdict == "failed") | . + {cast: $t.cast, repeated: false}), $t))
+  | .points = ([.tests[] | .points] | add);
+
 # What is left of a lab whose programs cannot be judged.
 def without($name; $file; $status; $why; $compiler):
   lab($name)
@@ -21,7 +29,7 @@ def without($name; $file; $status; $why; $compiler):
   | .points = 0
   | .tests |= map(if .verdict == "skipped" then . else
       {id, name, judges, points: 0, maximum, step, seconds: 0, hint, cast, verdict: "failed",
-       reason: "\($file) \(if $status == "missing" then "is missing" else "does not compile" end)"} end);
+       reason: "\($file) \({"missing": "is missing", "refused": "was refused"}[$status] // "does not compile")"} end);
 
 # The first test fails, and the program printed whatever is given.
 def printing($lines):
@@ -42,7 +50,8 @@ def dozen: [
   # All right.
   student("ivanov.petr"; "Пётр Иванов"; right),
   # One mistake that people make.
-  student("abel_n"; "Niels Abel"; right | .[0] = lab("01-unix-read_is_message") | .[0].tests[3].repeated = true),
+  student("abel_n"; "Niels Abel"; right | .[0] = mistaken("01-unix-right"; "01-unix-read_is_message") | (.[0].tests[] | select(.id == "single_bytes").repeated) = true
+    | .[1].tests[2] += {repeated: true, first: {verdict: "failed", reason: "the client <b>has not ended</b>; waited for 3 seconds"}}),
   # Bytes that differ, where the mark must stand under the first that does.
   student("curie-m"; "Marie Skłodowska-Curie"; right
     | .[2].tests[4] |= (. + {verdict: "failed", points: 0, reason: "the reply differs from what was sent",
@@ -72,9 +81,9 @@ def dozen: [
     | .[0] = without("01-unix-right"; "server.c"; "missing"; null; null)
     | .[1] = without("01-win32-right"; "client.c"; "does not compile"; null;
         "client.c: In function 'main':\nclient.c:3:5: error: expected ';' before 'return'\n    3 |     return 0 ```\n      |     ^~~~~~ " + script + "\r\n" + escape + "[K\n")
-    | .[2].files[1] |= (.status = "refused" | .why = "it is a link to /etc/passwd")),
+    | .[2] = without("04-unix-right"; "client.c"; "refused"; "it is a link to /etc/passwd"; null)),
   # Late, graded without the sandbox.
-  student("late.unsafe"; "Leo Late"; right | .[0] = lab("01-unix-client_reads_once")),
+  student("late.unsafe"; "Leo Late"; right | .[0] = mistaken("01-unix-right"; "01-unix-client_reads_once")),
   # A test that the kit itself could not judge, one that was skipped; nobody told a name.
   student("-1"; null; right
     | .[0].tests[5] |= (. + {verdict: "error", points: 0, reason: "cannot start the probe"})
@@ -83,7 +92,7 @@ def dozen: [
     | .[0].points = .[0].maximum),
   # Next to nothing works.
   student("z"; "Zoë"; right
-    | .[0] = lab("01-unix-keeps_client_ends")
+    | .[0] = mistaken("01-unix-right"; "01-unix-keeps_client_ends")
     | .[1] = without("01-win32-right"; "server.c"; "missing"; null; null)
     | .[2] = without("04-unix-right"; "server.c"; "missing"; null; null)
     | .[3] = without("04-win32-right"; "server.c"; "missing"; null; null))
@@ -93,7 +102,8 @@ def finished:
   . + {seed: "0x00001234", kit: "v0.9-12-gabcdef0", graded: "2026-11-21T10:00:00Z", seconds: 12.3456,
        unsafe: (.id == "late.unsafe"),
        notes: (if .id == "html" then ["the archive had an extra top folder " + script] else [] end),
-       points: ([.labs[].points] | add), maximum: ([.labs[].maximum] | add), late: null}
+       points: ([.labs[].points] | add), maximum: ([.labs[].maximum] | add),
+       late: (if .id == "z" then {due: "2026-11-18T00:00:00Z", submitted: "2026-11-17T00:00:00Z", days: 0, deduction: 0} else null end)}
   | .final = .points
   | if .id == "late.unsafe" then
       .late = {due: "2026-11-18T00:00:00Z", submitted: "2026-11-19T22:10:00Z", days: 2, deduction: (.points * 0.2)}
