@@ -38,6 +38,14 @@ def skipped:
       + (map("- \(test_name | md): \(why | md)") | join("\n")) + "\n\n"
     end;
 
+# A test that failed when many ran at once may have had too little time.
+def repeated:
+  map(select(.repeated and .verdict == "passed"))
+  | if length == 0 then ""
+    else "Passed when repeated, once, alone; before:\n\n"
+      + (map("- \(test_name | md): \(.first // {} | why | md)") | join("\n")) + "\n\n"
+    end;
+
 def lab($seed):
   . as $lab
   | (.tests // []) as $tests
@@ -52,14 +60,6 @@ def late:
   if lateness == null then ""
   else "Handed in \(late_line | md): \(.points | points) points become \(.final | points).\n\n"
   end;
-
-# A test that failed when many ran at once may have had too little time.
-def repeated:
-  map(select(.repeated and .verdict == "passed"))
-  | if length == 0 then ""
-    else "Passed when repeated, once, alone; before:\n\n"
-      + (map("- \(test_name | md): \(.first // {} | why | md)") | join("\n")) + "\n\n"
-    end;
 
 . as $result
 | "# \(who | md): \(.final // .points | points) of \(.maximum // 0) points\n\n"
