@@ -250,7 +250,7 @@ static bool is_too_much(int proc)
  * when it holds too much, or `stop` is closed. */
 _Noreturn static void watch(int stop, int ready)
 {
-    char said[64] = "";
+    char said[512] = "";
     int info[2], up[2];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGCHLD, SIG_DFL);
