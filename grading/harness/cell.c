@@ -292,9 +292,10 @@ _Noreturn static void watch(int stop, int ready)
 
 /* ---- For the harness ---------------------------------------------------------------- */
 
-/* Hides from each program in the cell the processes that it may not look into. That is an option
- * of the mounted /proc, which whoever has made the cell may change. */
-static bool hide_processes(void)
+/* Two things that only those may do who have made the cell. No program there shall see processes
+ * that it may not look into, which is an option of the mounted /proc. And the numbers of processes
+ * shall have as many digits as elsewhere: lab 02 sends them. */
+static bool furnish_cell(void)
 {
     int status = -1;
     pid_t helper = fork();
@@ -303,13 +304,18 @@ static bool hide_processes(void)
         snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)news->init);
         int mounts = open(path, O_RDONLY | O_CLOEXEC);
         int owner = mounts == -1 ? -1 : ioctl(mounts, NS_GET_USERNS);
-        _exit(owner != -1 && setns(owner, CLONE_NEWUSER) == 0 &&
-                      setns(mounts, CLONE_NEWNS) == 0 &&
-                      mount("proc", "/proc", NULL,
-                            MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-                            "hidepid=2") == 0
-                  ? 0
-                  : 1);
+        if (owner == -1 || prctl(PR_SET_DUMPABLE, 0) == -1 ||
+            setns(owner, CLONE_NEWUSER) == -1 ||
+            setns(init_handle, CLONE_NEWNS | CLONE_NEWPID) == -1 ||
+            mount("proc", "/proc", NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                  "hidepid=2") == -1)
+            _exit(1);
+        pid_t inner = fork(); /* only a child is among the cell's processes */
+        if (inner == 0) {
+            int last = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+            _exit(last != -1 && write(last, "1000", 4) == 4 ? 0 : 1);
+        }
+        _exit(inner != -1 && waitpid(inner, &status, 0) == inner ? status != 0 : 1);
     }
     return helper != -1 && waitpid(helper, &status, 0) == helper && status == 0;
 }
@@ -355,7 +361,7 @@ void open_cell(void)
     close(ready[0]);
     unlink(text("%s/init", programs_folder())); /* it runs, and nobody else needs it */
     init_handle = (int)syscall(SYS_pidfd_open, news->init, 0);
-    if (init_handle == -1 || !hide_processes())
+    if (init_handle == -1 || !furnish_cell())
         kit_error("the cell cannot be entered: %s", strerror(errno));
 }
 
