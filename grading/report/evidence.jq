@@ -41,7 +41,7 @@ def lab($id; $seed):
 
 . as $result
 | @html "<details class=\"student\" data-find=\"\(.id | line) \(.name // "" | line) \(.email // "" | line)\"><summary>\(who) <span class=\"points\">\(.final // .points | points) of \(.maximum // 0)</span></summary>"
-  + @html "<div id=\"e-\(.id | line)\"><p><a href=\"./\(.id | line)/report.md\">report.md</a>, <a href=\"./\(.id | line)/log.txt\">log.txt</a>; handed in as \(.source // "?" | line); graded \(.graded // "?" | line) in \(.seconds // 0 | points) s</p>"
+  + @html "<div id=\"e-\(.id | line)\"><p><a href=\"./\(.id | line)/report.md\">report.md</a>, <a href=\"./\(.id | line)/log.txt\">log.txt</a>; <a href=\"#students\">all students</a>; handed in as \(.source // "?" | line); graded \(.graded // "?" | line) in \(.seconds // 0 | points) s</p>"
   + (if .unsafe then "<p class=\"alarm\">Graded without the sandbox.</p>" else "" end)
   + (if lateness != null then @html "<p>Handed in \(late_line).</p>" else "" end)
   + ((.notes // []) | map(@html "<p>\(line)</p>") | join(""))
