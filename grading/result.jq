@@ -42,7 +42,7 @@ def role_of($test):
  | ([$again[] | select(.lab == $all.lab and .system == $all.system) | .tests[]
      | {key: "\(.id)/\(.cast)", value: .}] | from_entries) as $second
  | ([$runs[] | select(.lab == $all.lab and .system == $all.system) | .stopped] | first) as $stopped
- | [$all.tests[] | . as $test | "\(.id)/\(.cast)" as $key
+ | ([$all.tests[] | . as $test | "\(.id)/\(.cast)" as $key
     | [role_of($test)[] as $role | $mine[] | select(.name == "\($role).c" and .why) | .why] as $why
     | if $run[$key] then
           $run[$key]
@@ -55,7 +55,11 @@ def role_of($test):
             elif $stopped then . + {verdict: "failed", reason: "the programs kept the checker until it was stopped, after \($stopped) s"}
             elif $why != [] then . + {verdict: "failed", reason: ($why | join("; "))}
             else . + {verdict: "error", reason: "the checker gave no verdict; the log may tell why"} end
-      end] as $tests
+      end]
+   # Who has had no conversation has left nothing behind, and earns nothing by that.
+   | if any(.[]; .verdict == "passed" and .id != "leaves_nothing_behind") then .
+     else map(if .verdict == "passed" then . + {verdict: "failed", points: 0, reason: "no other test has passed: there was no conversation to be over"} else . end)
+     end) as $tests
  | {lab, title, system,
     files: [$mine[] | . as $file
         | {name, status: (if .status == "broken" or .status == "slow" then "does not compile" else .status end),
