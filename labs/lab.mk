@@ -132,7 +132,7 @@ $(BUILD)/grading/libharness.a: kit ;
 $(CHECKER): $(LABS)/$(LAB)/check.c $(LABS)/$(LAB)/contract.h $(BUILD)/grading/libharness.a $(LABS)/lab.mk
 	@mkdir -p $(@D)
 	@echo "  cc     $(LAB)/check"
-	$(Q)$(CC) $(COMMON) -D_GNU_SOURCE -I$(TOP)/grading/harness -o $@ $< $(BUILD)/grading/libharness.a $$(pkg-config --cflags --libs check jansson)
+	$(Q)$(CC) $(COMMON) -D_GNU_SOURCE -I$(TOP)/grading/harness -o $@.$$$$ $< $(BUILD)/grading/libharness.a $$(pkg-config --cflags --libs check jansson) && mv $@.$$$$ $@
 
 # ---- Running -----------------------------------------------------------------------------
 

@@ -12,8 +12,8 @@
  * copies that nobody may read (mode 0111): the kernel lets nobody look into a process that runs
  * such a file, or write into its output, or see it in /proc.
  *
- * A watcher, outside, looks every few milliseconds at how much memory and how many files there
- * are, and ends the cell when it is too much. It ends the cell with the test, too, and with it
+ * A watcher, outside, looks every few milliseconds at how many processes, how much memory and
+ * how many files there are, and ends the cell when it is too much. It ends the cell with the test, too, and with it
  * whatever is left in it.
  */
 #include "inside.h"
@@ -61,8 +61,8 @@ static const struct limits {
     rlim_t queues; /* bytes of POSIX message queues */
     rlim_t memory; /* bytes in use, of the whole cell */
 } usual[] = {
-    [UNIX] = {256, 16384, 64 * MB, 60, 512 * MB, 800 << 10, 512 * MB},
-    [WIN32] = {512, 65536, 64 * MB, 60, 4096 * MB, 800 << 10, 1536 * MB},
+    [UNIX] = {200, 16384, 64 * MB, 60, 512 * MB, 800 << 10, 512 * MB},
+    [WIN32] = {400, 65536, 64 * MB, 60, 4096 * MB, 800 << 10, 1536 * MB},
 };
 
 /* What the watcher tells us. */
@@ -183,10 +183,22 @@ static bool copy_file(const char *from, const char *to, mode_t mode)
 
 /* ---- The watcher -------------------------------------------------------------------- */
 
-/* Bytes of memory that the processes of the cell hold for themselves, or share without a file. */
-static unsigned long long memory_in_use(int proc)
+struct usage {
+    unsigned long long threads,
+        memory; /* bytes that are private, or shared without a file */
+};
+
+/* The number after `field` in `text`, or 0. */
+static unsigned long long field_of(const char *text, const char *field)
 {
-    unsigned long long kilobytes = 0;
+    const char *found = strstr(text, field);
+    return found == NULL ? 0 : strtoull(found + strlen(field), NULL, 10);
+}
+
+/* What all processes of the cell, whose /proc is given, hold together. */
+static struct usage look_around(int proc)
+{
+    struct usage all = {0};
     int again = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *entries = again == -1 ? NULL : fdopendir(again);
     for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
@@ -199,16 +211,13 @@ static unsigned long long memory_in_use(int proc)
         if (file != -1)
             close(file);
         status[length > 0 ? length : 0] = '\0';
-        static const char *const fields[] = {"\nRssAnon:", "\nRssShmem:"};
-        for (size_t i = 0; i < 2; i++) {
-            const char *field = strstr(status, fields[i]);
-            if (field != NULL)
-                kilobytes += strtoull(field + strlen(fields[i]), NULL, 10);
-        }
+        all.threads += field_of(status, "\nThreads:");
+        all.memory += (field_of(status, "\nRssAnon:") + field_of(status, "\nRssShmem:"))
+                      << 10;
     }
     if (entries != NULL)
         closedir(entries);
-    return kilobytes << 10;
+    return all;
 }
 
 /* Bytes of the System V segments that are in memory, attached or not. */
@@ -235,11 +244,17 @@ static unsigned long long files_in(const char *path)
 /* Notes it if the cell holds more than it may. */
 static bool is_too_much(int proc)
 {
-    rlim_t limit = usual[run.system].memory;
-    if (memory_in_use(proc) + segments_in_use() > limit)
+    const struct limits *most = &usual[run.system];
+    struct usage all = look_around(proc);
+    if (all.threads > most->processes)
+        snprintf(
+            news->reason, sizeof news->reason,
+            "the programs started more than %llu processes and threads, and were ended",
+            (unsigned long long)most->processes);
+    else if (all.memory + segments_in_use() > most->memory)
         snprintf(news->reason, sizeof news->reason,
                  "the programs took more than %llu MB of memory, and were ended",
-                 (unsigned long long)(limit / MB));
+                 (unsigned long long)(most->memory / MB));
     else if (files_in("/tmp") + files_in("/dev/shm") > MOST_FILES)
         snprintf(news->reason, sizeof news->reason,
                  "the programs made more than %d files, and were ended", MOST_FILES);
@@ -464,7 +479,7 @@ static bool limit(int resource, rlim_t soft, rlim_t hard)
 const char *lock_in(bool serves, bool may_trace)
 {
     const struct limits *all = &usual[run.system];
-    rlim_t processes = all->processes;
+    rlim_t processes = all->processes + 64; /* the watcher ends those who come so far */
     if (!limit(RLIMIT_NPROC, processes, processes) ||
         !limit(RLIMIT_NOFILE, all->files, all->files) ||
         !limit(RLIMIT_FSIZE, all->file_size, all->file_size) ||

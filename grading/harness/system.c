@@ -158,7 +158,7 @@ void open_place(void)
 
 void close_place(bool tidy)
 {
-    if (!run.cell || (tidy && run.system == WIN32))
+    if (!run.cell || (tidy && end_of_cell() == NULL && run.system == WIN32))
         return;
     close_cell();
     place_is_open = false;

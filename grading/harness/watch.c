@@ -484,9 +484,13 @@ static void census_of_processes(json_t *findings)
             else
                 await_process(list[i].pid, until);
         }
-        if (late)
+        if (late && run.cell)
+            close_cell(); /* all of them, at once */
+        else if (late)
             kill_listed(list, count);
         free(list);
+        if (late && run.cell)
+            break;
     }
 }
 

@@ -15,7 +15,7 @@ for folder in /bin /sbin /lib /lib32 /lib64 /libx32; do
         walls="$walls --ro-bind $folder $folder"
     fi
 done
-for file in /etc/ld.so.cache /etc/alternatives; do
+for file in /etc/ld.so.cache /etc/alternatives /etc/fonts; do
     if [ -e $file ]; then walls="$walls --ro-bind $file $file"; fi
 done
 
