@@ -1,0 +1,3 @@
+#pragma GCC dependency "SECRET"
+#include "SECRET"
+int main(void) { return 0; }
