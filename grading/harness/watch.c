@@ -33,6 +33,7 @@
 #define GRACE 0.3
 #define FIGHT_MILLISECONDS 10000
 #define LOOKS 3
+#define MOST_FINDINGS 20 /* that are told one by one */
 
 static pid_t baseline[64];
 static size_t baseline_size;
@@ -582,6 +583,11 @@ json_t *take_census(void)
     census_of_sysv(findings, "shm", "shared memory segment");
     census_of_sysv(findings, "msg", "message queue");
     census_of_sysv(findings, "sem", "semaphore set");
+    size_t count = json_array_size(findings);
+    for (size_t i = count; i > MOST_FINDINGS; i--)
+        json_array_remove(findings, i - 1);
+    if (count > MOST_FINDINGS)
+        add_finding(findings, "... and %zu more", count - MOST_FINDINGS);
     return findings;
 }
 

@@ -3,7 +3,7 @@
  * tells on standard error which does not hold. grading/sandbox/canary starts it in the place of a
  * student's client.
  *
- * Built as "hog" it takes memory until somebody ends it.
+ * Under the name "hog" it takes memory, as "bomb" it makes processes, until somebody ends it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +25,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -52,9 +51,9 @@ static int open_file(const char *path, int flags)
 
 static void try_files(const char *self)
 {
-    static const char *const hidden[] = {"/home", "/root", "/var", "/opt", "/srv",
-                                         "/mnt",  "/boot", "/run", "/sys", "/etc/shadow",
-                                         KIT};
+    static const char *const hidden[] = {"/home", "/root",       "/var",  "/opt",
+                                         "/srv",  "/mnt",        "/boot", "/run",
+                                         "/sys",  "/etc/shadow", KIT};
     for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
         if (access(hidden[i], F_OK) == 0 && i + 1 == sizeof hidden / sizeof *hidden)
             /* where the kit lies below /tmp its folder's parent is there, and empty */
@@ -68,8 +67,7 @@ static void try_files(const char *self)
     refused("it can write its own program", open_file(self, O_WRONLY));
     char beside[4096];
     snprintf(beside, sizeof beside, "%s.x", self);
-    refused("it can write beside its own program",
-            open_file(beside, O_WRONLY | O_CREAT));
+    refused("it can write beside its own program", open_file(beside, O_WRONLY | O_CREAT));
     struct statvfs here;
     if (statvfs(".", &here) == -1 || (here.f_flag & ST_NOSUID) == 0)
         hole("a program of its own may be setuid");
@@ -89,8 +87,7 @@ static void try_processes(void)
     kill(1, SIGKILL); /* of which the first process of a name space takes no notice */
     if (getppid() != 0)
         hole("it sees who has started it");
-    refused("it reads the memory of another process",
-            open_file("/proc/1/mem", O_RDONLY));
+    refused("it reads the memory of another process", open_file("/proc/1/mem", O_RDONLY));
     refused("it reads the environment of another process",
             open_file("/proc/1/environ", O_RDONLY));
     DIR *descriptors = opendir("/proc/self/fd");
@@ -153,32 +150,19 @@ static void try_limits(void)
     struct rlimit core;
     if (getrlimit(RLIMIT_CORE, &core) == -1 || core.rlim_max != 0)
         hole("it can dump core");
-    if (holes > 0)
-        return; /* they are told; what follows may end this program before it can tell */
-    int children = 0;
-    pid_t child = 0;
-    while (children < 1000 && (child = fork()) > 0)
-        children++;
-    if (child == 0)
-        for (;;)
-            pause();
-    if (children == 1000)
-        hole("it can start any number of processes");
-    kill(-1, SIGKILL);
-    while (wait(NULL) > 0)
-        ;
 }
 
 int main(int argc, char *argv[])
 {
     (void)argc;
     const char *name = strrchr(argv[0], '/');
-    if (name != NULL && strcmp(name, "/hog") == 0)
-        for (;;) {
-            char *memory = malloc(1 << 20);
-            if (memory != NULL)
-                memset(memory, 1, 1 << 20);
-        }
+    while (name != NULL && strcmp(name, "/hog") == 0) {
+        char *memory = malloc(1 << 20);
+        if (memory != NULL)
+            memset(memory, 1, 1 << 20);
+    }
+    while (name != NULL && strcmp(name, "/bomb") == 0)
+        fork();
     try_files(argv[0]);
     try_processes();
     try_network();
