@@ -58,7 +58,9 @@ def lab($seed):
 
 def late:
   if lateness == null then ""
-  else "Handed in \(late_line | md): \(.points | points) points become \(.final | points).\n\n"
+  else
+    "Handed in \(late_line | md)"
+    + (if .points != .final then ": \(.points | points) points become \(.final | points)" else "" end) + ".\n\n"
   end;
 
 . as $result
