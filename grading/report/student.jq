@@ -63,6 +63,8 @@ def late:
     + (if .points != .final then ": \(.points | points) points become \(.final | points)" else "" end) + ".\n\n"
   end;
 
+def ended: if endswith("\n") then .[:-1] | ended else . end;
+
 . as $result
 | "# \(who | md): \(.final // .points | points) of \(.maximum // 0) points\n\n"
   + (if .unsafe then
@@ -78,3 +80,4 @@ def late:
       + ((.tests // []) | "\(count("passed")) | \(count("failed")) | \(count("skipped")) |\n")) | join(""))
   + "\n"
   + ((.labs // []) | map(lab($result.seed)) | join(""))
+| ended
