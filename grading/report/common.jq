@@ -97,7 +97,8 @@ def lateness: if (.late.days // 0) > 0 then .late else null end;
 
 def late_line:
   lateness
-  | "late by \(.days | plural("day")) (due \(.due // "?" | line), handed in \(.submitted // "?" | line)): \(.deduction | points) points are taken off";
+  | "late by \(.days | plural("day")) (due \(.due // "?" | line), handed in \(.submitted // "?" | line)): "
+    + (if (.deduction // 0) > 0 then "\(.deduction | points) points are taken off" else "no points are taken off" end);
 
 # ---- Evidence -------------------------------------------------------------------------------
 

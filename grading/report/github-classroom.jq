@@ -5,18 +5,30 @@
 
 include "common";
 
-. as $result
-| [ .labs[]? | . as $lab
+def status: {"passed": "pass", "failed": "fail"}[.] // "error";
+
+# A test for each of ours.
+def each:
+  [ .labs[]? | . as $lab
     | .tests[]? | select(.verdict != "skipped")
-    | { name: "\($lab | number) \($lab.system | system_name): \(test_name)",
-        status: ({"passed": "pass", "failed": "fail"}[.verdict] // "error"),
-        message: (if .verdict == "passed" then null else evidence($lab; $result.seed) end),
-        test_code: "make check LAB=\($lab | number) SYSTEM=\($lab.system | line) WORK=your-folder TEST=\(.id | line) SEED=\($result.seed // "" | line)",
-        filename: "", line_no: 0, duration: ((.seconds // 0) * 1000 | round),
-        score: (.points | points) } ]
-  + (if lateness == null then [] else
-      [ { name: "late deduction", status: "fail", message: late_line,
-          test_code: "", filename: "", line_no: 0, duration: 0, score: (-.late.deduction | points) } ] end)
+    | { name: "\($lab | number) \($lab.system | system_name): \(test_name)", status: (.verdict | status),
+        message: (if .verdict == "passed" then null else why | cut(200) end), score: (.points | points) } ];
+
+# A test for each lab and system.
+def by_lab:
+  [ .labs[]?
+    | ((.tests // []) | if count("error") > 0 then "error" elif count("failed") > 0 then "failed" else "passed" end) as $verdict
+    | { name: lab_name, status: ($verdict | status), score: (.points | points),
+        message: (if $verdict == "passed" then null else
+          [ .tests[] | select(.verdict == "failed" or .verdict == "error") | test_name ] | join("; ") | cut(600) end) } ];
+
+def deduction:
+  if lateness == null then []
+  else [ {name: "late deduction", status: "fail", message: late_line, score: (-.late.deduction | points)} ] end;
+
+. as $result
+# The reporter gets it by one variable of its environment, which takes 128 KiB, in base64.
+| (each | if tojson | utf8bytelength > 90000 then $result | by_lab else . end) + deduction
 | { version: 1,
     status: (if any(.[]; .status == "error") then "error" elif any(.[]; .status == "fail") then "fail" else "pass" end),
     max_score: ($result.maximum // 0),

@@ -58,8 +58,12 @@ def lab($seed):
 
 def late:
   if lateness == null then ""
-  else "Handed in \(late_line | md): \(.points | points) points become \(.final | points).\n\n"
+  else
+    "Handed in \(late_line | md)"
+    + (if .points != .final then ": \(.points | points) points become \(.final | points)" else "" end) + ".\n\n"
   end;
+
+def ended: if endswith("\n") then .[:-1] | ended else . end;
 
 . as $result
 | "# \(who | md): \(.final // .points | points) of \(.maximum // 0) points\n\n"
@@ -76,3 +80,4 @@ def late:
       + ((.tests // []) | "\(count("passed")) | \(count("failed")) | \(count("skipped")) |\n")) | join(""))
   + "\n"
   + ((.labs // []) | map(lab($result.seed)) | join(""))
+| ended

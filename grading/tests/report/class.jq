@@ -63,7 +63,7 @@ def dozen: [
   # HTML, and an end of the page's own script.
   student("html"; "<b onmouseover=alert(1)>Bobby</b>"; right
     | .[0] |= printing(["</script>" + script, "</pre></details>" + script, "]]>--><!--", "&lt;b&gt; &amp; \"quotes\" 'single'"])
-    | .[1].tests[0].name += script),
+    | .[0].tests[0].name += script | .[1].tests[0].name += script),
   # Formulas, in a name and in what was printed.
   student("formula"; "=cmd|' /C calc'!A0"; right | .[0] |= printing(["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])),
   # Commands to a terminal, NUL, marks of direction, bytes that were no UTF-8.
