@@ -12,6 +12,8 @@
 #:        WORK=folder         ... your own programs: folder/unix/server.c and so on
 #:   make mistakes LAB=01     prove the checker: each known mistake must be caught
 #:   make experiment LAB=01 M=name   make that mistake and watch what happens
+#:   make grade-demo          grade a small made-up class, see what comes out
+#:   make bench-grade         measure what grading costs; FULL=1 with up to 500 submissions
 #:   make kit-check           the tests of the checkers' own harness
 #:   make sanitize            every check again, with ASan and UBSan
 #:   make valgrind            every UNIX check again, under valgrind
@@ -36,7 +38,7 @@ $(error there is no lab $(LAB): the labs are $(LABS))
 endif
 endif
 
-.PHONY: all help setup doctor kit run check kit-check total mistakes experiment sanitize \
+.PHONY: all help setup doctor kit run check kit-check total mistakes experiment grade-demo bench-grade sanitize \
         valgrind lint clean fresh-results
 
 all: $(CHOSEN:%=all-%)
@@ -82,6 +84,19 @@ mistakes: $(CHOSEN:%=mistakes-%)
 
 kit-check: kit
 	@+$(MAKE) -C grading check
+
+# The demonstration makes up its class and grades it, for UNIX alone unless SYSTEM says more.
+DEMO := $(BUILD)/grade-demo
+grade-demo:
+	@grading/demo/make-class $(DEMO)
+	@grading/grade --out $(DEMO)/results --labs 01,05 --systems $(or $(subst $(space),$(comma),$(strip $(SYSTEM))),unix) \
+	    --title "A made-up class" --map $(DEMO)/students.csv --due "2026-11-20 23:59" \
+	    --late $(DEMO)/late.txt --gradescope --github-classroom --junit $(DEMO)/submissions
+comma := ,
+space := $(subst ,, )
+
+bench-grade:
+	@grading/demo/bench $(BUILD)/grade-bench
 
 sanitize:
 	@+SANITIZED=yes $(MAKE) $(CHOSEN:%=check-%) BUILD=$(BUILD)/sanitized \

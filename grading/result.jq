@@ -46,7 +46,8 @@ def role_of($test):
     | [role_of($test)[] as $role | $mine[] | select(.name == "\($role).c" and .why) | .why] as $why
     | if $run[$key] then
           $run[$key]
-          | if (.verdict == "failed" or .verdict == "error") and $second[$key] then
+          | if (.verdict == "failed" or .verdict == "error" or (.verdict == "skipped" and $test.verdict != "skipped"))
+               and $second[$key] then
                 $second[$key] + {repeated: true, first: {verdict, reason}}
             else . end
       elif .verdict == "skipped" then .
