@@ -19,7 +19,8 @@
 #:   make doctor              what this machine has, what it lacks, and what mends it
 #:   make clean               remove build/
 #:
-#: In a lab's folder: make, make run, make check, make mistakes, make experiment M=name.
+#: In a lab's folder: make, make run, make check, make mistakes, make experiment M=name;
+#: there LAB= is of no effect.
 
 include tools/side-by-side.mk
 ifdef INNER
