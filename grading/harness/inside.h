@@ -102,7 +102,7 @@ double open_system(void);
 void close_system(void);
 
 /* Gets the place ready in which a test's programs run, before the test; and tidies it up after
- * it, where `tidy` tells that the test has passed and left nothing. With --cell each test has a
+ * it, where `tidy` tells that the test has not failed and left nothing. With --cell each test has a
  * fresh cell; under Wine, which takes longer to start than many a test, a tidy one serves on. */
 void open_place(void);
 void close_place(bool tidy);

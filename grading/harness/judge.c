@@ -435,7 +435,9 @@ static json_t *judge(size_t number)
         json_array_append_new(all_findings,
                               json_sprintf("after \"%s\": %s", plans[number].test->name,
                                            json_string_value(json_array_get(left, i))));
-    close_place(passed && json_array_size(left) == 0);
+    bool failed = strcmp(json_string_value(json_object_get(evidence, "verdict")),
+                         "failed") == 0;
+    close_place(!failed && json_array_size(left) == 0);
     if (json_array_size(left) > 0)
         json_object_set_new(evidence, "left", left);
     else

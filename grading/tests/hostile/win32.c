@@ -12,6 +12,11 @@
 #include <string.h>
 #include <tlhelp32.h>
 
+#ifndef KIT
+#define KIT "/kit"
+#define KIT_WIDE L"/kit"
+#define SECRET "/secret"
+#endif
 #define MB (1 << 20)
 
 static wchar_t self[MAX_PATH * 4];
@@ -133,8 +138,7 @@ static void message_box(void)
 
 static void crashes(void)
 {
-    int *volatile nowhere = NULL;
-    *nowhere = 1;
+    RaiseException(EXCEPTION_ACCESS_VIOLATION, 0, 0, NULL);
 }
 
 /* ---- Staying ------------------------------------------------------------------------ */
@@ -263,8 +267,9 @@ static void writes_outside(void)
     try_file("/hostile", GENERIC_WRITE, CREATE_ALWAYS);
     char own[MAX_PATH * 4];
     WideCharToMultiByte(CP_UTF8, 0, self, -1, own, sizeof own, NULL, NULL);
-    if (CreateFileA(own, GENERIC_WRITE, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL) !=
-        INVALID_HANDLE_VALUE)
+    HANDLE file = CreateFileA(own, GENERIC_WRITE, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0,
+                              NULL);
+    if (file != INVALID_HANDLE_VALUE && CloseHandle(file))
         harm("its own program can be written");
 }
 
