@@ -10,6 +10,7 @@
 #:   make check LAB=01        judge one lab's programs
 #:        TEST=id             ... by one test        SEED=0x... with the same random texts
 #:        WORK=folder         ... your own programs: folder/unix/server.c and so on
+#:        CELL=yes            ... in the sandbox that grading takes
 #:   make mistakes LAB=01     prove the checker: each known mistake must be caught
 #:   make experiment LAB=01 M=name   make that mistake and watch what happens
 #:   make kit-check           the tests of the checkers' own harness

@@ -71,9 +71,10 @@ static void thread_bomb(void)
 static void memory_hog(void)
 {
     for (;;) {
-        void *memory = VirtualAlloc(NULL, MB, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+        void *memory = VirtualAlloc(NULL, 16 * MB, MEM_COMMIT | MEM_RESERVE,
+                                    PAGE_READWRITE);
         if (memory != NULL)
-            memset(memory, 1, MB);
+            memset(memory, 1, 16 * MB);
     }
 }
 
