@@ -10,6 +10,7 @@
 #:   make check LAB=01        judge one lab's programs
 #:        TEST=id             ... by one test        SEED=0x... with the same random texts
 #:        WORK=folder         ... your own programs: folder/unix/server.c and so on
+#:        CELL=yes            ... in the sandbox that grading takes
 #:   make mistakes LAB=01     prove the checker: each known mistake must be caught
 #:   make experiment LAB=01 M=name   make that mistake and watch what happens
 #:   make grade-demo          grade a small made-up class, see what comes out
@@ -21,7 +22,8 @@
 #:   make doctor              what this machine has, what it lacks, and what mends it
 #:   make clean               remove build/
 #:
-#: In a lab's folder: make, make run, make check, make mistakes, make experiment M=name.
+#: In a lab's folder: make, make run, make check, make mistakes, make experiment M=name;
+#: there LAB= is of no effect.
 
 include tools/side-by-side.mk
 ifdef INNER

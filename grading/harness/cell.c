@@ -344,8 +344,9 @@ void forget_programs(void)
 void open_cell(void)
 {
     if (news == NULL) {
-        news = mmap(NULL, sizeof *news, PROT_READ | PROT_WRITE,
-                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        int share = MAP_SHARED | MAP_ANONYMOUS;
+        /* cppcheck-suppress invalidFunctionArg ; of anonymous memory it is -1 */
+        news = mmap(NULL, sizeof *news, PROT_READ | PROT_WRITE, share, -1, 0);
         if (news == MAP_FAILED)
             kit_error("mmap: %s", strerror(errno));
     }

@@ -38,6 +38,7 @@ struct run {
     enum system system;
     const char *lab, *title; /* "01-anon-pipes", "anonymous pipes" */
     const char *pair;        /* "mqueue": server_mqueue and client_mqueue; or "" */
+    const char *variant;     /* which program plays in place of the pair's own, or "" */
     const char *build;       /* where everything built lies */
     const char *labs;        /* where the labs' sources lie */
     const char *command;     /* the command that repeats this run, for the report */
@@ -101,7 +102,7 @@ double open_system(void);
 void close_system(void);
 
 /* Gets the place ready in which a test's programs run, before the test; and tidies it up after
- * it, where `tidy` tells that the test has passed and left nothing. With --cell each test has a
+ * it, where `tidy` tells that the test has not failed and left nothing. With --cell each test has a
  * fresh cell; under Wine, which takes longer to start than many a test, a tidy one serves on. */
 void open_place(void);
 void close_place(bool tidy);
@@ -191,6 +192,10 @@ bool runs_program(const struct process *process, const char *name);
 
 /* Processor time that our processes have used up to now, in seconds. */
 double processor_time(void);
+
+/* Time that our processes have waited for a processor to be free, in seconds, all their threads
+ * added up. */
+double queueing_time(void);
 
 /* What the process `pid` has open and holds. */
 struct resources look_at_resources(pid_t pid);

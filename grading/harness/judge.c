@@ -435,7 +435,9 @@ static json_t *judge(size_t number)
         json_array_append_new(all_findings,
                               json_sprintf("after \"%s\": %s", plans[number].test->name,
                                            json_string_value(json_array_get(left, i))));
-    close_place(passed && json_array_size(left) == 0);
+    bool failed = strcmp(json_string_value(json_object_get(evidence, "verdict")),
+                         "failed") == 0;
+    close_place(!failed && json_array_size(left) == 0);
     if (json_array_size(left) > 0)
         json_object_set_new(evidence, "left", left);
     else
@@ -605,6 +607,15 @@ bool is_ours(const char *path)
     return false;
 }
 
+/* The name of the program `path`, "" if that is its role's own. */
+static const char *variant_name(const char *path, const char *role)
+{
+    if (is_named(path, role))
+        return "";
+    const char *base = strrchr(path, '/') + 1;
+    return text("%.*s", (int)(strlen(base) - strlen(program_suffix())), base);
+}
+
 /* Without guests the reference plays, and every test runs once. A guest is judged alone
  * against the reference, and where both are guests the two together as well. */
 static void make_plans(const struct choices *choices)
@@ -625,6 +636,10 @@ static void make_plans(const struct choices *choices)
     run.guests[0] = choices->server != NULL ? server : NULL;
     run.guests[1] = choices->client != NULL ? client : NULL;
     run.guests[2] = guest;
+    run.variant = guest != NULL ? variant_name(guest, "")
+                                : variant_name(server, "server");
+    if (*run.variant == '\0')
+        run.variant = variant_name(client, "client");
 
     for (size_t i = 0; i < test_count; i++) {
         const struct test *test = tests[i];

@@ -154,7 +154,7 @@ static void deep(void)
     begin("deep", "tar");
     for (size_t i = 0, at = 0; i < 2000; i++, at += 2)
         memcpy(path + at, "d/", 3);
-    strcat(path, HONEST);
+    memcpy(path + 4000, HONEST, sizeof HONEST);
     file(path, 0644, "int main(void) { return 0; }\n");
     end();
     free(path);

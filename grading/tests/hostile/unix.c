@@ -42,6 +42,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef KIT
+#define KIT "/kit"
+#define SECRET "/secret"
+#endif
 #define MB (1 << 20)
 
 extern char **environ;
@@ -57,6 +61,12 @@ static void harm(const char *format, ...)
     vfprintf(stderr, format, values);
     fputc('\n', stderr);
     va_end(values);
+}
+
+/* Whether a descriptor has come of a call that ought to fail. */
+static bool came(int descriptor)
+{
+    return descriptor != -1 && close(descriptor) == 0;
 }
 
 static void sleep_for_ever(void)
@@ -120,8 +130,9 @@ static void memory_of_many(void)
 static void shared_memory_hog(void)
 {
     for (;;) {
-        char *memory = mmap(NULL, MB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                            -1, 0);
+        int share = MAP_SHARED | MAP_ANONYMOUS;
+        /* cppcheck-suppress invalidFunctionArg ; of anonymous memory it is -1 */
+        char *memory = mmap(NULL, MB, PROT_READ | PROT_WRITE, share, -1, 0);
         if (memory != MAP_FAILED)
             memset(memory, 1, MB);
     }
@@ -163,7 +174,9 @@ static void fill(const char *folder)
     for (int i = 0; i < 64 && written < 600; i++) {
         snprintf(path, sizeof path, "%s/fill.%d", folder, i);
         int file = open(path, O_WRONLY | O_CREAT, 0600);
-        while (file != -1 && written < 600 && write(file, zeros, sizeof zeros) == MB)
+        if (file == -1)
+            break;
+        while (written < 600 && write(file, zeros, sizeof zeros) == MB)
             written++;
         close(file);
     }
@@ -292,9 +305,9 @@ static void port_stays(void)
 
 static void objects_stay(void)
 {
-    shmget(4711, 4096, IPC_CREAT | 0600);
-    msgget(4711, IPC_CREAT | 0600);
-    semget(4711, 1, IPC_CREAT | 0600);
+    if (shmget(4711, 4096, IPC_CREAT | 0600) == -1 ||
+        msgget(4711, IPC_CREAT | 0600) == -1 || semget(4711, 1, IPC_CREAT | 0600) == -1)
+        return;
     close(shm_open("/stays", O_RDWR | O_CREAT, 0600));
     mkfifo("/tmp/stays", 0600);
     mkdir("/tmp/stays.d", 0);
@@ -372,10 +385,8 @@ static void forge_as(pid_t pid)
     char path[64];
     for (int descriptor = 1; descriptor < 3; descriptor++) {
         snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, descriptor);
-        int file = open(path, O_WRONLY | O_NONBLOCK);
-        if (file != -1)
+        if (came(open(path, O_WRONLY | O_NONBLOCK)))
             harm("it can write what process %d prints", (int)pid);
-        close(file);
     }
 }
 
@@ -527,9 +538,9 @@ static void network_outside(void)
             harm("there is a way to %s", hosts[i]);
         close(any);
     }
-    if (socket(AF_VSOCK, SOCK_STREAM, 0) != -1)
+    if (came(socket(AF_VSOCK, SOCK_STREAM, 0)))
         harm("there is a way to the host of this virtual machine");
-    if (socket(AF_PACKET, SOCK_RAW, 0) != -1)
+    if (came(socket(AF_PACKET, SOCK_RAW, 0)))
         harm("raw packets");
 }
 
@@ -539,9 +550,9 @@ static void devices(void)
                                         "/dev/fuse",         "/dev/vda",    "/dev/sda",
                                         "/dev/loop-control", "/dev/net/tun"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (open(names[i], O_RDONLY | O_NONBLOCK) != -1)
+        if (came(open(names[i], O_RDONLY | O_NONBLOCK)))
             harm("%s", names[i]);
-    if (mknod("mem", S_IFCHR | 0600, 0x101) == 0 && open("mem", O_RDONLY) != -1)
+    if (mknod("mem", S_IFCHR | 0600, 0x101) == 0 && came(open("mem", O_RDONLY)))
         harm("a device of its own");
 }
 
@@ -549,7 +560,7 @@ static void devices(void)
 
 static void try_write(const char *path)
 {
-    if (open(path, O_WRONLY | O_CREAT, 0600) != -1)
+    if (came(open(path, O_WRONLY | O_CREAT, 0600)))
         harm("%s can be written", path);
 }
 

@@ -12,6 +12,11 @@
 #include <string.h>
 #include <tlhelp32.h>
 
+#ifndef KIT
+#define KIT "/kit"
+#define KIT_WIDE L"/kit"
+#define SECRET "/secret"
+#endif
 #define MB (1 << 20)
 
 static wchar_t self[MAX_PATH * 4];
@@ -66,9 +71,10 @@ static void thread_bomb(void)
 static void memory_hog(void)
 {
     for (;;) {
-        void *memory = VirtualAlloc(NULL, MB, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+        void *memory = VirtualAlloc(NULL, 16 * MB, MEM_COMMIT | MEM_RESERVE,
+                                    PAGE_READWRITE);
         if (memory != NULL)
-            memset(memory, 1, MB);
+            memset(memory, 1, 16 * MB);
     }
 }
 
@@ -133,8 +139,7 @@ static void message_box(void)
 
 static void crashes(void)
 {
-    int *volatile nowhere = NULL;
-    *nowhere = 1;
+    RaiseException(EXCEPTION_ACCESS_VIOLATION, 0, 0, NULL);
 }
 
 /* ---- Staying ------------------------------------------------------------------------ */
@@ -263,8 +268,9 @@ static void writes_outside(void)
     try_file("/hostile", GENERIC_WRITE, CREATE_ALWAYS);
     char own[MAX_PATH * 4];
     WideCharToMultiByte(CP_UTF8, 0, self, -1, own, sizeof own, NULL, NULL);
-    if (CreateFileA(own, GENERIC_WRITE, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL) !=
-        INVALID_HANDLE_VALUE)
+    HANDLE file = CreateFileA(own, GENERIC_WRITE, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0,
+                              NULL);
+    if (file != INVALID_HANDLE_VALUE && CloseHandle(file))
         harm("its own program can be written");
 }
 

@@ -3,4 +3,7 @@
 #define C B B B B B B B B B B
 #define D C C C C C C C C C C
 #define E D D D D D D D D D D
-int main(void) { return E E E E E E E E E E 1; }
+int main(void)
+{
+    return E E E E E E E E E E 1;
+}

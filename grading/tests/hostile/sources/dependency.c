@@ -1,3 +1,6 @@
 #pragma GCC dependency "SECRET"
 #include "SECRET"
-int main(void) { return 0; }
+int main(void)
+{
+    return 0;
+}

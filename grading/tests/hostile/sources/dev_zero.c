@@ -1,2 +1,5 @@
 #include "/dev/zero"
-int main(void) { return 0; }
+int main(void)
+{
+    return 0;
+}

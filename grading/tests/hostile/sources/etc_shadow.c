@@ -1,2 +1,5 @@
 #include "/etc/shadow"
-int main(void) { return 0; }
+int main(void)
+{
+    return 0;
+}

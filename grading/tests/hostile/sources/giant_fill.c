@@ -1,2 +1,5 @@
 __asm__(".fill 0x7fffffff");
-int main(void) { return 0; }
+int main(void)
+{
+    return 0;
+}

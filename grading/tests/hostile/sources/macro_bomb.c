@@ -7,4 +7,7 @@
 #define G H H H H H H H H H H
 #define H I I I I I I I I I I
 #define I +1
-int main(void) { return 0 A; }
+int main(void)
+{
+    return 0 A;
+}

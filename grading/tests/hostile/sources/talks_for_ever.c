@@ -3,5 +3,6 @@
 #include __FILE__
 #include __FILE__
 #else
-#warning "a long warning that fills whatever keeps what the compiler says, again and again and again and again"
+#warning \
+    "a long warning that fills whatever keeps what the compiler says, again and again and again and again"
 #endif
