@@ -10,12 +10,15 @@
 #:   make check LAB=01        judge one lab's programs
 #:        TEST=id             ... by one test        SEED=0x... with the same random texts
 #:        WORK=folder         ... your own programs: folder/unix/server.c and so on
+#:        CELL=yes            ... in the sandbox that grading takes
 #:   make mistakes LAB=01     prove the checker: each known mistake must be caught
 #:   make experiment LAB=01 M=name   make that mistake and watch what happens
 #:   make measure             lab 08: every mechanism, measured; FULL=1 for long, MECHANISM=, SIZE=
 #:   make claims              lab 08: what the texts claim, beside what was measured
 #:   make goals               lab 08: what the programs must reach, measured
 #:   make fool WAY=cold       lab 08: a wrong figure beside the right one; without WAY, all seven
+#:   make grade-demo          grade a small made-up class, see what comes out
+#:   make bench-grade         measure what grading costs; FULL=1 with up to 500 submissions
 #:   make kit-check           the tests of the checkers' own harness
 #:   make sanitize            every check again, with ASan and UBSan
 #:   make valgrind            every UNIX check again, under valgrind
@@ -42,7 +45,7 @@ endif
 endif
 
 .PHONY: all help setup doctor kit run check kit-check total mistakes experiment sanitize \
-        valgrind lint clean fresh-results measure claims goals fool
+        valgrind lint clean fresh-results measure claims goals fool grade-demo bench-grade
 
 all: $(CHOSEN:%=all-%)
 
@@ -90,6 +93,19 @@ mistakes: $(CHOSEN:%=mistakes-%)
 
 kit-check: kit
 	@+$(MAKE) -C grading check
+
+# The demonstration makes up its class and grades it, for UNIX alone unless SYSTEM says more.
+DEMO := $(BUILD)/grade-demo
+grade-demo:
+	@grading/demo/make-class $(DEMO)
+	@grading/grade --out $(DEMO)/results --labs 01,05 --systems $(or $(subst $(space),$(comma),$(strip $(SYSTEM))),unix) \
+	    --title "A made-up class" --map $(DEMO)/students.csv --due "2026-11-20 23:59" \
+	    --late $(DEMO)/late.txt --gradescope --github-classroom --junit $(DEMO)/submissions
+comma := ,
+space := $(subst ,, )
+
+bench-grade:
+	@grading/demo/bench $(BUILD)/grade-bench
 
 sanitize:
 	@+SANITIZED=yes $(MAKE) $(CHOSEN:%=check-%) BUILD=$(BUILD)/sanitized \

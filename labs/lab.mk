@@ -21,6 +21,7 @@
 #     make check              judge the reference programs and their variants
 #     make check SYSTEM=unix TEST=id SEED=0x...     one system, one test, one seed
 #     make check WORK=folder  judge the programs in folder/unix and folder/win32 instead
+#     make check CELL=yes     run the programs in a sandbox, as grading/grade does
 #     make mistakes           prove the checker: each mistake must be caught by its test
 #     make experiment M=name  make that mistake and watch what happens
 
@@ -131,7 +132,7 @@ $(BUILD)/grading/libharness.a: kit ;
 $(CHECKER): $(LABS)/$(LAB)/check.c $(LABS)/$(LAB)/contract.h $(BUILD)/grading/libharness.a $(LABS)/lab.mk
 	@mkdir -p $(@D)
 	@echo "  cc     $(LAB)/check"
-	$(Q)$(CC) $(COMMON) -D_GNU_SOURCE -I$(TOP)/grading/harness -o $@ $< $(BUILD)/grading/libharness.a $$(pkg-config --cflags --libs check jansson)
+	$(Q)$(CC) $(COMMON) -D_GNU_SOURCE -I$(TOP)/grading/harness -o $@.$$$$ $< $(BUILD)/grading/libharness.a $$(pkg-config --cflags --libs check jansson) && mv $@.$$$$ $@
 
 # ---- Running -----------------------------------------------------------------------------
 
@@ -141,8 +142,10 @@ run: all
 # ---- Checking ----------------------------------------------------------------------------
 
 # One run of the checker: $(call judge,SYSTEM,NAME,GUESTS,COMMAND).
-judge = $(ROOM) $(CHECKER) --system $(1) $(3) --labs $(LABS) --command "$(4)" \
-	$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) --json $(RESULTS)/$(LAB)-$(1)-$(2).json
+judge = $(ROOM) $(if $(CELL),--bare) $(CHECKER) $(if $(CELL),--cell) --system $(1) $(3) --labs $(LABS) --command "$(4)" \
+	$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) --json $(call json,$(RESULTS)/$(LAB)-$(1)-$(2).json)
+# In a cell's room no file can be written: the checker gets one that is open.
+json = $(if $(CELL),/dev/fd/9 9>$(1),$(1))
 
 # Every run for the system $(1): the pair, each variant in its place, each other pair.
 BUILT_unix  := $(PROGRAMS) $(UNIX)

@@ -259,6 +259,16 @@ struct resources {
 };
 struct resources resources_of(struct program *program);
 
+/* Programs that run in a cell (--cell) count processes differently. A program tells the number of
+ * one: which is it? Fails the test if there is none. */
+pid_t process_told(pid_t number);
+
+/* The number that programs see as the sender of this test's signals. */
+pid_t our_number(void);
+
+/* The number, as programs count, of a process that lives as long as the test. */
+pid_t living_number(void);
+
 /* Whether the programs run under valgrind or with sanitizers, where memory tells nothing. */
 bool instrumented(void);
 

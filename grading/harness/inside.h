@@ -4,6 +4,7 @@
  *     judge.c    the list of tests, the command line, libcheck, verdicts
  *     program.c  start a program, talk to it, wait for it
  *     system.c   what starting means on each system: UNIX, Wine, WSL
+ *     cell.c     the sandbox around the programs of a test
  *     watch.c    look at processes from outside: who waits, who is left
  *     report.c   verdicts for people and as JSON
  *
@@ -44,10 +45,12 @@ struct run {
     char folder[64];         /* this run's own folder, removed at its end */
     char scratch[80];        /* in it, the folder that programs run in */
     uint64_t seed;
-    char mark[8];      /* the beginning of every token of this run */
-    double limit;      /* seconds that one wait may last */
-    bool private_room; /* nobody else sees our /tmp, /dev/shm and IPC objects */
-    bool show;         /* print every line as it comes: --run */
+    char mark[8];          /* the beginning of every token of this run */
+    double limit;          /* seconds that one wait may last */
+    bool private_room;     /* nobody else sees our /tmp, /dev/shm and IPC objects */
+    bool show;             /* print every line as it comes: --run */
+    bool cell;             /* programs run in a cell: --cell */
+    const char *guests[3]; /* the files of programs that are not the kit's, or NULL */
     pid_t runner;
     const struct plan *plan; /* the test that runs now */
 };
@@ -65,6 +68,12 @@ char *printable(const char *bytes, size_t length);
 
 /* Whether the file `path` is the program `name`. */
 bool is_named(const char *path, const char *name);
+
+/* Whether the file `path` is a program or a probe of the kit, and not a guest. */
+bool is_ours(const char *path);
+
+/* Removes all that is in a folder, which stays. */
+void clear_folder(const char *path);
 
 /* ---- program.c ---- */
 
@@ -92,6 +101,15 @@ double open_system(void);
 /* Ends what open_system() started. */
 void close_system(void);
 
+/* Gets the place ready in which a test's programs run, before the test; and tidies it up after
+ * it, where `tidy` tells that the test has not failed and left nothing. With --cell each test has a
+ * fresh cell; under Wine, which takes longer to start than many a test, a tidy one serves on. */
+void open_place(void);
+void close_place(bool tidy);
+
+/* Wine's own folder in this run's: the prefix, and what wineserver keeps. */
+const char *wine_folder(void);
+
 /* How Windows programs run here: "under Wine", "natively, by WSL". */
 const char *win32_runner(void);
 
@@ -99,7 +117,8 @@ const char *win32_runner(void);
  * words. */
 char **command_for(enum system system, const char *path, size_t more);
 
-/* Adds what the system needs to the environment of a child that is about to exec. */
+/* Adds what the system needs to the environment of a child that is about to exec; with --cell
+ * there is nothing else in it. */
 void set_environment(void);
 
 /* `path` as the system under test writes it. */
@@ -111,6 +130,36 @@ const char *suffix_of(enum system system);
 
 /* Runs a command, its three streams on /dev/null, and returns its exit code, -1 on failure. */
 int run_command(const char *const words[]);
+
+/* ---- cell.c ---- */
+
+/* Makes a new cell. The runner calls it, between tests. */
+void open_cell(void);
+
+/* Ends the cell, if there is one, and with it every process in it. */
+void close_cell(void);
+
+/* As fork(2), but the child is in the cell, and -1 may have any errno. It has rights there that it
+ * must give up by lock_in(). */
+pid_t fork_into_cell(void);
+
+/* Gives up every right, and sets the limits, in a child in the cell that is about to exec;
+ * `serves` for Wine's server, which works for many programs; `may_trace` for a probe that needs
+ * ptrace(2). Returns NULL, or the call that failed, with errno. */
+const char *lock_in(bool serves, bool may_trace);
+
+/* The name under which programs know the program `file`, which it makes visible to them; in the
+ * scratch folder, and without a cell, it has but one name. */
+const char *cell_path(const char *file);
+
+/* Takes away from the cell what cell_path() has made visible. */
+void forget_programs(void);
+
+/* Why the watcher has ended the cell, or NULL. */
+const char *end_of_cell(void);
+
+/* Whether a process belongs to the cell itself. */
+bool is_of_cell(pid_t pid);
 
 /* ---- watch.c ---- */
 
@@ -124,6 +173,15 @@ struct process {
 /* Notes what is there before the first test: the processes below the runner, which belong to
  * the system itself (wineserver), and what stands in the folders that a census looks into. */
 void note_baseline(void);
+
+/* Notes the system's own processes anew. */
+void note_processes(void);
+
+/* Whether `path`, in one of those folders, stood there before the first test. */
+bool is_baseline_name(const char *path);
+
+/* Our number for the process that programs call `number`; 0 if there is none. */
+pid_t process_in_cell(pid_t number);
 
 /* The living processes below the runner but the test's own and the baseline; returns how
  * many, and in `*list` an array that the caller frees. */

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <getopt.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -262,20 +264,41 @@ char *text(const char *format, ...)
 
 /* ---- The scratch folder and the probe ----------------------------------------------- */
 
+/* Opens a file of the scratch folder. A program under test may have made a link of that name that
+ * leads out of it, which is not followed, or a FIFO, which is not waited for. */
+static int open_in_scratch(const char *name, int flags, mode_t mode)
+{
+    int folder = open(run.scratch, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC | O_NONBLOCK),
+                           .mode = flags & O_CREAT ? mode & 07777 : 0,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    int file = folder == -1 ? -1
+                            : (int)syscall(SYS_openat2, folder, name, &how, sizeof how);
+    int error = errno;
+    if (folder != -1)
+        close(folder);
+    errno = error;
+    return file;
+}
+
 const char *write_file(const char *name, const void *bytes, size_t length, mode_t mode)
 {
     const char *path = text("%s/%s", run.scratch, name);
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    int file = open_in_scratch(name, O_WRONLY | O_CREAT | O_TRUNC, mode);
     if (file == -1 || write(file, bytes, length) != (ssize_t)length ||
-        fchmod(file, mode) == -1 || close(file) == -1)
+        fchmod(file, mode) == -1 || close(file) == -1) {
+        /* In a cell the folder is theirs, and its space is limited. */
+        if (run.cell)
+            fail_test("the programs have made it impossible to write the file %s: %s",
+                      name, strerror(errno));
         kit_error("%s: %s", path, strerror(errno));
+    }
     return path;
 }
 
-static char *read_whole(const char *path, size_t *length)
+/* Reads what is opened as `file`, of `path`, and closes it. Returns NULL if it cannot. */
+static char *read_whole(int file, const char *path, size_t *length)
 {
-    /* Not to wait: a program under test may have made a FIFO of that name. */
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat facts;
     if (file == -1 || fstat(file, &facts) == -1)
         return NULL;
@@ -294,7 +317,7 @@ static char *read_whole(const char *path, size_t *length)
 
 char *read_file(const char *name, size_t *length)
 {
-    char *bytes = read_whole(text("%s/%s", run.scratch, name), length);
+    char *bytes = read_whole(open_in_scratch(name, O_RDONLY, 0), name, length);
     if (bytes == NULL)
         fail_test("the file %s was not written", name);
     return bytes;
@@ -304,7 +327,7 @@ char *read_file(const char *name, size_t *length)
 static const char *copy_into_scratch(const char *from, const char *name)
 {
     size_t length;
-    char *bytes = read_whole(from, &length);
+    char *bytes = read_whole(open(from, O_RDONLY | O_CLOEXEC), from, &length);
     if (bytes == NULL)
         kit_error("%s: %s", from, strerror(errno));
     const char *path = write_file(text("%s%s", name, program_suffix()), bytes, length,
@@ -349,6 +372,11 @@ END_TEST
 
 static void make_scratch(void)
 {
+    if (run.cell && access(run.scratch, F_OK) == 0) { /* a cell may hold on to it */
+        clear_folder(run.scratch);
+        chmod(run.scratch, 0700);
+        return;
+    }
     remove_tree(run.scratch);
     if (mkdir(run.scratch, 0700) == -1)
         kit_error("%s: %s", run.scratch, strerror(errno));
@@ -369,6 +397,7 @@ static json_t *load_evidence(void)
 static json_t *judge(size_t number)
 {
     make_scratch();
+    open_place();
     if (ftruncate(evidence_file, 0) == -1)
         kit_error("ftruncate: %s", strerror(errno));
     Suite *suite = suite_create(run.lab);
@@ -395,12 +424,20 @@ static json_t *judge(size_t number)
     srunner_free(runner);
 
     json_t *left = take_census();
+    const char *ended = end_of_cell();
+    if (ended != NULL) {
+        json_object_set_new(evidence, "verdict", json_string("failed"));
+        json_object_set_new(evidence, "reason", json_string(ended));
+    }
     bool passed = strcmp(json_string_value(json_object_get(evidence, "verdict")),
                          "passed") == 0;
     for (size_t i = 0; passed && i < json_array_size(left); i++)
         json_array_append_new(all_findings,
                               json_sprintf("after \"%s\": %s", plans[number].test->name,
                                            json_string_value(json_array_get(left, i))));
+    bool failed = strcmp(json_string_value(json_object_get(evidence, "verdict")),
+                         "failed") == 0;
+    close_place(!failed && json_array_size(left) == 0);
     if (json_array_size(left) > 0)
         json_object_set_new(evidence, "left", left);
     else
@@ -442,6 +479,7 @@ struct choices {
     const char *must_fail;       /* ids that must fail, and no other */
     bool conversation, list;
     double limit;
+    double time; /* seconds for all tests together, or 0 */
 };
 
 static void usage(FILE *stream)
@@ -458,8 +496,10 @@ static void usage(FILE *stream)
         "  --json FILE           write the results as JSON too\n"
         "  --must-fail ID,...    succeed if exactly these tests fail (ID?: may fail)\n"
         "  --limit SECONDS       how long one wait may last (10)\n"
+        "  --time SECONDS        how long all may last; what has not begun by then fails\n"
         "  --labs FOLDER         where the labs' sources are, to quote a STEP from\n"
         "  --command TEXT        the command that runs this again, for the report\n"
+        "  --cell                run all programs in a sandbox, inside of tools/room --bare\n"
         "  --run                 show the conversation instead of checking\n"
         "  --list                list the tests\n",
         stream);
@@ -489,8 +529,10 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         {"json", required_argument, NULL, 'j'},
         {"must-fail", required_argument, NULL, 'm'},
         {"limit", required_argument, NULL, 'l'},
+        {"time", required_argument, NULL, 'T'},
         {"labs", required_argument, NULL, 'b'},
         {"command", required_argument, NULL, 'c'},
+        {"cell", no_argument, NULL, 'E'},
         {"run", no_argument, NULL, 'r'},
         {"list", no_argument, NULL, 'L'},
         {"help", no_argument, NULL, 'h'},
@@ -522,8 +564,10 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         case 'j': choices->json = optarg; break;
         case 'm': choices->must_fail = optarg; break;
         case 'l': choices->limit = strtod(optarg, NULL); break;
+        case 'T': choices->time = strtod(optarg, NULL); break;
         case 'b': run.labs = optarg; break;
         case 'c': run.command = optarg; break;
+        case 'E': run.cell = true; break;
         case 'r': choices->conversation = true; break;
         case 'L': choices->list = true; break;
         case 'h': usage(stdout); exit(0);
@@ -547,6 +591,20 @@ bool is_named(const char *path, const char *name)
 {
     const char *base = strrchr(path, '/') + 1;
     return strcmp(base, text("%s%s", name, program_suffix())) == 0;
+}
+
+bool is_ours(const char *path)
+{
+    for (size_t i = 0; i < sizeof run.guests / sizeof *run.guests; i++)
+        if (run.guests[i] != NULL && strcmp(run.guests[i], path) == 0)
+            return false;
+    const char *const folders[] = {"labs", "grading"};
+    for (size_t i = 0; i < 2; i++) {
+        const char *folder = text("%s/%s/", run.build, folders[i]);
+        if (strncmp(path, folder, strlen(folder)) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* The name of the program `path`, "" if that is its role's own. */
@@ -575,6 +633,9 @@ static void make_plans(const struct choices *choices)
                                          : our_client;
     const char *guest = choices->program ? program_in(choices->program, "") : NULL;
     bool guests = choices->server != NULL || choices->client != NULL;
+    run.guests[0] = choices->server != NULL ? server : NULL;
+    run.guests[1] = choices->client != NULL ? client : NULL;
+    run.guests[2] = guest;
     run.variant = guest != NULL ? variant_name(guest, "")
                                 : variant_name(server, "server");
     if (*run.variant == '\0')
@@ -634,6 +695,8 @@ static void open_run(void)
     run.runner = getpid();
     const char *private = getenv("PRIVATE_ROOM");
     run.private_room = private != NULL && strcmp(private, "yes") == 0;
+    if (run.cell && !run.private_room)
+        kit_error("--cell needs a room around it: tools/room --bare");
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
         kit_error("prctl: %s", strerror(errno));
     evidence_file = memfd_create("evidence", MFD_CLOEXEC);
@@ -719,20 +782,35 @@ static void count_result(struct totals *totals, const json_t *result)
     totals->maximum += passed || failed ? points : 0;
 }
 
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* The evidence of a test for which no time was left. */
+static json_t *not_begun(double time)
+{
+    return json_pack("{s:s, s:o, s:[], s:[]}", "verdict", "failed", "reason",
+                     json_sprintf("it was not begun: the tests before it took %g s",
+                                  time),
+                     "waiting", "transcript");
+}
+
 static json_t *run_plans(const struct choices *choices, struct totals *totals)
 {
     json_t *results = json_array();
     report_start();
+    double first = seconds_now();
     for (size_t i = 0; i < plan_count; i++) {
         if (!chosen(choices, &plans[i]))
             continue;
-        struct timespec start, end;
-        clock_gettime(CLOCK_MONOTONIC, &start);
-        json_t *evidence = judge(i);
-        clock_gettime(CLOCK_MONOTONIC, &end);
-        json_t *result = report_result(&plans[i], evidence,
-                                       (double)(end.tv_sec - start.tv_sec) +
-                                           (double)(end.tv_nsec - start.tv_nsec) / 1e9);
+        double start = seconds_now();
+        bool late = choices->time > 0 && start - first > choices->time &&
+                    plans[i].test != &census_test;
+        json_t *evidence = late ? not_begun(choices->time) : judge(i);
+        json_t *result = report_result(&plans[i], evidence, seconds_now() - start);
         count_result(totals, result);
         json_array_append_new(results, result);
     }
@@ -749,7 +827,13 @@ static void write_json(const char *path, const json_t *results,
         json_sprintf("0x%08llx", (unsigned long long)run.seed), "passed", totals->passed,
         "failed", totals->failed, "skipped", totals->skipped, "errors", totals->errors,
         "points", totals->points, "maximum", totals->maximum, "tests", results);
-    if (whole == NULL || json_dump_file(whole, path, JSON_INDENT(2)) == -1)
+    /* A file that was opened for us may be one that we could not open. */
+    int number, end = 0;
+    if (sscanf(path, "/dev/fd/%d%n", &number, &end) != 1 || path[end] != '\0')
+        number = -1;
+    if (whole == NULL ||
+        (number != -1 ? json_dumpfd(whole, number, JSON_INDENT(2))
+                      : json_dump_file(whole, path, JSON_INDENT(2))) == -1)
         kit_error("%s: cannot be written", path);
     json_decref(whole);
 }

@@ -323,7 +323,7 @@ const char *file_of(enum role role, const char *name)
 
 const char *path_of(enum role role, const char *name)
 {
-    return system_path(file_of(role, name));
+    return system_path(cell_path(file_of(role, name)));
 }
 
 /* Why a child could not become the program. */
@@ -344,8 +344,8 @@ _Noreturn static void excuse_self(int report, const char *failing)
 _Noreturn static void become(char **words, const int streams[3], int terminal, int report,
                              const struct start_options *options, pid_t parent)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the test */
-    if (getppid() != parent)
+    prctl(PR_SET_PDEATHSIG, SIGKILL);         /* never outlive the test */
+    if (getppid() != (run.cell ? 0 : parent)) /* of the numbers in a cell we have none */
         _exit(126);
     /* A session of its own: libcheck kills the test's process group, before the census. */
     setsid();
@@ -367,6 +367,11 @@ _Noreturn static void become(char **words, const int streams[3], int terminal, i
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     if (chdir(run.scratch) == -1)
         excuse_self(report, "chdir");
+    if (run.cell) {
+        const char *failing = lock_in(false, options->probe != NULL);
+        if (failing != NULL)
+            excuse_self(report, failing);
+    }
     /* A path is not for execvp, which gives to the shell what is no program. */
     if (strchr(words[0], '/') != NULL)
         execv(words[0], words);
@@ -382,7 +387,7 @@ static void expect_started(const struct program *program, const char *file,
 {
     if (excuse->error != 0 && excuse->failing != NULL)
         kit_error("%s: %s", excuse->failing, strerror(excuse->error));
-    if (excuse->error != 0 && strcmp(words[0], file) != 0)
+    if (excuse->error != 0 && strcmp(words[0], cell_path(file)) != 0)
         kit_error("%s: %s", words[0], strerror(excuse->error));
     if (excuse->error != 0)
         fail_test("the %s could not be started: %s: %s", program->name, file,
@@ -441,7 +446,11 @@ static struct program *start_words(enum role role, struct start_options options,
     }
     const char *file = options.file ? options.file : file_of(role, options.name);
     enum system system = options.of_unix ? UNIX : run.system;
-    char **words = command_for(system, file, count);
+    const char *name = options.name != NULL ? options.name
+                       : role == SERVER     ? "server"
+                                            : "client";
+    expect_program(system, name, file);
+    char **words = command_for(system, cell_path(file), count);
     size_t first = 0;
     while (words[first] != NULL)
         first++;
@@ -451,10 +460,7 @@ static struct program *start_words(enum role role, struct start_options options,
     struct program *program = calloc(1, sizeof *program);
     if (program == NULL || program_count == MOST_PROGRAMS)
         kit_error("no room for another program");
-    program->name = options.name != NULL ? options.name
-                    : role == SERVER     ? "server"
-                                         : "client";
-    expect_program(system, program->name, file);
+    program->name = name;
     program->output_limit = options.output_limit != 0 ? options.output_limit
                                                       : USUAL_OUTPUT_LIMIT;
     program->terminal = options.terminal_input;
@@ -496,7 +502,9 @@ static struct program *start_words(enum role role, struct start_options options,
     struct excuse excuse = {0};
     if (pipe2(report, O_CLOEXEC) == -1)
         kit_error("pipe2: %s", strerror(errno));
-    program->pid = fork();
+    program->pid = run.cell ? fork_into_cell() : fork();
+    if (program->pid == -1 && end_of_cell() != NULL)
+        fail_test("%s", end_of_cell());
     if (program->pid == -1)
         kit_error("fork: %s", strerror(errno));
     if (program->pid == 0)
@@ -945,6 +953,24 @@ void expect_idle(struct program *program, double seconds, double percent)
             "while nothing happened the %s and its children used %.0f %% of a processor, "
             "and waited for it so that they would have used %.0f %%",
             program->name, used, wanted);
+}
+
+pid_t process_told(pid_t number)
+{
+    pid_t pid = run.cell ? process_in_cell(number) : number;
+    if (pid <= 0)
+        fail_test("there is no process %ld", (long)number);
+    return pid;
+}
+
+pid_t our_number(void)
+{
+    return run.cell ? 0 : getpid(); /* to those inside, all outside are nobody */
+}
+
+pid_t living_number(void)
+{
+    return run.cell ? 1 : getpid();
 }
 
 struct resources resources_of(struct program *program)

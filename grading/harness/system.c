@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,6 +48,35 @@ const char *win32_runner(void)
     return native ? "natively, by WSL" : "under Wine";
 }
 
+const char *wine_folder(void)
+{
+    return run.cell ? text("%s/wine", run.folder) : run.folder;
+}
+
+/* A command of Wine: in the cell, where there is one. As run_command(). */
+static int run_in_place(const char *const words[])
+{
+    if (!run.cell)
+        return run_command(words);
+    int status = -1;
+    pid_t pid = fork_into_cell();
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR);
+        for (int i = 0; i < 3; i++)
+            if (null == -1 || dup2(null, i) == -1)
+                _exit(126);
+        setsid();
+        syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
+        set_environment();
+        if (chdir("/") == 0 && lock_in(true, false) == NULL)
+            execvp(words[0], (char *const *)words);
+        _exit(126);
+    }
+    if (pid == -1 || waitpid(pid, &status, 0) == -1)
+        return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 int run_command(const char *const words[])
 {
     posix_spawn_file_actions_t streams;
@@ -71,41 +102,96 @@ static void need(bool success, const char *what)
     }
 }
 
+/* Wine's prefix, new, with its server, in a new cell if there are cells. */
+static void open_wine(void)
+{
+    /* A template, because making a prefix takes Wine seven seconds. */
+    const char *given = getenv("WINE_TEMPLATE");
+    const char *template = given != NULL ? text("%s/.", given)
+                                         : text("%s/wine-template/.", run.build);
+    const char *prefix = text("%s/prefix", wine_folder());
+    if (run.cell) {
+        mkdir(wine_folder(), 0700);
+        clear_folder(wine_folder());
+    }
+    need(run_command((const char *[]){"cp", "-a", template, prefix, NULL}) == 0,
+         "copying the Wine template");
+    if (run.cell)
+        open_cell();
+    need(run_in_place((const char *[]){"wineserver", "-p", NULL}) == 0, "wineserver");
+}
+
+static char **probe_words(void)
+{
+    const char *probe = text("%s/grading/probe/%s/puppet%s", run.build,
+                             run.system == UNIX ? "unix" : "win32", program_suffix());
+    bool inside = run.cell && run.system == WIN32;
+    return command_for(run.system, inside ? cell_path(probe) : probe, 0);
+}
+
+static int run_probe(void)
+{
+    const char *const *words = (const char *const *)probe_words();
+    return run.system == WIN32 ? run_in_place(words) : run_command(words);
+}
+
+/* Whether there is a cell that the next test may use. */
+static bool place_is_open;
+
+void open_place(void)
+{
+    if (!run.cell)
+        return;
+    if (place_is_open) {
+        forget_programs();
+        return;
+    }
+    if (run.system == WIN32) {
+        open_wine();
+        need(run_probe() == 0, "starting the probe");
+    } else {
+        open_cell();
+    }
+    note_processes();
+    place_is_open = true;
+}
+
+void close_place(bool tidy)
+{
+    if (!run.cell || (tidy && end_of_cell() == NULL && run.system == WIN32))
+        return;
+    close_cell();
+    place_is_open = false;
+}
+
 double open_system(void)
 {
-    if (run.system == WIN32) {
+    if (run.system == WIN32)
         detect_win32();
+    if (run.cell && on_windows())
+        kit_error("on Windows itself there are no cells");
+    if (run.system == WIN32 && !run.cell)
         set_environment();
-    }
     if (run.system == WIN32 && !native) {
         /* Wine must have the page 0x7ffe0000, where Windows keeps its shared user data. Once
          * in some thousand starts the kernel, which chooses addresses at random, has put a
          * heap there, and the program dies before its main. So nothing is random here. */
         personality(ADDR_NO_RANDOMIZE);
-
-        /* A template, because making a prefix takes Wine seven seconds. */
-        const char *given = getenv("WINE_TEMPLATE");
-        const char *template = given != NULL ? text("%s/.", given)
-                                             : text("%s/wine-template/.", run.build);
-        const char *prefix = text("%s/prefix", run.folder);
-        need(run_command((const char *[]){"cp", "-a", template, prefix, NULL}) == 0,
-             "copying the Wine template");
-        need(run_command((const char *[]){"wineserver", "-p", NULL}) == 0, "wineserver");
+        note_baseline();
+        open_wine();
     }
 
     /* The first start is a cold one, and under Wine starts services that inherit its streams:
      * on /dev/null they hold nobody up. The others are measured. */
-    const char *probe = text("%s/grading/probe/%s/puppet%s", run.build,
-                             run.system == UNIX ? "unix" : "win32", program_suffix());
-    const char *const *words = (const char *const *)command_for(run.system, probe, 0);
-    need(run_command(words) == 0, "starting the probe");
+    need(run_probe() == 0, "starting the probe");
     note_baseline();
+    place_is_open = run.cell && run.system == WIN32 && !native;
 
     double fastest = LARGEST_FACTOR;
     for (int i = 0; i < 3; i++) {
         struct timespec start, end;
         clock_gettime(CLOCK_MONOTONIC, &start);
-        need(run_command(words) == 0, "starting the probe");
+        need(run_probe() == 0, "starting the probe");
         clock_gettime(CLOCK_MONOTONIC, &end);
         double seconds = (double)(end.tv_sec - start.tv_sec) +
                          (double)(end.tv_nsec - start.tv_nsec) / 1e9;
@@ -118,7 +204,8 @@ double open_system(void)
 
 void close_system(void)
 {
-    if (run.system == WIN32 && !native) {
+    close_cell();
+    if (run.system == WIN32 && !native && !run.cell) {
         run_command((const char *[]){"wineserver", "-k", NULL});
         run_command((const char *[]){"wineserver", "-w", NULL});
     }
@@ -128,11 +215,16 @@ void set_environment(void)
 {
     /* Not the scratch folder under Wine: Debian's wineserver has its socket below TMPDIR, and
      * the scratch folder goes with every test. */
-    setenv("TMPDIR", run.system == WIN32 ? run.folder : run.scratch, 1);
+    if (run.cell) {
+        clearenv();
+        setenv("PATH", "/usr/bin:/bin", 1);
+        setenv("HOME", run.scratch, 1);
+    }
+    setenv("TMPDIR", run.system == WIN32 ? wine_folder() : run.scratch, 1);
     setenv("XDG_RUNTIME_DIR", run.scratch, 1);
     setenv("LC_ALL", "C.UTF-8", 1);
     if (run.system == WIN32 && !native) {
-        setenv("WINEPREFIX", text("%s/prefix", run.folder), 1);
+        setenv("WINEPREFIX", text("%s/prefix", wine_folder()), 1);
         setenv("WINEDEBUG", "-all", 1);
         /* No debugger that dumps a crash on standard output, no offers to install things. */
         setenv("WINEDLLOVERRIDES", "winedbg.exe=d;mscoree=;mshtml=;winemenubuilder.exe=d",

@@ -33,6 +33,7 @@
 #define GRACE 0.3
 #define FIGHT_MILLISECONDS 10000
 #define LOOKS 3
+#define MOST_FINDINGS 20 /* that are told one by one */
 
 static pid_t baseline[64];
 static size_t baseline_size;
@@ -137,6 +138,8 @@ static bool is_of_system(const struct process *process)
                                         "winedevice", "plugplay",     "svchost",
                                         "rpcss",      "wineboot",     "start",
                                         "wineserver", "wineserver64", "wineserver32"};
+    if (is_of_cell(process->pid))
+        return true;
     for (size_t i = 0; i < baseline_size; i++)
         if (process->pid == baseline[i])
             return true;
@@ -200,15 +203,25 @@ size_t our_processes(struct process **list)
     return below_runner(list, true);
 }
 
-void note_baseline(void)
+void note_processes(void)
 {
     struct process *list;
+    baseline_size = 0;
     size_t count = below_runner(&list, true);
     for (size_t i = 0; i < count && baseline_size < sizeof baseline / sizeof *baseline;
          i++)
         baseline[baseline_size++] = list[i].pid;
     free(list);
+}
 
+bool is_baseline_name(const char *path)
+{
+    return json_object_get(baseline_names, path) != NULL;
+}
+
+void note_baseline(void)
+{
+    note_processes();
     baseline_names = json_object();
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         DIR *entries = opendir(folders[i].path);
@@ -481,13 +494,13 @@ static void census_of_processes(json_t *findings)
 {
     long long grace = (long long)(run.limit * 1000 * GRACE);
     long long until = milliseconds() + grace, end = until + FIGHT_MILLISECONDS;
-    /* All orphans are our children, but under Wine so are wineserver and the like: there no one
-     * must be seen for several looks. */
+    /* All orphans are our children, but under Wine so are wineserver and the like, and in a cell
+     * they are not: there no one must be seen for several looks. */
     for (int looks = 0; looks < LOOKS && !has_no_child() && milliseconds() < end;) {
         struct process *list;
         size_t count = below_runner(&list, false);
         size_t living = reap_listed(list, count);
-        looks = living == 0 && run.system == WIN32 ? looks + 1 : 0;
+        looks = living == 0 && (run.system == WIN32 || run.cell) ? looks + 1 : 0;
         bool late = milliseconds() >= until;
         for (size_t i = 0; i < count; i++) {
             if (list[i].state == 'Z')
@@ -498,9 +511,13 @@ static void census_of_processes(json_t *findings)
             else
                 await_process(list[i].pid, until);
         }
-        if (late)
+        if (late && run.cell)
+            close_cell(); /* all of them, at once */
+        else if (late)
             kill_listed(list, count);
         free(list);
+        if (late && run.cell)
+            break;
     }
 }
 
@@ -523,7 +540,7 @@ static void census_of_folder(json_t *findings, const char *folder, const char *k
     for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
         char *path = text("%s/%s", folder, entry->d_name);
         struct stat facts;
-        bool ours = json_object_get(baseline_names, path) == NULL &&
+        bool ours = !is_baseline_name(path) &&
                     (run.private_room || strstr(entry->d_name, run.mark) != NULL) &&
                     lstat(path, &facts) == 0 && facts.st_uid == geteuid();
         if (ours) {
@@ -592,7 +609,46 @@ json_t *take_census(void)
     census_of_sysv(findings, "shm", "shared memory segment");
     census_of_sysv(findings, "msg", "message queue");
     census_of_sysv(findings, "sem", "semaphore set");
+    size_t count = json_array_size(findings);
+    for (size_t i = count; i > MOST_FINDINGS; i--)
+        json_array_remove(findings, i - 1);
+    if (count > MOST_FINDINGS)
+        add_finding(findings, "... and %zu more", count - MOST_FINDINGS);
     return findings;
+}
+
+pid_t process_in_cell(pid_t number)
+{
+    struct process *list;
+    size_t count = our_processes(&list);
+    pid_t found = 0;
+    for (size_t i = 0; i < count && found == 0; i++) {
+        /* "NSpid: 4711 17": its number here, and in the cell. */
+        char status[4096];
+        read_proc(list[i].pid, "status", status, sizeof status);
+        const char *line = strstr(status, "\nNSpid:");
+        int here, there;
+        if (line != NULL && sscanf(line, "\nNSpid: %d %d", &here, &there) == 2 &&
+            there == number)
+            found = list[i].pid;
+    }
+    free(list);
+    return found;
+}
+
+static int remove_inner(const char *path, const struct stat *facts, int type,
+                        struct FTW *where)
+{
+    (void)facts, (void)type;
+    return where->level == 0 || remove(path) == 0 ? 0 : -1;
+}
+
+void clear_folder(const char *path)
+{
+    int how = FTW_DEPTH | FTW_PHYS | FTW_MOUNT;
+    const char *const unlock[] = {"chmod", "-R", "u+rwx", path, NULL};
+    if (nftw(path, remove_inner, 16, how) != 0 && run_command(unlock) == 0)
+        nftw(path, remove_inner, 16, how);
 }
 
 void remove_tree(const char *path)

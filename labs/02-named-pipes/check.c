@@ -786,7 +786,8 @@ TEST(stale_pairs, .judges = SERVER, .unix_only = true, .pair = "", .points = 1, 
     const char *address = fresh_address();
     /* One number beyond all that Linux gives to processes, and one of a living process. */
     const char *stale = path_in_scratch(text("%s.4194305.to_server", address));
-    const char *living = path_in_scratch(text("%s.%d.to_server", address, (int)getpid()));
+    const char *living = path_in_scratch(
+        text("%s.%d.to_server", address, (int)living_number()));
     if (mkfifo(stale, 0600) == -1 || mkfifo(living, 0600) == -1)
         kit_error("mkfifo");
     struct program *server = start(SERVER, address, NULL);

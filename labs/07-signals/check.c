@@ -38,7 +38,7 @@ static pid_t ready(struct program *server)
     long pid = strtol(line + strlen("server: ready "), &end, 10);
     if (pid <= 1 || *end != '\0')
         fail_test("\"%s\" does not tell the number of a process", line);
-    return (pid_t)pid;
+    return under_test() == UNIX ? process_told((pid_t)pid) : (pid_t)pid;
 }
 
 /* Sends Ctrl-C. */
@@ -79,7 +79,7 @@ static pid_t group_of(struct program *starter)
 static void expect_report(struct program *server, const char *name)
 {
     if (under_test() == UNIX)
-        wait_line(server, "server: received \"%s\" from %ld", name, (long)getpid());
+        wait_line(server, "server: received \"%s\" from %ld", name, (long)our_number());
     else
         wait_line(server, "server: received \"%s\"", name);
 }
@@ -448,7 +448,7 @@ TEST(values, .judges = SERVER, .points = 2, .step = 7,
         const char *name = i % 2 == 0 ? "SIGUSR1" : "SIGRTMIN";
         send_value(pid, number_of(event_named(name)), numbers[i]);
         wait_line(server, "server: received \"%s\" from %ld, value %d", name,
-                  (long)getpid(), numbers[i]);
+                  (long)our_number(), numbers[i]);
     }
     expect_done(server);
 }
@@ -503,7 +503,7 @@ TEST(queue_in_order, .judges = SERVER, .points = 3, .step = 5,
         send_value(pid, SIGRTMIN, i);
     for (int i = 0; i < QUEUE; i++)
         wait_line(server, "server: received \"SIGRTMIN\" from %ld, value %d",
-                  (long)getpid(), i);
+                  (long)our_number(), i);
     expect_done(server);
     if (count_lines(server, reports("SIGRTMIN")) != QUEUE)
         fail_test("%zu signals are reported", count_lines(server, reports("SIGRTMIN")));
@@ -541,7 +541,7 @@ TEST(during_a_write, .judges = SERVER, .points = 2, .step = 7,
     send_bytes(server, "\n", 1); /* only now is anything read */
     for (int i = 0; i < QUEUE; i++)
         wait_line(server, "server: received \"SIGRTMIN\" from %ld, value %d",
-                  (long)getpid(), i);
+                  (long)our_number(), i);
     kill(pid, SIGTERM);
     expect_end(server, 128 + SIGTERM);
 }

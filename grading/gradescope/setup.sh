@@ -1,0 +1,9 @@
+#!/bin/bash
+#
+# setup.sh - makes the image in which Gradescope grades: installs what the kit takes, builds it.
+# Gradescope runs it once, as root, when the autograder is uploaded; ./make-zip packs it.
+set -eu
+
+cd /autograder/source/kit
+tools/setup
+make

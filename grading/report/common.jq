@@ -1,0 +1,187 @@
+# common.jq - what every report is written with: text made harmless, evidence as text.
+#
+# Whatever a student's program printed, whatever an archive or a compiler said, comes here
+# before it goes into a report. Each form then escapes for itself: HTML and XML by @html,
+# CSV by cell and @csv, Markdown by fence and md.
+
+# ---- Text made harmless ---------------------------------------------------------------------
+
+def hex($digits):
+  . as $n
+  | [range($digits - 1; -1; -1) | ($n / pow(16; .) | floor) % 16 | "0123456789abcdef"[.:. + 1]]
+  | join("");
+
+# Characters that are not seen, or that change how others are seen: controls (with them the
+# sequences that terminals obey), marks that turn the direction of writing, joiners; and
+# those that XML forbids.
+def unseen: "[\\p{Cc}\\p{Cf}\\x{2028}\\x{2029}\\x{fffe}\\x{ffff}]";
+
+# Text of one or more lines, with what is unseen made visible; tabs and ends of lines stay.
+def visible:
+  tostring
+  | split("\r\n") | join("\n")
+  | if test(unseen) then
+      [ explode[]
+        | if . == 10 or . == 9 then .
+          elif . < 32 or (. >= 127 and . < 160) then "\\x" + hex(2) | explode[]
+          elif . > 127 and ([.] | implode | test(unseen)) then
+            "\\u" + hex(if . > 65535 then 6 else 4 end) | explode[]
+          else .
+          end ]
+      | implode
+    else .
+    end;
+
+# One line, without what is unseen: the names of people, of files, of tests.
+def one_line:
+  tostring
+  | if test(unseen) then
+      [ explode[]
+        | if . < 32 or (. >= 127 and . < 160) then 32
+          elif . > 127 and ([.] | implode | test(unseen)) then empty
+          else .
+          end ]
+      | implode
+    else .
+    end;
+
+# At most so many characters.
+def cut($most):
+  if length > $most then "\(.[:$most]) ... (\(length - $most) more characters)" else . end;
+
+# At most so many lines, each of a bearable length.
+def lines($most):
+  rtrimstr("\n")
+  | split("\n")
+  | (if length > $most then .[:$most] + ["... (\(length - $most) more lines)"] else . end)
+  | map(cut(400))
+  | join("\n");
+
+def line: one_line | cut(400);
+
+# ---- Figures --------------------------------------------------------------------------------
+
+# Points have at most two decimals.
+def points: (. // 0) * 100 | round / 100;
+
+# Whole per cent, or null where there is nothing to gain.
+def percent($maximum): if ($maximum // 0) > 0 then (. // 0) * 100 / $maximum | floor else null end;
+
+def plural($noun): "\(.) \($noun)\(if . == 1 then "" else "s" end)";
+
+def count($verdict): map(select(.verdict == $verdict)) | length;
+
+# ---- Names ----------------------------------------------------------------------------------
+
+def system_name: {"unix": "UNIX", "win32": "Win32"}[.] // line;
+def number: (.lab // "")[:2] | line;
+def lab_name: "Lab \(number), \(.title // .lab | line), \(.system | system_name)";
+def who: if (.name // "") == "" then .id | line else .name | line end;
+
+# A test's name, and with whom the program was tried where that is not plain.
+def test_name:
+  (.name // .id | line) + (if (.cast // "") != "" then " (\(.cast | line))" else "" end);
+
+def verdict_name: {"error": "not judged"}[.verdict] // (.verdict | line);
+
+# What is wrong with a file, in one line; the sentence of whoever looked names the file itself.
+def file_line:
+  (.name | line) as $name
+  | if (.why // "") == "" then "\($name): \(.status | line)"
+    elif .why | contains($name) then .why | line
+    else "\($name): \(.status | line): \(.why | line)"
+    end;
+
+# Null for who was in time.
+def lateness: if (.late.days // 0) > 0 then .late else null end;
+
+def late_line:
+  lateness
+  | "late by \(.days | plural("day")) (due \(.due // "?" | line), handed in \(.submitted // "?" | line)): "
+    + (if (.deduction // 0) > 0 then "\(.deduction | points) points are taken off" else "no points are taken off" end);
+
+# ---- Evidence -------------------------------------------------------------------------------
+
+def blanks($n): [range($n) | " "] | join("");
+def row($head; $text): $head + blanks(11 - ($head | length)) + $text;
+
+# Several lines under one label.
+def rows($head):
+  [ (. // []) | to_entries[] | row(if .key == 0 then $head else "" end;
+      .value | visible | split("\n") | join("\\n") | cut(400)) ];
+
+# How many characters the first so many bytes of UTF-8 are: a mark stands under a character.
+def characters($bytes):
+  reduce explode[] as $c ({bytes: 0, n: 0};
+    if .bytes >= $bytes then .
+    else .bytes += (if $c < 128 then 1 elif $c < 2048 then 2 elif $c < 65536 then 3 else 4 end)
+      | .n += 1
+    end)
+  | .n;
+
+# Bytes that were sent, expected or received, as the checker excerpts them.
+def excerpt($head; $mark):
+  if type != "object" then []
+  else
+    (.text // "" | visible | split("\n") | join("\\n") | cut(400)) as $text
+    | [ row($head; $text + "  (\(.bytes // 0 | plural("byte"))"
+        + (if (.from // 0) > 0 then ", from byte \(.from))" else ")" end)) ]
+    + (if $mark and .mark != null and .mark <= 400 then
+         [ row(""; blanks(.mark as $bytes | $text | characters($bytes)) + "^ the first difference") ]
+       else [] end)
+  end;
+
+# The words behind "reason": or "because", where nobody failed.
+def why: .reason // "" | visible | split("\n") | join("\\n") | cut(1000);
+
+# All that is known of a test that was not passed, as lines of text. The input is the test;
+# $lab its lab's result, $seed the seed of the run.
+def evidence($lab; $seed):
+  [ row(if .verdict == "failed" then "reason" else "because" end; why) ]
+  + (.sent | excerpt("sent"; false))
+  + (.expected | excerpt("expected"; false))
+  + (.received | excerpt("received"; true))
+  + (.waiting | rows("waiting"))
+  + (.left | rows("left"))
+  + (.transcript | rows("transcript"))
+  + (if (.step // 0) > 0 then
+       [ row("step"; "STEP \(.step) of the \({"client": "client"}[.judges // ""] // "server")") ]
+     else [] end)
+  + (if (.hint // "") != "" then [ row("hint"; .hint | line) ] else [] end)
+  + (if .repeated and .verdict == "failed" then [ row("repeated"; "once more, alone, with the same end") ] else [] end)
+  + (if .verdict == "failed" then
+       [ row("again"; "make check LAB=\($lab | number) SYSTEM=\($lab.system | line) WORK=your-folder TEST=\(.id | line) SEED=\($seed // "" | line)") ]
+     else [] end)
+  | join("\n");
+
+# Is there more to see than a reason? Not where a program is missing or does not compile.
+def has_evidence:
+  ((.transcript // []) | length > 0) or .expected != null or .received != null or .sent != null
+  or ((.waiting // []) | length > 0) or ((.left // []) | length > 0);
+
+# The failed tests of a lab: those with evidence by themselves, the others by their reason.
+# Gives [{"tests": [...], "alone": true or false}].
+def failures:
+  map(select(.verdict == "failed" or .verdict == "error"))
+  | (map(select(has_evidence)) | map({alone: true, tests: [.]}))
+    + (map(select(has_evidence | not)) | group_by([.verdict, .reason])
+       | map({alone: (length == 1), tests: .}));
+
+# ---- Forms ----------------------------------------------------------------------------------
+
+# A cell that no spreadsheet takes for a formula. Only for text: numbers stay numbers.
+def cell:
+  if type == "string" then
+    one_line | if test("^[ ]*[-=+@\\x{ff1d}\\x{ff0b}\\x{ff0d}\\x{ff20}|%]") then "'" + . else . end
+  elif . == null then ""
+  else .
+  end;
+
+# Text between words of Markdown.
+def md: line | gsub("(?<c>[\\\\`*_{}\\[\\]<>#|~&@$!])"; "\\\(.c)");
+
+# Text as a block of Markdown that it cannot end: its fence is longer than any in it.
+def fence:
+  ([match("`+"; "g").length] | max // 0) as $longest
+  | ([range([3, $longest + 1] | max) | "`"] | join("")) as $ticks
+  | "\($ticks)text\n\(.)\n\($ticks)";

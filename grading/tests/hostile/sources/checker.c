@@ -1,0 +1,1 @@
+#include "KIT/labs/05-sockets/check.c"

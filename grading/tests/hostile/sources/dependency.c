@@ -1,0 +1,6 @@
+#pragma GCC dependency "SECRET"
+#include "SECRET"
+int main(void)
+{
+    return 0;
+}

@@ -1,0 +1,5 @@
+__asm__(".fill 0x7fffffff");
+int main(void)
+{
+    return 0;
+}
