@@ -370,12 +370,12 @@ static void note_top(char *parts[], size_t before)
 {
     if (before == 0 || top != NULL)
         return;
-    size_t length = 1;
-    for (size_t i = 0; i < before; i++)
-        length += strlen(parts[i]) + 1;
-    char *folder = need(calloc(length, 1));
-    for (size_t i = 0; i < before; i++)
-        strcat(strcat(folder, i > 0 ? "/" : ""), parts[i]);
+    char *folder = text("%s", parts[0]);
+    for (size_t i = 1; i < before; i++) {
+        char *longer = text("%s/%s", folder, parts[i]);
+        free(folder);
+        folder = longer;
+    }
     top = shown(folder);
     free(folder);
     note(text("the labs lie in the folder %s of the archive", top));
