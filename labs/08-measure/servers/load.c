@@ -417,14 +417,20 @@ static void add_use(struct use *use, const char *pid)
     fclose(file);
     /* The program's name is in brackets, and may have any in itself. */
     const char *behind = read ? strrchr(line, ')') : NULL;
-    long session, user, system, children_user, children_system;
+    long session, user, system; /* the times are those of children that have ended */
+    pid_t process = (pid_t)atol(pid);
     if (behind == NULL ||
-        sscanf(behind, ") %*c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %ld %ld %ld %ld",
-               &session, &user, &system, &children_user, &children_system) != 5 ||
-        (session != run.session && atol(pid) != run.process))
+        sscanf(behind, ") %*c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %*d %*d %ld %ld",
+               &session, &user, &system) != 3 ||
+        (session != run.session && process != run.process))
         return;
-    use->time += (double)(user + system + children_user + children_system) * 1e6 /
-                 (double)sysconf(_SC_CLK_TCK);
+    use->time += (double)(user + system) * 1e6 / (double)sysconf(_SC_CLK_TCK);
+    /* Its own time by its clock: /proc tells it in hundredths of a second, of which each of a
+     * thousand processes may use less. */
+    clockid_t clock;
+    struct timespec time;
+    if (clock_getcpuclockid(process, &clock) == 0 && clock_gettime(clock, &time) == 0)
+        use->time += (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
     snprintf(path, sizeof path, "/proc/%.20s/smaps_rollup", pid);
     file = fopen(path, "re");
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
