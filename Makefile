@@ -12,6 +12,10 @@
 #:        WORK=folder         ... your own programs: folder/unix/server.c and so on
 #:   make mistakes LAB=01     prove the checker: each known mistake must be caught
 #:   make experiment LAB=01 M=name   make that mistake and watch what happens
+#:   make measure             lab 08: every mechanism, measured; FULL=1 for long, MECHANISM=, SIZE=
+#:   make claims              lab 08: what the texts claim, beside what was measured
+#:   make goals               lab 08: what the programs must reach, measured
+#:   make fool WAY=cold       lab 08: a wrong figure beside the right one; without WAY, all seven
 #:   make kit-check           the tests of the checkers' own harness
 #:   make sanitize            every check again, with ASan and UBSan
 #:   make valgrind            every UNIX check again, under valgrind
@@ -19,7 +23,8 @@
 #:   make doctor              what this machine has, what it lacks, and what mends it
 #:   make clean               remove build/
 #:
-#: In a lab's folder: make, make run, make check, make mistakes, make experiment M=name.
+#: In a lab's folder: make, make run, make check, make mistakes, make experiment M=name;
+#: there LAB= is of no effect.
 
 include tools/side-by-side.mk
 ifdef INNER
@@ -37,7 +42,7 @@ endif
 endif
 
 .PHONY: all help setup doctor kit run check kit-check total mistakes experiment sanitize \
-        valgrind lint clean fresh-results
+        valgrind lint clean fresh-results measure claims goals fool
 
 all: $(CHOSEN:%=all-%)
 
@@ -68,6 +73,9 @@ run: all
 experiment: kit
 	@+$(if $(filter 1,$(words $(CHOSEN))),,echo "make experiment LAB=01 M=name" >&2; exit 2;) \
 	$(MAKE) -C labs/$(CHOSEN) experiment
+
+measure claims goals fool: kit
+	@+$(MAKE) -C labs/08-measure $@
 
 # The sum of what the checkers wrote to build/results, as the last line.
 check: $(CHOSEN:%=check-%) $(if $(LAB),,kit-check)

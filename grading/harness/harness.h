@@ -287,4 +287,8 @@ bool on_windows(void);
 /* Prints a sentence of explanation between the lines of the programs. */
 void narrate(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Shows from now on only the next `count` lines that fit `pattern`, as for fnmatch(3), which must
+ * stay valid; for all others one "..." stands. For what a program says too often to be read. */
+void abridge(const char *pattern, size_t count);
+
 #endif

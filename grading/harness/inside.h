@@ -37,6 +37,7 @@ struct run {
     enum system system;
     const char *lab, *title; /* "01-anon-pipes", "anonymous pipes" */
     const char *pair;        /* "mqueue": server_mqueue and client_mqueue; or "" */
+    const char *variant;     /* which program plays in place of the pair's own, or "" */
     const char *build;       /* where everything built lies */
     const char *labs;        /* where the labs' sources lie */
     const char *command;     /* the command that repeats this run, for the report */
@@ -133,6 +134,10 @@ bool runs_program(const struct process *process, const char *name);
 
 /* Processor time that our processes have used up to now, in seconds. */
 double processor_time(void);
+
+/* Time that our processes have waited for a processor to be free, in seconds, all their threads
+ * added up. */
+double queueing_time(void);
 
 /* What the process `pid` has open and holds. */
 struct resources look_at_resources(pid_t pid);

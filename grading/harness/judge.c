@@ -549,6 +549,15 @@ bool is_named(const char *path, const char *name)
     return strcmp(base, text("%s%s", name, program_suffix())) == 0;
 }
 
+/* The name of the program `path`, "" if that is its role's own. */
+static const char *variant_name(const char *path, const char *role)
+{
+    if (is_named(path, role))
+        return "";
+    const char *base = strrchr(path, '/') + 1;
+    return text("%.*s", (int)(strlen(base) - strlen(program_suffix())), base);
+}
+
 /* Without guests the reference plays, and every test runs once. A guest is judged alone
  * against the reference, and where both are guests the two together as well. */
 static void make_plans(const struct choices *choices)
@@ -566,6 +575,10 @@ static void make_plans(const struct choices *choices)
                                          : our_client;
     const char *guest = choices->program ? program_in(choices->program, "") : NULL;
     bool guests = choices->server != NULL || choices->client != NULL;
+    run.variant = guest != NULL ? variant_name(guest, "")
+                                : variant_name(server, "server");
+    if (*run.variant == '\0')
+        run.variant = variant_name(client, "client");
 
     for (size_t i = 0; i < test_count; i++) {
         const struct test *test = tests[i];

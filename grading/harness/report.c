@@ -7,6 +7,7 @@
  */
 #include "inside.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,8 @@ void report_title(void)
         printf(" %s", win32_runner());
     if (*run.pair != '\0')
         printf(" (server_%s, client_%s)", run.pair, run.pair);
+    else if (*run.variant != '\0')
+        printf(" (%s)", run.variant);
 }
 
 void report_start(void)
@@ -188,8 +191,23 @@ void narrate(const char *format, ...)
     fflush(stdout);
 }
 
+static const char *abridged; /* the pattern, or NULL */
+static size_t abridged_left; /* how many such lines are shown yet, and then the "..." */
+
+void abridge(const char *pattern, size_t count)
+{
+    abridged = pattern;
+    abridged_left = count + 1;
+}
+
 void show_line(const char *program, const char *line, size_t length)
 {
+    if (abridged != NULL && fnmatch(abridged, line, 0) == 0) {
+        if (abridged_left == 0)
+            return;
+        if (--abridged_left == 0)
+            line = "...", length = 3;
+    }
     char *safe = printable(line, length);
     /* The server speaks on the left, the client on the right, whichever stream it came by. */
     bool right = strncmp(line, "client", 6) == 0 ||

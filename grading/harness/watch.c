@@ -240,6 +240,32 @@ double processor_time(void)
     return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
+/* The second number of /proc/PID/task/TID/schedstat: nanoseconds on the queue of those that
+ * could run. Absent where the kernel does not count it: then 0. */
+double queueing_time(void)
+{
+    struct process *list;
+    size_t count = our_processes(&list);
+    unsigned long long nanoseconds = 0;
+    for (size_t i = 0; i < count; i++) {
+        DIR *tasks = opendir(text("/proc/%d/task", list[i].pid));
+        for (struct dirent *task; tasks != NULL && (task = readdir(tasks)) != NULL;) {
+            char schedstat[128] = "";
+            unsigned long long delay;
+            if (task->d_name[0] == '.')
+                continue;
+            read_proc(list[i].pid, text("task/%s/schedstat", task->d_name), schedstat,
+                      sizeof schedstat);
+            if (sscanf(schedstat, "%*u %llu", &delay) == 1)
+                nanoseconds += delay;
+        }
+        if (tasks != NULL)
+            closedir(tasks);
+    }
+    free(list);
+    return (double)nanoseconds / 1e9;
+}
+
 struct resources look_at_resources(pid_t pid)
 {
     struct resources found = {0};

@@ -15,6 +15,7 @@
  *     close-input     close standard input; close-output: the other
  *     inventory       print every pipe and socket that is open beside the three standard
  *                     streams, and whether SIGPIPE arrived ignored
+ *     wait            do nothing any more, until somebody ends it
  *     exit N          end with this exit code (the end of the script: 0)
  *
  * FILE is a name in the folder that the puppet runs in. Exit code 99: the script or the
@@ -264,6 +265,12 @@ static void obey(char *line, int argc, char *argv[])
         shut(false);
     } else if (strcmp(line, "inventory") == 0) {
         inventory();
+    } else if (strcmp(line, "wait") == 0) {
+#ifdef _WIN32
+        Sleep(INFINITE);
+#else
+        pause();
+#endif
     } else if (strcmp(line, "exit") == 0) {
         exit(atoi(rest));
     } else if (*line != '\0') {

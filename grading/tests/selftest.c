@@ -42,6 +42,19 @@ static void needs_room(void)
 
 /* ---- What must pass ------------------------------------------------------------------- */
 
+TEST(pass_unix_probe, .name = "a probe of UNIX talks, whatever system the run is about")
+{
+    struct program *peer = start_unix_probe("peer", NULL);
+    send_bytes(peer, "listen 127.0.0.1\n", 17);
+    const char *line = wait_line_like(peer, "peer: listening at *");
+    char *command = text("connect 1 127.0.0.1 %s\naccept 2\n", strrchr(line, ' ') + 1);
+    send_bytes(peer, command, strlen(command));
+    wait_line(peer, "peer: 1 connected");
+    wait_line(peer, "peer: 2 accepted");
+    close_input(peer);
+    expect_end(peer, 0);
+}
+
 TEST(pass_echo, .name = "lines come back, one byte at a time, too")
 {
     struct program *wicked = start(SERVER, "echo-lines", NULL);
@@ -675,6 +688,11 @@ static void conversation(void)
 {
     narrate("It prints what no terminal should obey.");
     expect_end(start(SERVER, "garbage", NULL), 0);
+    abridge("*many*", 2);
+    struct program *echo = start(SERVER, "echo-lines", NULL);
+    send_bytes(echo, "many 1\nmany 2\nmany 3\nmany 4\nlast\n", 33);
+    close_input(echo);
+    wait_end(echo);
 }
 
 CHECKER("00-selftest", "the harness itself")

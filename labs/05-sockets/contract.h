@@ -45,8 +45,9 @@
 #define SENDFILE_PART (1024 * 1024 * 1024)
 #define FILE_PORTION 65536
 
-/* How long a server waits for a worker that it has started, in milliseconds. */
-#define HANDOFF_TIMEOUT 5000
+/* How long a server waits for a worker that it has started, in milliseconds, when nobody says
+ * otherwise: on a busy machine many programs at once take their time to start. */
+#define HANDOFF_TIMEOUT 30000
 
 #ifdef _WIN32
 /* What a worker gets over its pipe: the connection's description, and the client's number.

@@ -318,7 +318,9 @@ TEST(byte_by_byte, .judges = SERVER, .points = 1, .step = 7,
 {
     start_server();
     struct hand *hands = connect_hands(1);
-    give(&hands[0], random_bytes(300, 0, 255), 300);
+    char *bytes = random_bytes(300, 0, 255);
+    bytes[100] = '\0'; /* at least one */
+    give(&hands[0], bytes, 300);
     for (size_t length = 1; length <= 300; length++) {
         hands[0].length = length;
         advance(&hands[0], "the echo");
@@ -356,7 +358,14 @@ TEST(half_close, .judges = SERVER, .points = 2, .step = 7,
      .hint = "The end of what comes is no reason to throw away what waits to be sent.")
 {
     struct program *server = start_server();
-    struct hand *hands = connect_hands(2);
+    struct hand *hands = connect_hands(3);
+    /* What it finds when it has stood still: all that one has to say, and the end behind it. */
+    give(&hands[2], random_bytes(30000, 0, 255), 30000);
+    hands[2].finish = true;
+    send_signal(server, SIGSTOP);
+    advance(&hands[2], "sending 30000 bytes");
+    send_signal(server, SIGCONT);
+    drive(&hands[2], 1, "the rest of the echo, and the close");
     for (int i = 0; i < 2; i++) {
         give(&hands[i], random_bytes(100000, 0, 255), 100000);
         hands[i].finish = hands[i].deaf = true;
@@ -364,7 +373,7 @@ TEST(half_close, .judges = SERVER, .points = 2, .step = 7,
     drive(hands, 2, "sending 100000 bytes");
     hands[0].deaf = hands[1].deaf = false;
     drive(hands, 2, "the rest of the echo, and the close");
-    wait_left(server, 2);
+    wait_left(server, 3);
     end_server(server);
 }
 
@@ -857,6 +866,8 @@ TEST(no_messages, .judges = CLIENT, .points = 1, .step = 7,
     wait_line_like(client, "client: 0 echoes in * s, * a second");
     wait_line(client, "client: done");
     expect_end(client, 0);
+    if (printed_like(client, "client: latency *"))
+        fail_test("the client tells of the latency of no echo");
 }
 
 TEST(wrong_welcome, .judges = CLIENT, .points = 2, .step = 8,
@@ -990,9 +1001,9 @@ TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,
          "PORT from 1 to 65535, CONNECTIONS from 1 to 50000, MESSAGES from 0 to 1000000.")
 {
     static const char *const wrong[][3] = {
-        {"x", "1", "1"},    {"65536", "1", "1"},    {"0", "1", "1"},
-        {"7710", "0", "1"}, {"7710", "50001", "1"}, {"7710", "1", "1000001"},
-        {"7710", "1", "-1"}};
+        {"x", "1", "1"},     {"65536", "1", "1"},    {"0", "1", "1"},
+        {"7710", "0", "1"},  {"7710", "50001", "1"}, {"7710", "1", "1000001"},
+        {"7710", "1", "-1"}, {"7710", "1x", "1"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct program *client = start(CLIENT, DEFAULT_HOST, wrong[i][0], wrong[i][1],
                                        wrong[i][2], NULL);
@@ -1080,17 +1091,43 @@ TEST(unix_server, .judges = CLIENT, .points = 1, .win32_only = true, .step = 7,
     end_server(server);
 }
 
+TEST(client_of_lab_05, .judges = SERVER, .points = 1, .step = 7,
+     .name = "the client of lab 05, which knows of no welcome, talks to this server",
+     .hint = "The welcome is 19 bytes with its NUL; then every byte goes back, in order.")
+{
+    struct program *server = start_server();
+    struct start_options client_05 = {
+        .file = reference_file("05-sockets", under_test(), "client")};
+    struct program *client = start_with(CLIENT, client_05, DEFAULT_HOST,
+                                        text("%ld", port), NULL);
+    /* It waits for as many bytes as it has sent: lines as long as the welcome come back one
+     * line late. */
+    const char *before = "You are connected!\\0";
+    for (int i = 0; i < 4; i++) {
+        const char *line = text("%.6s %.6s %.5s", token(), token(), token());
+        send_bytes(client, text("%s\n", line), strlen(line) + 1);
+        wait_line(client, "client: received \"%s\"", before);
+        before = line;
+    }
+    close_input(client);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    wait_left(server, 1);
+}
+
 /* ---- What `make run` shows ---------------------------------------------------------- */
 
 static void conversation(void)
 {
     narrate(
         "The server waits for many clients at once, in one place. The client is three\n"
-        "connections, then two hundred.");
+        "connections, with two messages on each.");
     struct program *server = start_server();
-    expect_end(start_client("3", "10"), 0);
+    expect_end(start_client("3", "2"), 0);
     end_server(server);
-    narrate("Two hundred, without the server's transcript.");
+    narrate(
+        "Two hundred, with fifty messages on each. The server's lines are cut short.");
+    abridge("server: client *", 3);
     server = start_server();
     expect_end(start_client("200", "50"), 0);
     end_server(server);

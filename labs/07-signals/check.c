@@ -860,7 +860,7 @@ TEST(tells_the_end, .judges = CLIENT, .points = 2, .step = 8,
     /* The end of what it prints is not its end yet. */
     const char *target = place_probe(
         "target", "server",
-        text("tell server: ready 1\n%sclose-output\nnap 100\nexit 3\n", answer(name)));
+        text("tell server: ready 1\n%sclose-output\nnap 300\nexit 3\n", answer(name)));
     /* On a terminal, because the console that Wine makes otherwise holds the pipe open. */
     struct program *slow = start_with(CLIENT,
                                       (struct start_options){.terminal_input = true},

@@ -41,9 +41,10 @@ size_t ring_bytes(size_t size);
 /* Makes `memory`, all zero, an empty ring with bells `bell` and `bell` + 1. */
 void make_ring(struct ring *memory, int bell);
 
-/* From now on this process reads from `in` and writes to `out`, and waits in `manner`. */
-void use_rings(struct ring *in, struct ring *out, size_t size,
-               const struct manner *manner);
+/* From now on this process reads from `to_read` and writes to `to_write`, messages of `size`
+ * bytes, and waits in the manner given. */
+void use_rings(struct ring *to_read, struct ring *to_write, size_t size,
+               const struct manner *to_wait);
 
 /* For struct mechanism. */
 void put(const void *message);

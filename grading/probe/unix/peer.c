@@ -12,18 +12,21 @@
  *     trickle K FILE           the same, each byte in a packet of its own
  *     lockstep K FILE          K received all: each byte sent when the one before is back
  *     read K N                 K received all, when N more bytes have come
+ *     echo K                   send back what comes, and read no more before that has gone, up
+ *                              to the end; no other command meanwhile: K received the end
  *     drain K                  read to the end; before it, and without "read", nothing is read
  *                              (both: K received the end, or K received a reset)
- *     stall K                  K stalled, when no byte of what is to be sent has gone for 0.3 s,
+ *     stall K                  K stalled, when no byte of what is to be sent has gone for 0.2 s,
  *                              or K sent
  *     look K                   K has N bytes to read
+ *     settle K                 K settled, when the other end's system has all that was sent
  *     shut K                   K will send no more, once all is sent: the half-close
  *     close K, reset K         K closed; with "reset" the other end learns it as an error
  *     crowd N HELD ADDRESS PORT   N connections at once, each sends a text of its own; HELD of
  *                              them stay until all HELD have their echo, the others until they
  *                              have theirs: crowd served N
  *     series N ADDRESS PORT    the same one after the other, ended in turn by close, QUIT and
- *                              reset, for a second at the most: series served N of N
+ *                              reset, for half a second at the most: series served N of N
  *
  *     datagram K ADDRESS PORT  K is a socket for datagrams to and from there; or
  *     bind K ADDRESS           bound to PORT (a free one)
@@ -47,6 +50,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -57,8 +61,10 @@
 #define MOST_PEERS 64
 #define MOST_CROWD 1000
 #define TO_THE_END (-1)
-#define STALL 300 /* milliseconds */
-#define NARROW 32768
+#define STALL 200       /* milliseconds */
+#define SERIES_TIME 0.5 /* seconds */
+#define NARROW 32768    /* bytes */
+#define SEGMENT 1460    /* bytes: those of an Ethernet */
 
 struct peer {
     int socket; /* valid while open */
@@ -89,10 +95,12 @@ static int open_socket(const char *address, const char *port, bool listening)
         give_up("this is no address");
     int result = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int yes = 1;
-    /* Small buffers on our side, so that who does not read is soon noticed. */
-    int narrow = NARROW;
+    /* Small buffers on our side, and small segments, by which the other end's system chooses
+     * its own: so who does not read is soon noticed. */
+    int narrow = NARROW, segment = SEGMENT;
     setsockopt(result, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof narrow);
     setsockopt(result, SOL_SOCKET, SO_SNDBUF, &narrow, sizeof narrow);
+    setsockopt(result, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
     if (result == -1 ||
         (listening && setsockopt(result, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes)))
         give_up("no socket");
@@ -237,17 +245,32 @@ static void crowd(int count, int held, const char *address, const char *port)
     say(stdout, "peer: crowd served %d", served);
 }
 
+static void echo(size_t k)
+{
+    char bytes[1024];
+    ssize_t length;
+    int narrow = 4096; /* so that the other end's system, too, keeps little for us */
+    setsockopt(peers[k].socket, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof narrow);
+    while ((length = recv(peers[k].socket, bytes, sizeof bytes, 0)) > 0)
+        for (ssize_t done = 0, sent; done < length; done += sent)
+            if ((sent = send(peers[k].socket, bytes + done, (size_t)(length - done),
+                             MSG_NOSIGNAL)) == -1)
+                give_up("an echo cannot be sent");
+    say(stdout, "peer: %zu received the end", k);
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 static void series(int count, const char *address, const char *port)
 {
     int served = 0, i = 0;
     char byte;
-    struct timespec start, now;
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    for (;; i++) {
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        if (i == count ||
-            now.tv_sec > start.tv_sec + (now.tv_nsec > start.tv_nsec ? 0 : 1))
-            break;
+    for (double start = seconds(); i < count && seconds() < start + SERIES_TIME; i++) {
         int one = open_socket(address, port, false);
         if (one == -1)
             continue;
@@ -367,6 +390,14 @@ static void obey(char *line)
         int unread = 0;
         ioctl(peer->socket, FIONREAD, &unread);
         say(stdout, "peer: %zu has %d bytes to read", k, unread);
+    } else if (strcmp(verb, "echo") == 0) {
+        echo(k);
+    } else if (strcmp(verb, "settle") == 0) {
+        /* No event tells of it: so ask, and let a millisecond pass. */
+        int left = 1;
+        while (ioctl(peer->socket, SIOCOUTQ, &left) == 0 && left > 0)
+            poll(NULL, 0, 1);
+        say(stdout, "peer: %zu settled", k);
     } else if (strcmp(verb, "drain") == 0) {
         peer->wanted = TO_THE_END;
     } else if (strcmp(verb, "shut") == 0) {

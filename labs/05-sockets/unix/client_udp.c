@@ -113,9 +113,11 @@ static bool exchange(int server, const char *line, size_t length)
     char *text = quoted(line, length);
     bool echoed = false;
     for (int attempt = 1; attempt <= UDP_ATTEMPTS && !echoed; attempt++) {
-        /* ECONNREFUSED is news of an earlier datagram, which found nobody: try all the same. */
-        if (send(server, line, length, 0) == -1 && errno != ECONNREFUSED)
-            fail("send");
+        /* ECONNREFUSED is news of an earlier datagram, which found nobody. With it this one
+         * has not gone: send it all the same. */
+        while (send(server, line, length, 0) == -1)
+            if (errno != ECONNREFUSED)
+                fail("send");
         say(stdout, "client: sent %s", text);
         echoed = await_echo(server, line, length);
     }
@@ -124,7 +126,8 @@ static bool exchange(int server, const char *line, size_t length)
     return echoed;
 }
 
-/* Waits for the echo. What comes and is not it belongs to an earlier line. */
+/* Waits for the echo. What comes and is not it belongs to an earlier line; the wait then
+ * begins anew. */
 static bool await_echo(int server, const char *line, size_t length)
 {
     static char bytes[MAX_DATAGRAM];
@@ -132,6 +135,8 @@ static bool await_echo(int server, const char *line, size_t length)
         ssize_t received = recv(server, bytes, sizeof bytes, 0);
         if (received == -1 && (errno == EAGAIN || errno == ECONNREFUSED))
             return false;
+        if (received == -1 && errno == EINTR)
+            continue; /* with a limit recv() ends so when the process was stopped (Ctrl-Z) */
         if (received == -1)
             fail("recv");
         if ((size_t)received == length && memcmp(bytes, line, length) == 0)

@@ -169,7 +169,8 @@ static bool send_file(int client, const char *path)
     /* STEP 6: Open the file anew for each client: it may have come, gone or changed. */
     char line[HEADER_ROOM];
     struct stat about = {0};
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    /* Of a FIFO open() would wait for a writer; O_NONBLOCK means nothing to a file. */
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     int error = file == -1 || fstat(file, &about) == -1 ? errno : 0;
     if (error == 0 && !S_ISREG(about.st_mode))
         error = EISDIR; /* a folder, or a device: nothing with a size */

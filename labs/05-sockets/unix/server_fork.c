@@ -6,8 +6,8 @@
  * fork() copies the process, and its descriptors with it: the child has the connection, and
  * nothing need be passed. What one client's process does wrong, another's does not feel.
  *
- * The contract is that of server.c. Ctrl-C ends the server; sessions that
- * go on then are ended by their clients.
+ * The contract is that of server.c. A signal to the server alone ends it, and sessions go on
+ * until their clients end them; Ctrl-C in a terminal goes to all these processes.
  * To try: server_fork 0, then ps --forest
  */
 #define PROGRAM "server"
@@ -251,15 +251,18 @@ static bool send_all(int socket, const char *bytes, size_t length)
 static int reap(void)
 {
     int ended = 0, status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0; ended++) {
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
         int place = 0;
-        while (children[place].pid != pid)
+        while (place < MAX_CLIENTS && children[place].pid != pid)
             place++;
+        if (place == MAX_CLIENTS)
+            continue; /* whoever started us by exec() may have had children before */
         if (WIFSIGNALED(status))
             say(stderr, PROGRAM ": client %ld: its process was ended by signal %d",
                 children[place].number, WTERMSIG(status));
         say(stdout, "server: client %ld left", children[place].number);
         children[place].pid = 0;
+        ended++;
     }
     return ended;
 }

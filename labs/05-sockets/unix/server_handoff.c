@@ -7,7 +7,8 @@
  * connection over fork and exec, as its standard input: so inetd has started servers since
  * 1986. Here posix_spawn does both, and the file actions say what the worker gets.
  *
- * The contract is that of server.c. Ctrl-C ends the server; sessions go on in their workers.
+ * The contract is that of server.c. A signal to the server alone ends it, and sessions go on
+ * in their workers; Ctrl-C in a terminal goes to all of them.
  * After an article on passing sockets in Windows. Its twin: ../win32/server_handoff.c. To a
  * process that is no child: server_scm.c.
  * To try: server_handoff 0, a client, ps --forest; kill the worker; kill the server.
@@ -63,7 +64,6 @@ int main(int argc, char *argv[])
     }
     const char *port = argc > 1 ? argv[1] : DEFAULT_PORT;
     const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
-
     find_worker(argv[0]);
 
     /* STEP 2: Prepare for Ctrl-C. */

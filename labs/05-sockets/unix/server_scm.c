@@ -1,14 +1,16 @@
 /*
  * server_scm.c - a TCP server that passes each connection to a process that is no child.
  *
- * Usage: server_scm [PORT [ADDRESS]]
+ * Usage: server_scm [PORT [ADDRESS [MILLISECONDS]]]
  *
  * A descriptor is more than a number: it can be sent through a socket of the UNIX domain, as
  * a control message of type SCM_RIGHTS, and arrives in the other process as a number of its
  * own for the same connection. The worker here is started so that it is nobody's child (its
  * parent has ended); it could as well have been running before, under another name.
  *
- * The contract is that of server.c. Ctrl-C ends the server; sessions go on in their workers.
+ * A worker that has not come after MILLISECONDS (30,000) is given up. The contract is that of
+ * server.c. A signal to the server alone ends it, and sessions go on in their workers; Ctrl-C
+ * in a terminal goes to all of them.
  * Compare: server_handoff.c, where the connection is inherited, and what Windows must do,
  * ../win32/server_handoff.c.
  * To try: server_scm 0, a client, ps --forest; mv the worker away.
@@ -47,6 +49,7 @@ struct client {
 /* As many as more clients may come before the next has to wait. */
 static sem_t places;
 static char worker[PATH_MAX]; /* the path of the program that serves */
+static int patience = HANDOFF_TIMEOUT;
 
 static bool is_port(const char *text);
 static void find_worker(const char *self);
@@ -64,14 +67,15 @@ static bool hand_over(int connection, int socket);
 
 int main(int argc, char *argv[])
 {
-    /* STEP 1: Take the arguments: the port, and at which of our addresses. */
-    if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
-        say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");
+    /* STEP 1: Take the arguments: the port, at which of our addresses, how long to wait. */
+    if (argc > 4 || (argc > 1 && !is_port(argv[1])) ||
+        (argc > 3 && (patience = atoi(argv[3])) <= 0)) {
+        say(stderr,
+            "usage: server [PORT [ADDRESS [MILLISECONDS]]], PORT from 0 to 65535");
         return 2;
     }
     const char *port = argc > 1 ? argv[1] : DEFAULT_PORT;
     const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
-
     find_worker(argv[0]);
 
     /* STEP 2: Prepare for Ctrl-C. */
@@ -250,7 +254,7 @@ static int meet_worker(const struct client *client)
     /* It may never come: nobody tells us, as it is no child of ours. */
     struct pollfd event = {.fd = listener, .events = POLLIN};
     int connection = -1, ready;
-    while ((ready = poll(&event, 1, HANDOFF_TIMEOUT)) == -1)
+    while ((ready = poll(&event, 1, patience)) == -1)
         if (errno != EINTR)
             fail("poll");
     if (ready == 1)

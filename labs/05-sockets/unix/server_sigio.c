@@ -9,7 +9,7 @@
  * sends SIGIO instead, without a descriptor: then everybody has to be looked at.
  *
  * The contract is that of server.c. Linux alone has F_SETSIG. The modern form: epoll, lab 06.
- * To try: (ulimit -i 1; server_sigio 0), and many clients
+ * To try: in bash, with no room in the queue, (ulimit -i 0; server_sigio 0)
  */
 #define PROGRAM "server"
 

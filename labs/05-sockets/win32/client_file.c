@@ -150,9 +150,10 @@ static void receive_line(SOCKET server, char line[HEADER_ROOM])
 static int64_t size_from(const char *line)
 {
     int64_t size = -1;
+    char *end = NULL;
     if (strncmp(line, "FILE ", 5) == 0 && line[5] >= '0' && line[5] <= '9')
-        size = strtoll(line + 5, NULL, 10);
-    if (size < 0) {
+        size = strtoll(line + 5, &end, 10);
+    if (size < 0 || *end != '\0') {
         char *text = quoted(line, strlen(line));
         say(stderr, "client: the server sends no file: %s", text);
         free(text);

@@ -182,8 +182,11 @@ static bool exchange(SOCKET server, const char *line, size_t length)
     char *text = quoted(line, length);
     bool echoed = false;
     for (int attempt = 1; attempt <= UDP_ATTEMPTS && !echoed; attempt++) {
-        if (send(server, line, (int)length, 0) == SOCKET_ERROR)
-            fail_with((DWORD)WSAGetLastError(), "send");
+        /* WSAECONNRESET is news of an earlier datagram, which found nobody. With it this one
+         * has not gone: send it all the same. */
+        while (send(server, line, (int)length, 0) == SOCKET_ERROR)
+            if (WSAGetLastError() != WSAECONNRESET)
+                fail_with((DWORD)WSAGetLastError(), "send");
         say(stdout, "client: sent %s", text);
         echoed = await_echo(server, line, length);
     }
@@ -192,7 +195,8 @@ static bool exchange(SOCKET server, const char *line, size_t length)
     return echoed;
 }
 
-/* Waits for the echo. What comes and is not it belongs to an earlier line. */
+/* Waits for the echo. What comes and is not it belongs to an earlier line; the wait then
+ * begins anew. */
 static bool await_echo(SOCKET server, const char *line, size_t length)
 {
     static char bytes[MAX_DATAGRAM];

@@ -1,14 +1,16 @@
 /*
  * server_handoff.c - a TCP server that accepts, and leaves each client to a worker process.
  *
- * Usage: server_handoff [PORT [ADDRESS]]
+ * Usage: server_handoff [PORT [ADDRESS [MILLISECONDS]]]
  *
  * The worker is another program, "worker.exe" in the folder of this one. A socket of Windows
  * is more than a handle, so inheriting the handle is not enough: WSADuplicateSocket makes a
  * description of it for one process, which makes a socket of it by WSASocket. It travels over
  * a named pipe that is this worker's alone.
  *
- * The contract is that of server.c. Ctrl-C ends the server; sessions go on in their workers.
+ * A worker that has not answered after MILLISECONDS (30,000) is given up. The contract is that
+ * of server.c. When the server ends alone sessions go on in their workers; Ctrl-C goes to all
+ * programs of a console.
  * After an article on passing sockets in Windows. Its twin: ../unix/server_handoff.c.
  * To try: server_handoff 0, a client, the task manager; rename worker.exe.
  */
@@ -36,6 +38,7 @@ struct client {
 /* As many as more clients may come before the next has to wait. */
 static HANDLE places;
 static wchar_t worker[COMMAND_LINE_ROOM]; /* the path of the program that serves */
+static int patience = HANDOFF_TIMEOUT;
 
 static bool is_port(const wchar_t *text);
 static BOOL WINAPI end_on_event(DWORD event);
@@ -53,9 +56,11 @@ static bool finish(const char *call, BOOL done, HANDLE pipe, OVERLAPPED *operati
 
 int wmain(int argc, wchar_t *argv[])
 {
-    /* STEP 1: Take the arguments: the port, and at which of our addresses. */
-    if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
-        say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");
+    /* STEP 1: Take the arguments: the port, at which of our addresses, how long to wait. */
+    if (argc > 4 || (argc > 1 && !is_port(argv[1])) ||
+        (argc > 3 && (patience = _wtoi(argv[3])) <= 0)) {
+        say(stderr,
+            "usage: server [PORT [ADDRESS [MILLISECONDS]]], PORT from 0 to 65535");
         return 2;
     }
     const wchar_t *port = argc > 1 ? argv[1] : L"" DEFAULT_PORT;
@@ -141,9 +146,9 @@ static SOCKET listen_at(const wchar_t *host, const wchar_t *port)
     if (listener == INVALID_SOCKET)
         fail_with((DWORD)WSAGetLastError(), "socket");
 
-    /* Windows gives the port again at once, whatever connections were closed on it. What
-     * SO_REUSEADDR allows there is to take a port from a server that still listens on it:
-     * this option refuses that to everyone. */
+    /* Connections that were closed do not hold the port on Windows. What SO_REUSEADDR allows
+     * there is to take a port from a server that still listens on it: this option refuses
+     * that to everyone. Its price: a connection that lives on keeps the port, too. */
     DWORD yes = 1, no = 0;
     if (setsockopt(listener, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (char *)&yes, sizeof yes) ==
         SOCKET_ERROR)
@@ -320,8 +325,11 @@ static bool hand_over(const struct client *client, HANDLE pipe, HANDLE process, 
         handed = false;
     }
     /* The description is for this one process; in any other it is worth nothing. */
-    if (handed && WSADuplicateSocketW(client->socket, id, &handoff.info) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "WSADuplicateSocket");
+    if (handed &&
+        WSADuplicateSocketW(client->socket, id, &handoff.info) == SOCKET_ERROR) {
+        say(stderr, PROGRAM ": WSADuplicateSocket: error %d", WSAGetLastError());
+        handed = false; /* the worker may have ended at this moment */
+    }
     handed = handed &&
              finish("WriteFile",
                     WriteFile(pipe, &handoff, sizeof handoff, NULL, &operation), pipe,
@@ -346,7 +354,7 @@ static bool finish(const char *call, BOOL done, HANDLE pipe, OVERLAPPED *operati
         return false;
     }
     HANDLE either[] = {operation->hEvent, process};
-    DWORD result = WaitForMultipleObjects(2, either, FALSE, HANDOFF_TIMEOUT);
+    DWORD result = WaitForMultipleObjects(2, either, FALSE, (DWORD)patience);
     if (result == WAIT_FAILED)
         fail("WaitForMultipleObjects");
     if (result != WAIT_OBJECT_0) {

@@ -139,9 +139,9 @@ static SOCKET listen_at(const wchar_t *host, const wchar_t *port)
     if (listener == INVALID_SOCKET)
         fail_with((DWORD)WSAGetLastError(), "socket");
 
-    /* Windows gives the port again at once, whatever connections were closed on it. What
-     * SO_REUSEADDR allows there is to take a port from a server that still listens on it:
-     * this option refuses that to everyone. */
+    /* Connections that were closed do not hold the port on Windows. What SO_REUSEADDR allows
+     * there is to take a port from a server that still listens on it: this option refuses
+     * that to everyone. Its price: a connection that lives on keeps the port, too. */
     DWORD yes = 1, no = 0;
     if (setsockopt(listener, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (char *)&yes, sizeof yes) ==
         SOCKET_ERROR)

@@ -98,7 +98,11 @@ static SOCKET bind_to(const wchar_t *host, const wchar_t *port)
     if (bound_socket == INVALID_SOCKET)
         fail_with((DWORD)WSAGetLastError(), "socket");
 
-    DWORD no = 0;
+    /* With SO_REUSEADDR somebody else could take the port from us: this refuses it. */
+    DWORD yes = 1, no = 0;
+    if (setsockopt(bound_socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (char *)&yes,
+                   sizeof yes) == SOCKET_ERROR)
+        fail_with((DWORD)WSAGetLastError(), "setsockopt");
     /* ADDRESS :: is to mean IPv4 too, which is not the default here. */
     if (address->ai_family == AF_INET6 &&
         setsockopt(bound_socket, IPPROTO_IPV6, IPV6_V6ONLY, (char *)&no, sizeof no) ==

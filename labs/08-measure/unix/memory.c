@@ -27,8 +27,9 @@ static struct ring *rings[2]; /* from the first process to the second, and back 
 
 static void *share(size_t size)
 {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    const int kind = MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE;
+    /* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS asks for */
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, kind, -1, 0);
     if (memory == MAP_FAILED)
         fail("mmap");
     return memory;

@@ -11,14 +11,22 @@
 #include "mechanisms.h"
 
 #define SOUND 100 /* messages before the fault */
+#define FAULTS 6
 
 static size_t length;
+static enum side here; /* the fault is the second process's: the first one measures */
 static long sent;
 
 static void join(enum side side, size_t size)
 {
     length = size;
+    here = side;
     pipe_usual.join(side, size);
+}
+
+static bool is_time(void)
+{
+    return here == SECOND && sent++ == SOUND;
 }
 
 static void flip_last_byte(const void *message)
@@ -27,34 +35,34 @@ static void flip_last_byte(const void *message)
     if (copy == NULL)
         fail("malloc");
     memcpy(copy, message, length);
-    copy[length - 1] ^= sent++ == SOUND;
+    copy[length - 1] ^= is_time();
     pipe_usual.send(copy);
     free(copy);
 }
 
 static void lose_one(const void *message)
 {
-    if (sent++ != SOUND)
+    if (!is_time())
         pipe_usual.send(message);
 }
 
 static void send_one_twice(const void *message)
 {
     pipe_usual.send(message);
-    if (sent++ == SOUND)
+    if (is_time())
         pipe_usual.send(message);
 }
 
 static void stand_still(const void *message)
 {
-    if (sent++ == SOUND)
+    if (is_time())
         pause();
     pipe_usual.send(message);
 }
 
 static void end_early(const void *message)
 {
-    if (sent++ == SOUND)
+    if (is_time())
         _exit(EXIT_SUCCESS);
     pipe_usual.send(message);
 }
@@ -78,8 +86,8 @@ FAULT(limited, "limited", hundred, flip_last_byte)
 /* The rest is the pipe's. A constant of another file is no constant expression: so at start. */
 __attribute__((constructor)) static void complete(void)
 {
-    struct mechanism *all[] = {&flips, &loses, &doubles, &hangs, &ends, &limited};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    struct mechanism *all[FAULTS] = {&flips, &loses, &doubles, &hangs, &ends, &limited};
+    for (size_t i = 0; i < FAULTS; i++) {
         all[i]->create = pipe_usual.create;
         all[i]->receive = pipe_usual.receive;
         all[i]->destroy = pipe_usual.destroy;

@@ -134,12 +134,15 @@ static void create_fifos(size_t size)
 static void join_fifos(enum side side, size_t size)
 {
     length = size;
-    int first = open(down_name, side == FIRST ? O_WRONLY : O_RDONLY);
-    int then = open(up_name, side == FIRST ? O_RDONLY : O_WRONLY);
-    if (first == -1 || then == -1)
+    if (side == FIRST) {
+        out = open(down_name, O_WRONLY);
+        in = open(up_name, O_RDONLY);
+    } else {
+        in = open(down_name, O_RDONLY);
+        out = open(up_name, O_WRONLY);
+    }
+    if (in == -1 || out == -1)
         fail("open");
-    out = side == FIRST ? first : then;
-    in = side == FIRST ? then : first;
 }
 
 static void remove_fifos(void)

@@ -17,7 +17,7 @@ static HANDLE second;
 
 void start_second(const struct mechanism *mechanism, size_t size, int core)
 {
-    char program[MAX_PATH], command[MAX_PATH + ADDRESS_ROOM + 64];
+    char program[MAX_PATH] = "", command[MAX_PATH + ADDRESS_ROOM + 64];
     DWORD length = GetModuleFileNameA(NULL, program, sizeof program);
     if (length == 0 || length == sizeof program)
         fail("GetModuleFileName");
