@@ -1,11 +1,11 @@
 /*
  * sabotage.c - an echo server that does one thing wrong: the load client must notice.
  *
- * Usage: sabotage good|corrupts|drops|doubles|stalls
+ * Usage: sabotage good|corrupts|drops|doubles
  *
  * good does nothing wrong. corrupts changes the last byte of a message; drops closes one
- * connection; doubles sends an echo twice; stalls sends none: each after AFTER messages, so
- * that the fault lies among what is measured.
+ * connection; doubles sends an echo twice: each after AFTER messages, so that the fault lies
+ * among what is measured.
  */
 #define PROGRAM "sabotage"
 
@@ -31,8 +31,6 @@ static void answer(int client, char *bytes, size_t length, const char *fault)
             bytes[length - 1] ^= 1;
         if (strcmp(fault, "doubles") == 0)
             times = 2;
-        if (strcmp(fault, "stalls") == 0)
-            times = 0;
         if (strcmp(fault, "drops") == 0) {
             if (close(client) == -1)
                 fail("close");
@@ -49,7 +47,7 @@ static void answer(int client, char *bytes, size_t length, const char *fault)
 int main(int argc, char *argv[])
 {
     if (argc != 2) {
-        say(stderr, "usage: sabotage good|corrupts|drops|doubles|stalls");
+        say(stderr, "usage: sabotage good|corrupts|drops|doubles");
         return 2;
     }
     struct sockaddr_in address = {.sin_family = AF_INET,

@@ -6,8 +6,8 @@
 #pragma GCC system_header /* for #include_next, which is no standard C */
 #include_next "say.h"
 
-#define say(stream, format, ...)                                                              \
-    (strncmp(format, "server: received", 16) == 0 ? (void)0                                    \
+#define say(stream, format, ...)                            \
+    (strncmp(format, "server: received", 16) == 0 ? (void)0 \
                                                   : say(stream, format, ##__VA_ARGS__))
 #undef quoted
 #define quoted(bytes, length) ((void)(bytes), (void)(length), calloc(1, 1))
