@@ -4,33 +4,33 @@
 # built by their own rules from their own sources, but with a contract.h that says 20,000; and
 # some once more with a say() that drops the line for each message, to tell its price.
 
-SERVERS := $(OUT)/servers
-LABS_   := $(TOP)/labs
-LOADERS := $(addprefix $(SERVERS)/,load sabotage)
+UNDER_LOAD := $(OUT)/servers
+LABS   := $(TOP)/labs
+LOADERS := $(addprefix $(UNDER_LOAD)/,load sabotage)
 COMPARED := $(foreach pair,uv:libuv event:libevent,\
-    $(if $(shell pkg-config --exists $(lastword $(subst :, ,$(pair))) 2>/dev/null && echo yes),$(SERVERS)/compare_$(firstword $(subst :, ,$(pair)))))
+    $(if $(shell pkg-config --exists $(lastword $(subst :, ,$(pair))) 2>/dev/null && echo yes),$(UNDER_LOAD)/compare_$(firstword $(subst :, ,$(pair)))))
 
-$(SERVERS)/compare_uv: LIBRARIES = $(shell pkg-config --cflags --libs libuv)
-$(SERVERS)/compare_event: LIBRARIES = $(shell pkg-config --cflags --libs libevent)
+$(UNDER_LOAD)/compare_uv: LIBRARIES = $(shell pkg-config --cflags --libs libuv)
+$(UNDER_LOAD)/compare_event: LIBRARIES = $(shell pkg-config --cflags --libs libevent)
 
-$(LOADERS) $(COMPARED): $(SERVERS)/%: servers/%.c $(LABS_)/say.h $(LABS_)/fail.h $(LABS_)/06-iocp/contract.h
+$(LOADERS) $(COMPARED): $(UNDER_LOAD)/%: servers/%.c $(LABS)/say.h $(LABS)/fail.h $(LABS)/06-iocp/contract.h
 	@mkdir -p $(@D)
 	@echo "  cc     $(LAB)/servers/$(@F)"
 	$(Q)$(CC) $(CFLAGS_UNIX) -o $@ $< $(LIBRARIES)
 
 # Sources of lab 05 as lab.mk's SOURCES takes them: links, and the headers that differ.
-$(SERVERS)/05-sources/contract.h: $(LABS_)/05-sockets/contract.h servers/servers.mk
-	@mkdir -p $(@D) && ln -sfn $(LABS_)/05-sockets/unix $(@D)/unix && ln -sfn $(LABS_)/05-sockets/win32 $(@D)/win32
+$(UNDER_LOAD)/05-sources/contract.h: $(LABS)/05-sockets/contract.h servers/servers.mk
+	@mkdir -p $(@D) && ln -sfn $(LABS)/05-sockets/unix $(@D)/unix && ln -sfn $(LABS)/05-sockets/win32 $(@D)/win32
 	@sed 's/^#define MAX_CLIENTS .*/#define MAX_CLIENTS 20000/' $< >$@
 
-$(SERVERS)/05-silent-sources/say.h: $(SERVERS)/05-sources/contract.h servers/say_less.h
-	@mkdir -p $(@D) && ln -sfn $(LABS_)/05-sockets/unix $(@D)/unix && ln -sfn $(LABS_)/05-sockets/win32 $(@D)/win32
+$(UNDER_LOAD)/05-silent-sources/say.h: $(UNDER_LOAD)/05-sources/contract.h servers/say_less.h
+	@mkdir -p $(@D) && ln -sfn $(LABS)/05-sockets/unix $(@D)/unix && ln -sfn $(LABS)/05-sockets/win32 $(@D)/win32
 	@cp $< $(@D)/contract.h && cp servers/say_less.h $@
 
 .PHONY: servers
-servers: $(if $(filter unix,$(HERE)),$(LOADERS) $(COMPARED) $(SERVERS)/05-silent-sources/say.h)
-	@+$(if $^,$(MAKE) -C $(LABS_)/05-sockets programs SYSTEM="$(HERE)" SOURCES=$(SERVERS)/05-sources OUT=$(SERVERS)/05 \
+servers: $(if $(LACKS_unix),,$(LOADERS) $(COMPARED) $(UNDER_LOAD)/05-silent-sources/say.h)
+	@+$(if $^,$(MAKE) -C $(LABS)/05-sockets programs SYSTEM="$(HERE)" SOURCES=$(UNDER_LOAD)/05-sources OUT=$(UNDER_LOAD)/05 \
 	    PROGRAMS="server server_select server_handoff worker")
-	@+$(if $^,$(MAKE) -C $(LABS_)/05-sockets programs SYSTEM="$(HERE)" SOURCES=$(SERVERS)/05-silent-sources OUT=$(SERVERS)/05-silent \
+	@+$(if $^,$(MAKE) -C $(LABS)/05-sockets programs SYSTEM="$(HERE)" SOURCES=$(UNDER_LOAD)/05-silent-sources OUT=$(UNDER_LOAD)/05-silent \
 	    PROGRAMS=server UNIX=server_poll WIN32=)
-	@+$(if $^,$(MAKE) -C $(LABS_)/06-iocp programs SYSTEM="$(HERE)" OUT=$(SERVERS)/06)
+	@+$(if $^,$(MAKE) -C $(LABS)/06-iocp programs SYSTEM="$(HERE)" OUT=$(UNDER_LOAD)/06)
