@@ -57,15 +57,30 @@ def overlapped_claim:
               if $plain == null then "-" else (10 / $plain.median | short) end) % of that";
             "cannot be told from here: Wine says nothing about Windows, and networks carried 1 MB/s then");
 
+# One figure of a server under load, on one core.
+def server($system; $what; $clients; $measure):
+    [.[] | select(.table == "servers" and .system == $system and .cores == 1 and .what == $what
+                  and .connections == $clients and .idle == 0 and .measure == $measure
+                  and .median != null)][0];
+
+def rate_of: if . == null then "-" else "\(.what) \(.median | short) a second" end;
+
 def port_claim:
-    claim("Report, on completion ports"; "they have a dramatic effect on speed";
-          "see the table of servers with many clients: `make measure` there";
-          "cannot be told from here for Windows: run the kit's programs there");
+    server("win32"; "06-port"; 1000; "rate") as $port
+    | server("win32"; "05-thread"; 1000; "rate") as $threads
+    | server("unix"; "06-epoll"; 1000; "rate") as $epoll
+    | server("unix"; "05-thread"; 1000; "rate") as $unix_threads
+    | claim("Report, on completion ports"; "they have a dramatic effect on speed";
+          "1,000 clients under Wine: \($port | rate_of), \($threads | rate_of); on UNIX: \($epoll | rate_of), \($unix_threads | rate_of)";
+          "cannot be told from here: Wine says nothing about Windows (under Wine: \(beyond($port; $threads)))");
 
 def select_claim:
-    claim("Survey, on select() under Winsock"; "it is very inefficient";
-          "labs/05-sockets has server_select beside the other servers, on both systems";
-          "cannot be told from here for Windows");
+    server("win32"; "05-select"; 50; "rate") as $select
+    | server("win32"; "05-thread"; 50; "rate") as $threads
+    | server("win32"; "06-port"; 50; "rate") as $port
+    | claim("Survey, on select() under Winsock"; "it is very inefficient";
+          "50 clients under Wine: \($select | rate_of), \($threads | rate_of), \($port | rate_of)";
+          "cannot be told from here: Wine says nothing about Windows (under Wine: \(beyond($threads; $select)))");
 
 def claims:
     memory_claim(1; "both processes on one core"),

@@ -3,8 +3,8 @@ include "statistics";
 include "table";
 
 def csv:
-    (["table", "system", "runner", "mechanism", "bytes", "measure", "unit", "cores", "median", "spread", "why"] | @csv),
-    (.[] | [.table, .system, .runner, .what, .size, .measure, .unit, .cores, .median, .spread, .why] | @csv);
+    (["table", "system", "runner", "mechanism", "bytes", "measure", "unit", "cores", "connections", "idle", "median", "spread", "why"] | @csv),
+    (.[] | [.table, .system, .runner, .what, .size, .measure, .unit, .cores, .connections, .idle, .median, .spread, .why] | @csv);
 
 # name, median, low, high: of the round trips of 64 bytes, the fastest first.
 def round_trips($system; $cores):
@@ -41,6 +41,19 @@ def page_prices:
       + (if .[0].system == "win32" then "<p class=warning>Measured under Wine: this says nothing about Windows.</p>" else "" end)
       + "<table>" + (sort_by(.median) | map("<tr><th>\(.what | @html)\(page_cell)</tr>") | join("\n")) + "</table>";
 
+def page_servers($title; $measure):
+    map(select(.table == "servers" and .measure == $measure)) | group_by([.system, .cores])[]
+    | . as $part | (map({connections, idle}) | unique_by([.idle, .connections])) as $columns
+    | "<h3>\($title), \(.[0].system | name_of_system), \(if .[0].cores == 1 then "one core" else "clients on a core of their own" end)</h3>"
+      + (if .[0].system == "win32" then "<p class=warning>Measured under Wine: this says nothing about Windows.</p>" else "" end)
+      + "<table><tr><th>\($columns | map("<th>\(.connections)\(if .idle > 0 then " + \(.idle) idle" else "" end)") | join(""))</tr>"
+      + ([((reduce $part[] as $s ([]; if index($s.what) then . else . + [$s.what] end))[]) as $what
+          | "<tr><th>\($what | @html)" + ([$columns[] as $column
+              | [$part[] | select(.what == $what and .connections == $column.connections and .idle == $column.idle)][0]
+              | page_cell] | join("")) + "</tr>"]
+         | join("\n"))
+      + "</table>";
+
 def page($machine):
     "<!DOCTYPE html><html lang=en><meta charset=utf-8><title>IPC, measured</title>
 <meta name=viewport content=\"width=device-width\">
@@ -65,4 +78,9 @@ rounds differ by more than a fifth of the median.</p>
     page_table("Round trip in microseconds"; "round_trip"),
     page_table("Bandwidth one way in MB/s"; "bandwidth"),
     page_prices,
+    page_servers("Servers: echoes a second by clients"; "rate"),
+    page_servers("Servers: microseconds that 99 of 100 echoes do not exceed"; "p99"),
+    page_servers("Servers: seconds to connect all and serve each once"; "setup"),
+    page_servers("Servers: bytes of memory for a client"; "memory_per_client"),
+    page_servers("Servers: microseconds of processor time for a message"; "cpu_per_message"),
     "</html>";
