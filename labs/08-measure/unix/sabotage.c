@@ -10,7 +10,7 @@
 
 #include "mechanisms.h"
 
-#define SOUND 100 /* messages before the fault */
+#define SOUND 20 /* messages before the fault */
 #define FAULTS 6
 
 static size_t length;
