@@ -228,8 +228,9 @@ void wait_descriptor(int descriptor, const char *what);
 int wait_end(struct program *program);
 
 /* Waits for the program's end and fails the test unless it ended with `code`. Under Wine the
- * code of a program that took more than a second to end, which wineserver then kills, is not
- * known, and taken for right. */
+ * code is not known, and taken for right, of a program that took more than a second to end, which
+ * wineserver then kills, and of one that has said "done" and then fell by SIGSEGV: to programs of
+ * Windows that is an exception, and no signal; so it is Wine that fell. */
 void expect_end(struct program *program, int code);
 
 /* Waits until nobody holds the program's standard error any more: it and whoever inherited

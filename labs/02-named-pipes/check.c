@@ -510,8 +510,12 @@ static void crowd_out(int resource, rlim_t limit)
     if (getrlimit(resource, &usual) == -1)
         kit_error("getrlimit");
     const char *address = fresh_address();
+    /* One heap for all threads: a second one takes 64 MB of addresses, if it finds them at a
+     * multiple of 64 MB, which is a matter of luck. */
+    const char *const environment[] = {"MALLOC_ARENA_MAX=1", NULL};
     setrlimit(resource, &(struct rlimit){limit, usual.rlim_max});
-    struct program *server = start(SERVER, address, NULL);
+    struct program *server = start_with(
+        SERVER, (struct start_options){.environment = environment}, address, NULL);
     setrlimit(resource, &usual);
     wait_line(server, "server: ready %s", address);
     struct program *first = connect_probe(address, 1);
