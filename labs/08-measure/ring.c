@@ -18,6 +18,10 @@ static uint32_t places;         /* messages that fit into a ring */
 static uint32_t next;           /* the number of the next message to put in */
 static uint32_t received, told; /* taken out; and how many of these the sender knows of */
 
+/* What we last saw of the other's counts. To look again costs the line of the cache in which the
+ * other process is writing: so only when what we know of is used up. */
+static uint32_t seen_sent, seen_taken;
+
 static uint32_t places_for(size_t size)
 {
     return (uint32_t)(RING_BYTES / size < 2 ? 2 : RING_BYTES / size);
@@ -76,15 +80,19 @@ bool spin(struct count *count, uint32_t seen, int looks)
     return false;
 }
 
-static void wait_while(struct count *count, uint32_t seen)
+/* Waits until `count` is no longer `seen`, and returns it. */
+static uint32_t wait_while(struct count *count, uint32_t seen)
 {
-    while (atomic_load(&count->value) == seen)
+    uint32_t value;
+    while ((value = atomic_load(&count->value)) == seen)
         manner->wait(count, seen);
+    return value;
 }
 
 void put(const void *message)
 {
-    wait_while(&out->taken, next - places);
+    if (next - seen_taken == places)
+        seen_taken = wait_while(&out->taken, seen_taken);
     memcpy(out->messages + next % places * length, message, length);
     advance(&out->sent, ++next);
 }
@@ -94,11 +102,14 @@ void put(const void *message)
 const void *take(void *room)
 {
     (void)room;
-    bool idle = atomic_load(&in->sent.value) == received;
+    if (received == seen_sent)
+        seen_sent = atomic_load(&in->sent.value);
+    bool idle = received == seen_sent;
     if (received != told && (idle || received - told >= places / 2)) {
         told = received;
         advance(&in->taken, told);
     }
-    wait_while(&in->sent, received);
+    if (idle)
+        seen_sent = wait_while(&in->sent, received);
     return in->messages + received++ % places * length;
 }
