@@ -40,11 +40,14 @@ struct client {
     char bytes[READ_SIZE];
 };
 
+/* Whether there is no descriptor for one more client: up to the next that leaves. */
+static bool crowded;
+
 static bool is_port(const char *text);
 static void stop(int number);
 static sigset_t block_signals(void);
 static int listen_at(const char *host, const char *port);
-static struct client *accept_client(int listener);
+static struct client *accept_client(int listener, bool alone);
 static bool serve(struct client *client);
 static bool goes_on(const struct client *client);
 static void release(struct client *client);
@@ -79,10 +82,9 @@ int main(int argc, char *argv[])
         FD_ZERO(&readable);
         FD_ZERO(&writable);
         int largest = listener;
-        bool full = count == MAX_CLIENTS;
+        bool full = count == MAX_CLIENTS || crowded;
         if (full && !was_full)
-            say(stderr, "server: full with %d clients: the next has to wait",
-                MAX_CLIENTS);
+            say(stderr, "server: full with %d clients: the next has to wait", count);
         was_full = full;
         if (!full)
             FD_SET(listener, &readable);
@@ -108,7 +110,7 @@ int main(int argc, char *argv[])
                 clients[i] = clients[--count];
             }
         if (!full && FD_ISSET(listener, &readable)) {
-            clients[count] = accept_client(listener);
+            clients[count] = accept_client(listener, count == 0);
             if (clients[count] != NULL)
                 count++;
         }
@@ -198,13 +200,19 @@ static int listen_at(const char *host, const char *port)
     return listener;
 }
 
-/* Accepts a client that waits. Returns NULL where it has gone again. */
-static struct client *accept_client(int listener)
+/* Accepts a client that waits. Returns NULL where it has gone again, and where there is no
+ * descriptor for it: then it waits until another leaves, if we are not `alone`. */
+static struct client *accept_client(int listener, bool alone)
 {
     static long number;
     int socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket == -1) {
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && errno != EPROTO)
+        crowded = !alone && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                             errno == ENOMEM);
+        if (crowded)
+            say(stderr, PROGRAM ": accept: error %d: %s", errno, strerror(errno));
+        else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
+                 errno != EPROTO)
             fail("accept");
         return NULL;
     }
@@ -231,6 +239,7 @@ static void release(struct client *client)
         fail("close");
     say(stdout, "server: client %ld left", client->number);
     free(client);
+    crowded = false;
 }
 
 /* Does for a client what can be done without waiting. Returns whether it is still there. */
