@@ -649,7 +649,7 @@ TEST(no_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points = 
     if (instrumented())
         skip_test(
             "valgrind has a limit of its own, and closes what it accepts beyond it");
-    enum { CLIENTS = 50, FIRST = 25 };
+    enum { CLIENTS = 50, FIRST = 8 };
     struct program *server = start_short_of(RLIMIT_NOFILE, 40);
     const char *port = port_of(server);
     struct program *peer = start_unix_probe("peer", NULL);
@@ -845,6 +845,31 @@ TEST(ends_in_order, .judges = SERVER, .pair = "", .points = 1, .step = 2,
     tell(peer, "shut 1"); /* a process of its own may serve a client to its end */
     tell(peer, "drain 1");
     wait_line_like(peer, "peer: 1 received *");
+}
+
+TEST(
+    ends_when_busy, .judges = SERVER, .pair = "", .points = 1, .step = 4,
+    .name = "Ctrl-C ends a server that its clients never leave idle",
+    .hint =
+        "pselect() and ppoll() let a signal in when they have to wait, and they do not as "
+        "long as somebody is ready: look for it yourself.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    enum { CLIENTS = 12, SIZE = 4000 };
+    struct program *peers[CLIENTS];
+    /* Each sends back what comes back to it, on and on. */
+    for (int i = 0; i < CLIENTS; i++)
+        peers[i] = peer_at(port);
+    for (int i = 0; i < CLIENTS; i++) {
+        push(peers[i], 1, random_bytes(SIZE, 'a', 'z'), SIZE);
+        tell(peers[i], "echo 1");
+    }
+    for (int i = 0; i < 1000; i++)
+        wait_line_like(server, "server: received *");
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
 }
 
 TEST(idle_server, .judges = SERVER, .pair = "", .points = 1, .step = 5,

@@ -43,6 +43,7 @@ static bool crowded;
 
 static bool is_port(const char *text);
 static void stop(int number);
+static bool is_over(void);
 static sigset_t block_signals(void);
 static int listen_at(const char *host, const char *port);
 static struct client *accept_client(int listener, bool alone);
@@ -76,7 +77,7 @@ int main(int argc, char *argv[])
     static struct client *clients[1 + MAX_CLIENTS];
     nfds_t count = 1;
     events[0].events = POLLIN;
-    while (!stopped) {
+    while (!is_over()) {
         /* Who finds no place waits in the listener's queue: poll() skips a negative number. */
         bool full = count > MAX_CLIENTS || crowded;
         if (full && events[0].fd == listener)
@@ -126,6 +127,17 @@ static void stop(int number)
 {
     (void)number;
     stopped = 1;
+}
+
+/* Whether Ctrl-C or SIGTERM has come. ppoll() lets them in only when it has to wait: where it finds
+ * somebody ready every time they stay outside, and would do so for ever. */
+static bool is_over(void)
+{
+    sigset_t outside;
+    if (sigpending(&outside) == -1)
+        fail("sigpending");
+    return stopped || sigismember(&outside, SIGINT) == 1 ||
+           sigismember(&outside, SIGTERM) == 1;
 }
 
 /* Blocks Ctrl-C and SIGTERM, and returns the mask to wait with, which lets them in. */

@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -39,6 +40,9 @@
 
 /* Room for the name of the socket that the worker calls. */
 #define NAME_ROOM sizeof(((struct sockaddr_un *)0)->sun_path)
+
+/* As many descriptors are in use beside those of clients, and a few more. */
+#define OTHER_DESCRIPTORS 10
 
 /* What a client's thread needs to know. */
 struct client {
@@ -55,6 +59,7 @@ static int patience = HANDOFF_TIMEOUT;
 
 static bool is_port(const char *text);
 static void find_worker(const char *self);
+static int most_clients(void);
 static void end_on_signal(void);
 static void *wait_for_signal(void *argument);
 static int listen_at(const char *host, const char *port);
@@ -92,10 +97,11 @@ int main(int argc, char *argv[])
 
     /* STEP 4: Accept one client after the other, and give each a thread, which sees to its
      * worker from the beginning to the end. */
+    int most = most_clients();
     for (long number = 1;; number++) {
         while (sem_trywait(&left) == 0)
             here--;
-        if (here == MAX_CLIENTS)
+        if (here >= most)
             await_departure();
         start_thread(accept_client(listener), number);
         here++;
@@ -116,6 +122,19 @@ static void find_worker(const char *self)
     int folder = slash == NULL ? 0 : (int)(slash + 1 - self);
     if (snprintf(worker, sizeof worker, "%.*sworker", folder, self) >= (int)sizeof worker)
         fail_with(ENAMETOOLONG, "find_worker");
+}
+
+/* How many clients there is room for: each takes three descriptors while it is handed over. */
+static int most_clients(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+        fail("getrlimit");
+    if (limit.rlim_cur >= OTHER_DESCRIPTORS + 3 * MAX_CLIENTS)
+        return MAX_CLIENTS;
+    return limit.rlim_cur < OTHER_DESCRIPTORS + 3
+               ? 1
+               : (int)(limit.rlim_cur - OTHER_DESCRIPTORS) / 3;
 }
 
 /* From now on Ctrl-C and SIGTERM end the program in order. A thread waits for them, because

@@ -45,6 +45,7 @@ static bool crowded;
 
 static bool is_port(const char *text);
 static void stop(int number);
+static bool is_over(void);
 static sigset_t block_signals(void);
 static int listen_at(const char *host, const char *port);
 static struct client *accept_client(int listener, bool alone);
@@ -75,7 +76,7 @@ int main(int argc, char *argv[])
     static struct client *clients[MAX_CLIENTS];
     int count = 0;
     bool was_full = false;
-    while (!stopped) {
+    while (!is_over()) {
         /* STEP 4: Wait until somebody is ready. select() overwrites its sets, so they are
          * filled anew each time. Who finds no place waits in the listener's queue. */
         fd_set readable, writable;
@@ -134,6 +135,17 @@ static void stop(int number)
 {
     (void)number;
     stopped = 1;
+}
+
+/* Whether Ctrl-C or SIGTERM has come. pselect() lets them in only when it has to wait: where it finds
+ * somebody ready every time they stay outside, and would do so for ever. */
+static bool is_over(void)
+{
+    sigset_t outside;
+    if (sigpending(&outside) == -1)
+        fail("sigpending");
+    return stopped || sigismember(&outside, SIGINT) == 1 ||
+           sigismember(&outside, SIGTERM) == 1;
 }
 
 /* Blocks Ctrl-C and SIGTERM, and returns the mask to wait with, which lets them in. */
