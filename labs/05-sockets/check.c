@@ -863,6 +863,8 @@ TEST(
     send_signal(server, SIGINT);
     wait_line(server, "server: done");
     expect_end(server, 0);
+    kill_program(peer); /* processes of their own may serve its connections up to here */
+    wait_silence(server);
 }
 
 TEST(idle_server, .judges = SERVER, .pair = "", .points = 1, .step = 5,
