@@ -173,9 +173,9 @@ static bool send_file(int client, const char *path)
     /* Of a FIFO open() would wait for a writer; O_NONBLOCK means nothing to a file. */
     int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     int error = file == -1 || fstat(file, &about) == -1 ? errno : 0;
-    if (error == 0 && !S_ISREG(about.st_mode))
-        error = S_ISDIR(about.st_mode) ? EISDIR
-                                       : EINVAL; /* a device has no size either */
+    if (error == 0 &&
+        !S_ISREG(about.st_mode)) /* a folder, or a device: nothing with a size */
+        error = S_ISDIR(about.st_mode) ? EISDIR : EINVAL;
     if (error != 0) {
         say(stderr, PROGRAM ": open %s: error %d: %s", path, error, strerror(error));
         int length = snprintf(line, sizeof line, ERROR_HEADER, error);
