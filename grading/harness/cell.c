@@ -77,9 +77,10 @@ static struct {
     int init; /* the file with the first process of a cell */
 } mould = {-1, -1, -1, -1, -1};
 
-/* What the watcher tells us. */
+/* What the watcher, and who runs a test, tell the runner. */
 static struct news {
     pid_t init;
+    bool entered;                /* some program has been started in the cell */
     char reason[LONGEST_REASON]; /* why it has ended the cell; "" if it has not */
 } * news;
 
@@ -506,6 +507,16 @@ bool is_of_cell(pid_t pid)
     return watch_end != -1 && (pid == watcher || pid == news->init);
 }
 
+bool was_entered(void)
+{
+    return news->entered;
+}
+
+void note_entries(void)
+{
+    news->entered = false;
+}
+
 const char *end_of_cell(void)
 {
     return run.cell && news->reason[0] != '\0' ? news->reason : NULL;
@@ -540,6 +551,7 @@ pid_t fork_into_cell(void)
      * NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork) */
     volatile pid_t answer = -1;
     volatile int error = 0;
+    news->entered = true;
     pid_t helper = vfork();
     if (helper == 0) {
         /* Nobody inside may look into a copy of the judge before it is another. */
