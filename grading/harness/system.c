@@ -144,6 +144,7 @@ void open_place(void)
         return;
     if (place_is_open) {
         forget_programs();
+        note_entries();
         return;
     }
     if (run.system == WIN32) {
@@ -153,12 +154,16 @@ void open_place(void)
         open_cell();
     }
     note_processes();
+    note_entries();
     place_is_open = true;
 }
 
 void close_place(bool tidy)
 {
-    if (!run.cell || (tidy && end_of_cell() == NULL && run.system == WIN32))
+    if (!run.cell)
+        return;
+    bool serves_on = !was_entered() || (tidy && run.system == WIN32);
+    if (serves_on && end_of_cell() == NULL)
         return;
     close_cell();
     place_is_open = false;
