@@ -10,7 +10,8 @@
  * compared. At last all close, and the server must have sent nothing else.
  *
  * With SESSION the memory and processor time of all processes of that session, and of PROCESS,
- * are taken from /proc: without clients, with all of them, and before and after the measuring.
+ * are taken from /proc: without clients, with all of them, and when the last echo is there. To
+ * look takes time, in which a server goes on: so it is done when nothing is under way.
  *
  * Prints one line of JSON: latencies and times for a message in microseconds, set-up in
  * seconds. Exit code 1, and the reason on stderr, for a wrong byte, a lost connection, or when
@@ -54,12 +55,12 @@ struct client {
     char *text;
 };
 
-enum phase { SET_UP, WARMING, MEASURING, ENDING };
+enum phase { SET_UP, WARMING, MEASURING, DRAINING, ENDING };
 
 static struct {
     struct sockaddr_in server;
     bool welcome;
-    long busy, idle, started, ready, closed;
+    long busy, idle, started, ready, drained, closed;
     double seconds;
     size_t size;
     pid_t session, process;
@@ -67,8 +68,9 @@ static struct {
     enum phase phase;
     int queue;
     uint32_t *latencies; /* in nanoseconds, of each echo while measuring */
-    size_t echoes, noted, room;
-    uint64_t begun; /* the phase */
+    size_t noted, room;
+    size_t echoes, messages; /* while measuring; from warming to draining */
+    uint64_t begun;          /* the phase */
 } run = {.size = 64};
 
 static double number_of(const char *text, double least, double most);
@@ -134,21 +136,25 @@ int main(int argc, char *argv[])
     while ((double)(now() - run.begun) < run.seconds * 1e9 / WARM_UP)
         wait_for_events(PATIENCE * 1000);
     run.phase = MEASURING;
-    struct use before = use_of_server();
     run.begun = now();
     while ((double)(now() - run.begun) < run.seconds * 1e9)
         wait_for_events(PATIENCE * 1000);
     double seconds = (double)(now() - run.begun) / 1e9;
-    struct use after = use_of_server();
 
     /* Whoever has waited since before we began is not to be forgotten: that is the slowest. */
     for (long i = 0; i < run.busy; i++)
         if (run.all[i].sent_at < run.begun)
             note_latency(&run.all[i]);
 
-    /* Let the last echoes come, and all close in order. */
+    /* Let the last echoes come: then the server has worked for all messages that we count. */
+    run.phase = DRAINING;
+    while (run.drained < run.busy)
+        wait_for_events(PATIENCE * 1000);
+    struct use after = use_of_server();
+
+    /* All close in order. */
     run.phase = ENDING;
-    for (long i = run.busy; i < clients; i++)
+    for (long i = 0; i < clients; i++)
         if (shutdown(run.all[i].socket, SHUT_WR) == -1)
             give_up(&run.all[i], "shutdown failed: the connection was lost");
     while (run.closed < clients)
@@ -167,7 +173,7 @@ int main(int argc, char *argv[])
             ", \"memory_per_client\": %.0f, \"cpu_per_client\": %.2f, \"cpu_per_message\": %.3f",
             (after.memory - empty.memory) / (double)clients,
             (full.time - empty.time) / (double)clients,
-            (after.time - before.time) / (double)run.echoes);
+            (after.time - full.time) / (double)run.messages);
     printf("}\n");
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -307,14 +313,15 @@ static void complete(struct client *client)
         if (run.started < run.busy + run.idle)
             start_client();
     } else {
+        run.messages++;
         if (run.phase == MEASURING) {
             run.echoes++;
             note_latency(client);
         }
-        if (run.phase != ENDING)
+        if (run.phase == DRAINING)
+            run.drained++;
+        else
             send_next(client);
-        else if (shutdown(client->socket, SHUT_WR) == -1)
-            give_up(client, "shutdown failed: the connection was lost");
     }
 }
 

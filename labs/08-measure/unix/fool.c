@@ -1,10 +1,11 @@
 /*
  * fool.c - seven ways to fool yourself: a wrong figure beside the right one.
  *
- * Usage: fool WAY
+ * Usage: fool [WAY]
  *
- * The ways: unpinned, clock, cold, once, first-byte, buffer, closed-loop. Each measures the same
- * thing twice over a pipe, as one does in a hurry, and with care. A second process answers.
+ * The ways: unpinned, clock, cold, once, first-byte, buffer, closed-loop; without one, all.
+ * Each measures the same thing twice over a pipe, as one does in a hurry, and with care. A
+ * second process answers.
  */
 #include <sched.h>
 #include <signal.h>
