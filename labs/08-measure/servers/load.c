@@ -6,8 +6,9 @@
  * Connects BUSY + IDLE clients to the echo server at PORT of this machine. Each takes the
  * welcome of lab 06, if WELCOME is 1, and has one message echoed, so that the server surely
  * has it. Then the idle ones are silent, while each of the busy ones sends a message of SIZE
- * (64) bytes as soon as the echo of the one before is there, for SECONDS. Every byte is
- * compared. At last all close, and the server must have sent nothing else.
+ * (64) bytes as soon as the echo of the one before is there, for SECONDS, or longer until each
+ * had LEAST_TURNS echoes on the average. Every byte is compared. At last all close, and the
+ * server must have sent nothing else.
  *
  * With SESSION the memory and processor time of all processes of that session, and of PROCESS,
  * are taken from /proc: without clients, with all of them, and when the last echo is there. To
@@ -43,6 +44,7 @@
 #define MOST_SIZE 16384
 #define LEAST_SIZE 17 /* two numbers of eight digits, and one letter */
 #define WARM_UP 5     /* this part of the time is not measured: a fifth */
+#define LEAST_TURNS 4 /* echoes for each client, on the average, that are measured */
 
 /* A client: what it waits for, and the bytes that must come next. */
 struct client {
@@ -84,6 +86,7 @@ static void send_next(struct client *client);
 static void send_rest(struct client *client);
 static void watch(int operation, struct client *client, uint32_t events);
 static void wait_for_events(int milliseconds);
+static void go_on(double seconds, const size_t *echoes, size_t least);
 _Noreturn static void give_up(const struct client *client, const char *why);
 static uint64_t now(void);
 static double microseconds_of(size_t thousandths);
@@ -133,12 +136,10 @@ int main(int argc, char *argv[])
     run.begun = now();
     for (long i = 0; i < run.busy; i++)
         send_next(&run.all[i]);
-    while ((double)(now() - run.begun) < run.seconds * 1e9 / WARM_UP)
-        wait_for_events(PATIENCE * 1000);
+    go_on(run.seconds / WARM_UP, &run.messages, (size_t)run.busy);
     run.phase = MEASURING;
     run.begun = now();
-    while ((double)(now() - run.begun) < run.seconds * 1e9)
-        wait_for_events(PATIENCE * 1000);
+    go_on(run.seconds, &run.echoes, (size_t)run.busy * LEAST_TURNS);
     double seconds = (double)(now() - run.begun) / 1e9;
 
     /* Whoever has waited since before we began is not to be forgotten: that is the slowest. */
@@ -251,6 +252,18 @@ static void wait_for_events(int milliseconds)
     }
     for (int i = 0; i < count; i++)
         handle(events[i].data.ptr, events[i].events);
+}
+
+/* Lets the clients talk for so many seconds, and until there are so many echoes: where a thousand
+ * wait in turn, a short time shows only some of them. But no longer than PATIENCE. */
+static void go_on(double seconds, const size_t *echoes, size_t least)
+{
+    for (;;) {
+        double passed = (double)(now() - run.begun) / 1e9;
+        if ((passed >= seconds && *echoes >= least) || passed >= seconds + PATIENCE)
+            return;
+        wait_for_events(PATIENCE * 1000);
+    }
 }
 
 static void handle(struct client *client, uint32_t events)
