@@ -105,7 +105,7 @@ comma := ,
 space := $(subst ,, )
 
 bench-grade:
-	@grading/demo/bench $(BUILD)/grade-bench
+	@LABS=$(LAB) SYSTEMS=$(subst $(space),$(comma),$(strip $(SYSTEM))) grading/demo/bench $(BUILD)/grade-bench
 
 sanitize:
 	@+SANITIZED=yes $(MAKE) $(CHOSEN:%=check-%) BUILD=$(BUILD)/sanitized \

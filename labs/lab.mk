@@ -117,7 +117,7 @@ $(OUT)/win32/%.exe: $(SOURCES)/win32/%.c $(HEADERS) $(LABS)/lab.mk
 
 # Another lab may build the same programs for itself at this moment: see "mv" above.
 borrowed:
-	@+$(foreach lab,$(BORROWS),$(MAKE) -C $(LABS)/$(lab) programs SYSTEM="unix win32" &&) :
+	@+$(foreach lab,$(BORROWS),$(MAKE) -s -C $(LABS)/$(lab) programs SYSTEM="unix win32" &&) :
 
 checker: $(CHECKER)
 

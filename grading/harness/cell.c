@@ -2,10 +2,15 @@
  * cell.c - the sandbox around the programs of a test.
  *
  * With --cell every program that a test starts, the student's and ours, runs in a cell: a world of
- * its own that bubblewrap makes inside of the checker's room (tools/room --bare). There are this
- * machine's programs, read-only, the test's scratch folder, copies of the programs that play, and
- * /tmp, /dev/shm, message queues and the loopback of the room. The checker itself stays outside:
- * no program in the cell sees it, or can signal, trace or read it.
+ * its own inside of the checker's room (tools/room --bare). There are this machine's programs,
+ * read-only, the test's scratch folder, copies of the programs that play, and /tmp, /dev/shm,
+ * message queues and the loopback of the room. The checker itself stays outside: no program in
+ * the cell sees it, or can signal, trace or read it.
+ *
+ * Bubblewrap makes the walls of all cells of a run, once: the mould, which is but name spaces that
+ * nobody lives in. What a program could write to there is the room's, and looked after by the census.
+ * Each cell has a copy of the mould's mounts, and process numbers and a /proc of its own; it takes
+ * a tenth of the time that bubblewrap would.
  *
  * The harness starts the programs itself, as children of its own: so that it is the kernel that
  * tells how they ended, and no helper whom they could outwit. What is ours in the cell is there in
@@ -65,9 +70,17 @@ static const struct limits {
     [WIN32] = {400, 65536, 64 * MB, 60, 4096 * MB, 800 << 10, 1536 * MB},
 };
 
-/* What the watcher tells us. */
+/* The walls of all cells: name spaces, by descriptors. The user name space of the programs has no
+ * rights over the others, which another one owns, the owner, and allows no further one. */
+static struct {
+    int owner, user, mounts, host_name;
+    int init; /* the file with the first process of a cell */
+} mould = {-1, -1, -1, -1, -1};
+
+/* What the watcher, and who runs a test, tell the runner. */
 static struct news {
-    pid_t bubblewrap, init;
+    pid_t init;
+    bool entered;                /* some program has been started in the cell */
     char reason[LONGEST_REASON]; /* why it has ended the cell; "" if it has not */
 } * news;
 
@@ -136,7 +149,8 @@ static const char **cover_the_rest(const char **at, const char **end)
     return at;
 }
 
-/* Becomes bubblewrap, which makes the cell around its first process. */
+/* Becomes bubblewrap, which makes the walls around a first process. /dev has files of its own and is
+ * closed, too: nothing that a program has written is to reach the next cell. */
 _Noreturn static void become_bubblewrap(int info, int ready)
 {
     const char *words[1024], **at = words, **end = words + 1024;
@@ -153,8 +167,8 @@ _Noreturn static void become_bubblewrap(int info, int ready)
                    run.scratch, "--ro-bind", programs_folder(), programs_folder(), NULL);
     if (run.system == WIN32)
         at = add_words(at, "--bind", wine_folder(), wine_folder(), NULL);
-    at = add_words(at, "--remount-ro", run.folder, "--remount-ro", "/", "--chdir", "/",
-                   "--", text("%s/init", programs_folder()), NULL);
+    at = add_words(at, "--remount-ro", run.folder, "--remount-ro", "/dev", "--remount-ro",
+                   "/", "--chdir", "/", "--", text("%s/init", programs_folder()), NULL);
     *at = NULL;
     if (dup2(ready, 3) == -1)
         _exit(126);
@@ -181,6 +195,122 @@ static bool copy_file(const char *from, const char *to, mode_t mode)
     return good;
 }
 
+static int name_space(pid_t pid, const char *kind)
+{
+    return open(text("/proc/%d/ns/%s", (int)pid, kind), O_RDONLY | O_CLOEXEC);
+}
+
+static void make_mould(void)
+{
+    int info[2], up[2];
+    char said[512] = "", plus;
+    mkdir(programs_folder(), 0755);
+    const char *init = text("%s/grading/sandbox/init", run.build);
+    const char *copy = text("%s/init", programs_folder());
+    if (!copy_file(init, copy, 0555))
+        kit_error("%s: %s", init, strerror(errno));
+    mould.init = open(init, O_PATH | O_CLOEXEC);
+    if (mould.init == -1 || pipe2(info, O_CLOEXEC) == -1 || pipe2(up, O_CLOEXEC) == -1)
+        kit_error("%s: %s", init, strerror(errno));
+    pid_t bubblewrap = fork();
+    if (bubblewrap == -1)
+        kit_error("fork: %s", strerror(errno));
+    if (bubblewrap == 0) {
+        fcntl(info[1], F_SETFD, 0);
+        become_bubblewrap(info[1], up[1]);
+    }
+    close(info[1]);
+    close(up[1]);
+    for (size_t length = 0; strchr(said, '}') == NULL;) {
+        ssize_t part = read(info[0], said + length, sizeof said - 1 - length);
+        if (part <= 0)
+            break;
+        length += (size_t)part;
+    }
+    const char *number = strchr(said, ':');
+    pid_t first = number == NULL ? 0 : (pid_t)strtol(number + 1, NULL, 10);
+    if (first <= 0 || read(up[0], &plus, 1) != 1)
+        kit_error("bubblewrap makes no cell here; make doctor tells why");
+    close(info[0]);
+    close(up[0]);
+    mould.user = name_space(first, "user");
+    mould.mounts = name_space(first, "mnt");
+    mould.host_name = name_space(first, "uts");
+    mould.owner = mould.mounts == -1 ? -1 : ioctl(mould.mounts, NS_GET_USERNS);
+    if (mould.user == -1 || mould.host_name == -1 || mould.owner == -1 ||
+        fcntl(mould.owner, F_SETFD, FD_CLOEXEC) == -1)
+        kit_error("the walls of the cell cannot be had: %s", strerror(errno));
+    kill(first, SIGKILL);
+    waitpid(bubblewrap, NULL, 0);
+    unlink(copy); /* nobody needs it there any more */
+}
+
+/* Gives up every right there is in this user name space, and any way to gain one. Returns NULL, or
+ * the call that failed. */
+static const char *drop_rights(void)
+{
+    for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
+        if (prctl(PR_CAPBSET_DROP, capability) == -1)
+            return "PR_CAPBSET_DROP";
+    struct __user_cap_header_struct version = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[2] = {{0}};
+    if (syscall(SYS_capset, &version, none) == -1)
+        return "capset";
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+        return "PR_SET_NO_NEW_PRIVS";
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1) /* which a change of rights has reset */
+        return "PR_SET_PDEATHSIG";
+    return NULL;
+}
+
+/* In the first process of a new cell, with the rights of the owner of its walls: furnishes it, and
+ * becomes init, which writes to `ready`. No program shall see processes that it may not look into.
+ * And the numbers of processes shall have as many digits as elsewhere: lab 02 sends them. */
+_Noreturn static void become_init(int ready)
+{
+    char *const words[] = {"init", NULL}, *const environment[] = {NULL};
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") ==
+        -1)
+        _exit(1);
+    int last = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+    if (last == -1 || write(last, "1000", 4) != 4 ||
+        setns(mould.user, CLONE_NEWUSER) == -1 || drop_rights() != NULL ||
+        setsid() == -1 || chdir("/") == -1)
+        _exit(1);
+    for (int i = 0; i < 3; i++)
+        if (dup2(null, i) == -1)
+            _exit(1);
+    if (dup2(ready, 3) == -1)
+        _exit(1);
+    syscall(SYS_close_range, 4u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
+    execveat(mould.init, "", words, environment, AT_EMPTY_PATH);
+    _exit(127);
+}
+
+/* Starts the first process of a new cell. Returns its number, -1 on failure. It is our child, made by
+ * one who has gone behind the walls. */
+static pid_t start_init(int ready)
+{
+    int status;
+    pid_t helper = fork();
+    if (helper == 0) {
+        if (prctl(PR_SET_DUMPABLE, 0) == -1 || setns(mould.owner, CLONE_NEWUSER) == -1 ||
+            setns(mould.mounts, CLONE_NEWNS) == -1 ||
+            setns(mould.host_name, CLONE_NEWUTS) == -1)
+            _exit(1);
+        long flags = CLONE_PARENT | CLONE_NEWPID | CLONE_NEWNS | SIGCHLD;
+        pid_t init = (pid_t)syscall(SYS_clone, flags, 0, 0, 0, 0);
+        if (init == 0)
+            become_init(ready);
+        news->init = init;
+        _exit(init == -1 ? 1 : 0);
+    }
+    if (helper == -1 || waitpid(helper, &status, 0) != helper || status != 0)
+        return -1;
+    return news->init;
+}
+
 /* ---- The watcher -------------------------------------------------------------------- */
 
 struct usage {
@@ -195,25 +325,46 @@ static unsigned long long field_of(const char *text, const char *field)
     return found == NULL ? 0 : strtoull(found + strlen(field), NULL, 10);
 }
 
-/* What all processes of the cell, whose /proc is given, hold together. */
-static struct usage look_around(int proc)
+/* Reads the file `name` of the process `process` in `proc` into `buffer`, with a NUL at its end. */
+static const char *read_in(int proc, const char *process, const char *name, char *buffer,
+                           size_t room)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", process, name);
+    int file = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = file == -1 ? -1 : read(file, buffer, room - 1);
+    if (file != -1)
+        close(file);
+    buffer[length > 0 ? length : 0] = '\0';
+    return buffer;
+}
+
+/* What all processes of the cell, whose /proc is given, hold together; `exactly`, or with the
+ * pages of files, which is soon told. */
+static struct usage look_around(int proc, bool exactly)
 {
     struct usage all = {0};
     int again = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *entries = again == -1 ? NULL : fdopendir(again);
     for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
-        char path[300], status[4096];
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+        const char *process = entry->d_name;
+        char path[300], said[4096];
+        struct stat tasks;
+        unsigned long long pages = 0;
+        if (*process < '1' || *process > '9')
             continue;
-        snprintf(path, sizeof path, "%s/status", entry->d_name);
-        int file = openat(proc, path, O_RDONLY | O_CLOEXEC);
-        ssize_t length = file == -1 ? -1 : read(file, status, sizeof status - 1);
-        if (file != -1)
-            close(file);
-        status[length > 0 ? length : 0] = '\0';
-        all.threads += field_of(status, "\nThreads:");
-        all.memory += (field_of(status, "\nRssAnon:") + field_of(status, "\nRssShmem:"))
-                      << 10;
+        snprintf(path, sizeof path, "%s/task", process);
+        if (fstatat(proc, path, &tasks, 0) ==
+            0) /* a folder with one in it for each thread */
+            all.threads += tasks.st_nlink - 2;
+        if (exactly) {
+            read_in(proc, process, "status", said, sizeof said);
+            all.memory += (field_of(said, "\nRssAnon:") + field_of(said, "\nRssShmem:"))
+                          << 10;
+        } else if (sscanf(read_in(proc, process, "statm", said, sizeof said), "%*u %llu",
+                          &pages) == 1) {
+            all.memory += pages * (unsigned long long)sysconf(_SC_PAGESIZE);
+        }
     }
     if (entries != NULL)
         closedir(entries);
@@ -245,13 +396,16 @@ static unsigned long long files_in(const char *path)
 static bool is_too_much(int proc)
 {
     const struct limits *most = &usual[run.system];
-    struct usage all = look_around(proc);
+    unsigned long long segments = segments_in_use();
+    struct usage all = look_around(proc, false);
+    if (all.memory + segments > most->memory)
+        all = look_around(proc, true);
     if (all.threads > most->processes)
         snprintf(
             news->reason, sizeof news->reason,
             "the programs started more than %llu processes and threads, and were ended",
             (unsigned long long)most->processes);
-    else if (all.memory + segments_in_use() > most->memory)
+    else if (all.memory + segments > most->memory)
         snprintf(news->reason, sizeof news->reason,
                  "the programs took more than %llu MB of memory, and were ended",
                  (unsigned long long)(most->memory / MB));
@@ -265,32 +419,18 @@ static bool is_too_much(int proc)
  * when it holds too much, or `stop` is closed. */
 _Noreturn static void watch(int stop, int ready)
 {
-    char said[512] = "";
-    int info[2], up[2];
+    int up[2];
+    char plus;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGCHLD, SIG_DFL);
-    if (pipe2(info, O_CLOEXEC) == -1 || pipe2(up, O_CLOEXEC) == -1)
+    if (pipe2(up, O_CLOEXEC) == -1)
         _exit(1);
-    news->bubblewrap = fork();
-    if (news->bubblewrap == 0) {
-        fcntl(info[1], F_SETFD, 0);
-        become_bubblewrap(info[1], up[1]);
-    }
-    close(info[1]);
+    pid_t init = start_init(up[1]);
     close(up[1]);
-    for (size_t length = 0; strchr(said, '}') == NULL;) {
-        ssize_t part = read(info[0], said + length, sizeof said - 1 - length);
-        if (part <= 0)
-            _exit(1);
-        length += (size_t)part;
-    }
-    const char *number = strchr(said, ':');
-    char plus;
-    news->init = number == NULL ? 0 : (pid_t)strtol(number + 1, NULL, 10);
-    if (news->init <= 0 || read(up[0], &plus, 1) != 1)
+    if (init == -1 || read(up[0], &plus, 1) != 1)
         _exit(1);
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/root/proc", (int)news->init);
+    snprintf(path, sizeof path, "/proc/%d/root/proc", (int)init);
     int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (proc == -1 || write(ready, &plus, 1) != 1)
         _exit(1);
@@ -299,41 +439,13 @@ _Noreturn static void watch(int stop, int ready)
     struct pollfd over = {.fd = stop, .events = POLLIN};
     while (poll(&over, 1, LOOK_MILLISECONDS) == 0)
         if (news->reason[0] == '\0' && is_too_much(proc))
-            kill(news->init, SIGKILL);
-    kill(news->init, SIGKILL);
-    waitpid(news->bubblewrap, NULL, 0);
+            kill(init, SIGKILL);
+    kill(init, SIGKILL);
+    waitpid(init, NULL, 0);
     _exit(0);
 }
 
 /* ---- For the harness ---------------------------------------------------------------- */
-
-/* Two things that only those may do who have made the cell. No program there shall see processes
- * that it may not look into, which is an option of the mounted /proc. And the numbers of processes
- * shall have as many digits as elsewhere: lab 02 sends them. */
-static bool furnish_cell(void)
-{
-    int status = -1;
-    pid_t helper = fork();
-    if (helper == 0) {
-        char path[64];
-        snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)news->init);
-        int mounts = open(path, O_RDONLY | O_CLOEXEC);
-        int owner = mounts == -1 ? -1 : ioctl(mounts, NS_GET_USERNS);
-        if (owner == -1 || prctl(PR_SET_DUMPABLE, 0) == -1 ||
-            setns(owner, CLONE_NEWUSER) == -1 ||
-            setns(init_handle, CLONE_NEWNS | CLONE_NEWPID) == -1 ||
-            mount("proc", "/proc", NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-                  "hidepid=2") == -1)
-            _exit(1);
-        pid_t inner = fork(); /* only a child is among the cell's processes */
-        if (inner == 0) {
-            int last = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
-            _exit(last != -1 && write(last, "1000", 4) == 4 ? 0 : 1);
-        }
-        _exit(inner != -1 && waitpid(inner, &status, 0) == inner ? status != 0 : 1);
-    }
-    return helper != -1 && waitpid(helper, &status, 0) == helper && status == 0;
-}
 
 void forget_programs(void)
 {
@@ -351,11 +463,9 @@ void open_cell(void)
             kit_error("mmap: %s", strerror(errno));
     }
     *news = (struct news){0};
-    mkdir(programs_folder(), 0755);
+    if (mould.mounts == -1)
+        make_mould();
     forget_programs();
-    if (!copy_file(text("%s/grading/sandbox/init", run.build),
-                   text("%s/init", programs_folder()), 0555))
-        kit_error("%s/grading/sandbox/init: %s", run.build, strerror(errno));
 
     int stop[2], ready[2];
     char plus;
@@ -373,11 +483,10 @@ void open_cell(void)
     close(ready[1]);
     watch_end = stop[1];
     if (read(ready[0], &plus, 1) != 1)
-        kit_error("bubblewrap makes no cell here; make doctor tells why");
+        kit_error("no cell can be made here; make doctor tells why");
     close(ready[0]);
-    unlink(text("%s/init", programs_folder())); /* it runs, and nobody else needs it */
     init_handle = (int)syscall(SYS_pidfd_open, news->init, 0);
-    if (init_handle == -1 || !furnish_cell())
+    if (init_handle == -1)
         kit_error("the cell cannot be entered: %s", strerror(errno));
 }
 
@@ -395,8 +504,17 @@ void close_cell(void)
 
 bool is_of_cell(pid_t pid)
 {
-    return watch_end != -1 &&
-           (pid == watcher || pid == news->bubblewrap || pid == news->init);
+    return watch_end != -1 && (pid == watcher || pid == news->init);
+}
+
+bool was_entered(void)
+{
+    return news->entered;
+}
+
+void note_entries(void)
+{
+    news->entered = false;
 }
 
 const char *end_of_cell(void)
@@ -428,41 +546,30 @@ const char *cell_path(const char *file)
 
 pid_t fork_into_cell(void)
 {
-    pid_t answer = -1;
-    int told[2];
-    if (pipe2(told, O_CLOEXEC) == -1)
-        return -1;
-    pid_t helper = fork();
+    /* The helper has our memory, as it is gone before we go on: so what it copies, for the program
+     * to be, is this process and not a copy of it. That it calls more than exec is Linux's leave.
+     * NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork) */
+    volatile pid_t answer = -1;
+    volatile int error = 0;
+    news->entered = true;
+    pid_t helper = vfork();
     if (helper == 0) {
-        /* Nobody inside may look into this process, a copy of the judge, before it is another. */
-        if (prctl(PR_SET_DUMPABLE, 0) == -1 ||
+        /* Nobody inside may look into a copy of the judge before it is another. */
+        if (prctl(PR_SET_DUMPABLE, 0) != -1 &&
             setns(init_handle,
-                  CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS) == -1)
-            answer = -errno;
-        else
+                  CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS) != -1)
             answer = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
         if (answer == 0)
             return 0;
-        if (answer == -1)
-            answer = -errno;
-        (void)!write(told[1], &answer, sizeof answer);
+        error = errno;
         _exit(0);
-    }
-    close(told[1]);
-    if (helper != -1) {
-        ssize_t length;
-        while ((length = read(told[0], &answer, sizeof answer)) == -1 && errno == EINTR)
-            ;
-        if (length != sizeof answer)
-            answer = -EIO;
-        waitpid(helper, NULL, 0);
-    } else {
-        answer = -errno;
-    }
-    close(told[0]);
-    if (answer < 0)
-        errno = -answer;
-    return answer < 0 ? -1 : answer;
+    } /* NOLINTEND(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork) */
+    if (helper == -1)
+        return -1;
+    while (waitpid(helper, NULL, 0) == -1 && errno == EINTR)
+        ;
+    errno = error;
+    return answer;
 }
 
 static bool limit(int resource, rlim_t soft, rlim_t hard)
@@ -491,17 +598,9 @@ const char *lock_in(bool serves, bool may_trace)
         !limit(RLIMIT_MSGQUEUE, all->queues, all->queues) || !limit(RLIMIT_CORE, 0, 0))
         return "setrlimit";
 
-    for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
-        if (prctl(PR_CAPBSET_DROP, capability) == -1)
-            return "PR_CAPBSET_DROP";
-    struct __user_cap_header_struct version = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct none[2] = {{0}};
-    if (syscall(SYS_capset, &version, none) == -1)
-        return "capset";
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
-        return "PR_SET_NO_NEW_PRIVS";
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1) /* which a change of rights has reset */
-        return "PR_SET_PDEATHSIG";
+    const char *failing = drop_rights();
+    if (failing != NULL)
+        return failing;
     struct sock_filter instructions[MOST_INSTRUCTIONS];
     struct sock_fprog filter = {.filter = instructions};
     filter.len = (unsigned short)make_filter(instructions, may_trace);

@@ -14,6 +14,8 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -119,9 +121,44 @@ static const unsigned int sockets[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
 #define REFUSE(error) RETURN(SECCOMP_RET_ERRNO | (error))
 
+/* A jump to the refusal at the end, which is not yet there. */
+#define TO_REFUSAL 255
+#define FEW 4
+
+static int compare_numbers(const void *one, const void *other)
+{
+    unsigned int a = *(const unsigned int *)one, b = *(const unsigned int *)other;
+    return (a > b) - (a < b);
+}
+
+/* Adds the search for a number among `count`, which are in order, at `n`; returns where it ends. By
+ * halves: the kernel walks the filter for each call that there is whenever a program is started. */
+static size_t add_search(struct sock_filter filter[MOST_INSTRUCTIONS], size_t n,
+                         const unsigned int *numbers, size_t count)
+{
+    if (count <= FEW) {
+        for (size_t i = 0; i < count; i++)
+            filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+                                                       numbers[i], TO_REFUSAL, 0);
+        filter[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
+        return n;
+    }
+    size_t half = count / 2, branch = n;
+    n = add_search(filter, n + 1, numbers, half);
+    filter[branch] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K,
+                                                  numbers[half],
+                                                  (unsigned char)(n - branch - 1), 0);
+    return add_search(filter, n, numbers + half, count - half);
+}
+
 size_t make_filter(struct sock_filter filter[MOST_INSTRUCTIONS], bool may_trace)
 {
-    size_t n = 0;
+    unsigned int numbers[sizeof refused / sizeof *refused + 1];
+    size_t n = 0, count = sizeof refused / sizeof *refused;
+    memcpy(numbers, refused, sizeof refused);
+    if (!may_trace)
+        numbers[count++] = SYS_ptrace;
+    qsort(numbers, count, sizeof *numbers, compare_numbers);
 #define ADD(...) filter[n++] = (struct sock_filter)__VA_ARGS__
     ADD(LOAD(arch));
     ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCHITECTURE, 1, 0));
@@ -131,30 +168,28 @@ size_t make_filter(struct sock_filter filter[MOST_INSTRUCTIONS], bool may_trace)
     ADD(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FIRST_FOREIGN_CALL, 0, 1));
     ADD(RETURN(SECCOMP_RET_KILL_PROCESS));
 #endif
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refused[i], 0, 1));
-        ADD(REFUSE(EPERM));
-    }
-    if (!may_trace) {
-        ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ptrace, 0, 1));
-        ADD(REFUSE(EPERM));
-    }
     /* clone3 has its flags in memory, where a filter does not see them. A C library that is
      * told that there is no such call takes clone. */
     ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1));
     ADD(REFUSE(ENOSYS));
-    ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4));
+    ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3));
     ADD(LOAD(args[0]));
-    ADD(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NAMESPACES, 0, 1));
-    ADD(REFUSE(EPERM));
+    ADD(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NAMESPACES, TO_REFUSAL, 0));
     ADD(RETURN(SECCOMP_RET_ALLOW));
-    ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 1, 0));
-    ADD(RETURN(SECCOMP_RET_ALLOW));
+    ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0,
+                 2 + sizeof sockets / sizeof *sockets * 2));
     ADD(LOAD(args[0]));
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++) {
         ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, sockets[i], 0, 1));
         ADD(RETURN(SECCOMP_RET_ALLOW));
     }
     ADD(REFUSE(EAFNOSUPPORT));
+    n = add_search(filter, n, numbers, count);
+    if (n > TO_REFUSAL) /* jumps reach no farther: no filter is better than a wrong one */
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        if (BPF_CLASS(filter[i].code) == BPF_JMP && filter[i].jt == TO_REFUSAL)
+            filter[i].jt = (unsigned char)(n - i - 1);
+    ADD(REFUSE(EPERM));
     return n;
 }

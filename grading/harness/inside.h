@@ -103,7 +103,8 @@ void close_system(void);
 
 /* Gets the place ready in which a test's programs run, before the test; and tidies it up after
  * it, where `tidy` tells that the test has not failed and left nothing. With --cell each test has a
- * fresh cell; under Wine, which takes longer to start than many a test, a tidy one serves on. */
+ * fresh cell, be it one that no program of the last test has entered; under Wine, which takes longer
+ * to start than many a test, a tidy one serves on. */
 void open_place(void);
 void close_place(bool tidy);
 
@@ -142,6 +143,10 @@ void close_cell(void);
 /* As fork(2), but the child is in the cell, and -1 may have any errno. It has rights there that it
  * must give up by lock_in(). */
 pid_t fork_into_cell(void);
+
+/* Whether fork_into_cell() was called, by a test, too, since note_entries(). */
+bool was_entered(void);
+void note_entries(void);
 
 /* Gives up every right, and sets the limits, in a child in the cell that is about to exec;
  * `serves` for Wine's server, which works for many programs; `may_trace` for a probe that needs

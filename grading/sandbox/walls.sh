@@ -7,20 +7,15 @@
 # takes then no file belongs; so what a sandbox is to read must be readable for everybody.
 # shellcheck shell=sh disable=SC2034 # used by those who read this file
 
-walls='--unshare-user --uid 1000 --gid 1000 --ro-bind /usr /usr'
-for folder in /bin /sbin /lib /lib32 /lib64 /libx32; do
-    if [ -L $folder ]; then
-        walls="$walls --symlink $(readlink $folder) $folder"
-    elif [ -d $folder ]; then
-        walls="$walls --ro-bind $folder $folder"
-    fi
-done
-for file in /etc/ld.so.cache /etc/alternatives /etc/fonts; do
-    if [ -e $file ]; then walls="$walls --ro-bind $file $file"; fi
-done
-
 nobody=65533
-drop=
+walls='' drop=''
 if [ "$(id -u)" = 0 ]; then
     drop="setpriv --reuid $nobody --regid $nobody --clear-groups --inh-caps=-all --no-new-privs"
+else
+    walls='--unshare-user --uid 1000 --gid 1000 --ro-bind /usr /usr'
+    walls="$walls $(find /bin /sbin /lib /lib32 /lib64 /libx32 -maxdepth 0 \
+        \( -type l -printf '--symlink %l %p ' -o -type d -printf '--ro-bind %p %p ' \) 2>/dev/null || true)"
+    for file in /etc/ld.so.cache /etc/alternatives /etc/fonts; do
+        if [ -e $file ]; then walls="$walls --ro-bind $file $file"; fi
+    done
 fi

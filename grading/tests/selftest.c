@@ -500,8 +500,8 @@ TEST(late_deaf,
 }
 
 TEST(late_flood,
-     .hint = "^waited [0-9]+ seconds for a line wicked: done; the server is still "
-             "running \\(and has printed so much that [0-9]+ bytes",
+     .hint = "^the server has not printed a line wicked: done "
+             "\\(and has printed so much that [0-9]+ bytes",
      .name = "a program that prints lines without end")
 {
     struct start_options little = {.output_limit = 100000};

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -623,6 +624,96 @@ TEST(hundred_at_once, .judges = SERVER, .pair = "", .points = 2, .step = 4,
         fail_test("the transcript does not count to client 100");
 }
 
+/* Starts the server with a limit on what it may have of something. One heap serves all its
+ * threads: a second takes 64 MB of addresses, if it finds them at a multiple of 64 MB. */
+static struct program *start_short_of(int resource, rlim_t limit)
+{
+    static const char *const environment[] = {"MALLOC_ARENA_MAX=1", NULL};
+    struct rlimit usual;
+    if (getrlimit(resource, &usual) == -1 ||
+        setrlimit(resource, &(struct rlimit){limit, usual.rlim_max}) == -1)
+        kit_error("setrlimit");
+    struct program *server =
+        start_with(SERVER, (struct start_options){.environment = environment}, "0", NULL);
+    setrlimit(resource, &usual);
+    return server;
+}
+
+TEST(no_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points = 2,
+     .step = 4,
+     .name = "50 clients, and descriptors for fewer: the rest wait until others leave",
+     .hint =
+         "EMFILE of accept() is no reason to end. But the listener stays ready: whoever "
+         "tries again at once is told so for ever.")
+{
+    if (instrumented())
+        skip_test(
+            "valgrind has a limit of its own, and closes what it accepts beyond it");
+    enum { CLIENTS = 50, FIRST = 8 };
+    struct program *server = start_short_of(RLIMIT_NOFILE, 40);
+    const char *port = port_of(server);
+    struct program *peer = start_unix_probe("peer", NULL);
+    const char *words[CLIENTS + 1];
+    for (int k = 1; k <= CLIENTS; k++) {
+        connect_peer(peer, k, port);
+        words[k] = token();
+        push(peer, k, words[k], strlen(words[k]));
+    }
+    for (int k = 1; k <= CLIENTS; k++) {
+        tell(peer, "read %d %zu", k, strlen(words[k]));
+        expect_received(peer, k);
+        expect_last(k, "the echo", words[k], strlen(words[k]));
+        if (k == FIRST) {
+            /* Up to here others were let in. Now only these are to be served, or none waits. */
+            for (int round = 0, quiet = 0; round < 50 && quiet < 3; round++) {
+                size_t before = count_lines(server, "server: *");
+                for (int i = 1; i <= FIRST; i++)
+                    exchange(peer, i, token());
+                quiet = count_lines(server, "server: *") == before + FIRST ? quiet + 1
+                                                                           : 0;
+            }
+            if (!printed_like(server, "server: client 50 connected"))
+                expect_idle(server, 0.5, 30);
+            for (int i = 1; i <= FIRST; i++)
+                tell(peer, "close %d", i);
+        } else if (k > FIRST) {
+            tell(peer, "close %d", k);
+        }
+    }
+    for (int k = 1; k <= CLIENTS; k++)
+        wait_line_like(server, "server: client * left");
+    expect_service(peer, 1, port);
+}
+
+TEST(
+    no_threads, .judges = SERVER, .pair = "", .unix_only = true, .points = 1, .step = 4,
+    .name = "a server that has no room for a thread refuses one client, and serves on",
+    .hint = "pthread_create(), or fork(), can fail: that client has to go, and no other.")
+{
+    if (instrumented())
+        skip_test("valgrind and the sanitizers need more memory than the test leaves");
+    struct program *server = start_short_of(RLIMIT_AS, 80 * MEGABYTE);
+    const char *port = port_of(server);
+    struct program *peer = peer_at(port);
+    int k = 1;
+    bool served = true;
+    while (served && k < 60) {
+        connect_peer(peer, ++k, port);
+        const char *word = token();
+        push(peer, k, word, strlen(word));
+        tell(peer, "read %d %zu", k, strlen(word));
+        const char *line = wait_line_like(peer, text("peer: %d received *", k));
+        served = strstr(line, "received all") != NULL;
+        exchange(peer, 1, token());
+    }
+    for (int i = 2; i <= k; i++)
+        tell(peer, "close %d", i);
+    for (int i = 2; i <= (served ? k : k - 1); i++)
+        wait_line_like(server, "server: client * left");
+    expect_service(peer, 2, port);
+    exchange(peer, 1, token());
+}
+
 /* Lets up to `count` clients come one after the other, for half a second at the most. Returns
  * how many were served: all. */
 static int serve_series(struct program *peer, const char *port, int count)
@@ -760,6 +851,26 @@ TEST(ends_in_order, .judges = SERVER, .pair = "", .points = 1, .step = 2,
     tell(peer, "shut 1"); /* a process of its own may serve a client to its end */
     tell(peer, "drain 1");
     wait_line_like(peer, "peer: 1 received *");
+}
+
+TEST(
+    ends_when_busy, .judges = SERVER, .pair = "", .points = 1, .step = 4,
+    .name = "Ctrl-C ends a server that its clients never leave idle",
+    .hint =
+        "pselect() and ppoll() let a signal in when they have to wait, and they do not as "
+        "long as somebody is ready: look for it yourself.")
+{
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = start_unix_probe("peer", NULL);
+    tell(peer, "flood %d " LOOPBACK " %s", under_test() == UNIX ? 40 : 8, port);
+    for (int i = 0; i < 1000; i++)
+        wait_line_like(server, "server: received *");
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    kill_program(peer); /* processes of their own may serve its connections up to here */
+    wait_silence(server);
 }
 
 TEST(idle_server, .judges = SERVER, .pair = "", .points = 1, .step = 5,
@@ -1378,7 +1489,8 @@ static void check_no_worker(const char *name, const char *script)
     wait_line(server, "server: client 1 left");
     connect_peer(peer, 2, port);
     wait_line(server, "server: client 2 connected");
-    wait_line(server, "server: client 2 left"); /* and nobody is left who waits for a call */
+    wait_line(server,
+              "server: client 2 left"); /* and nobody is left who waits for a call */
     kill_program(server);
     if (script != NULL && strcmp(script, WAITS) == 0 && under_test() == UNIX)
         kill_child(server, "worker");

@@ -965,6 +965,22 @@ TEST(no_server, .judges = CLIENT, .points = 1, .step = 6,
     expect_end(client, 1);
 }
 
+TEST(server_killed, .judges = CLIENT, .points = 1, .step = 8,
+     .name = "a client whose server is killed says so and ends, with 1",
+     .hint = "The end, or a reset: each is noticed where it is received, or sent to.")
+{
+    /* Of UNIX in any case: of Wine's own server Wine 8 leaves nothing now and then when a
+     * program is killed in which AcceptEx waits; every program then ends, with 0. */
+    struct start_options unix_server = {.file = reference_file("06-iocp", UNIX, "server"),
+                                        .of_unix = true};
+    struct program *server = start_with(SERVER, unix_server, "0", NULL);
+    await_ready(server);
+    struct program *client = start_client("50", "10000");
+    wait_line(client, "client: connected 50");
+    kill_program(server);
+    expect_refusal(client);
+}
+
 TEST(
     measures, .judges = CLIENT, .points = 2, .step = 8,
     .name = "waiting costs nothing, and is measured: one echo of ten takes half a second",
@@ -1029,17 +1045,6 @@ TEST(pair, .judges = PAIR, .points = 3, .step = 4,
     expect_end(client, 0);
     wait_left(server, 400);
     end_server(server);
-}
-
-TEST(server_killed, .judges = PAIR, .points = 1, .step = 8,
-     .name = "a client whose server is killed says so and ends, with 1",
-     .hint = "The end, or a reset: each is noticed where it is received, or sent to.")
-{
-    struct program *server = start_server();
-    struct program *client = start_client("50", "10000");
-    wait_line(client, "client: connected 50");
-    kill_program(server);
-    expect_refusal(client);
 }
 
 /* Our client of UNIX, with 50 connections to whatever server. */

@@ -28,6 +28,9 @@
  *     series N ADDRESS PORT    the same one after the other, ended in turn by close, QUIT and
  *                              reset, for half a second at the most: series served N of N
  *
+ *     flood N ADDRESS PORT     N connections that send on and on, and read all that comes: flood
+ *                              ended, when one of them has
+ *
  *     datagram K ADDRESS PORT  K is a socket for datagrams to and from there; or
  *     bind K ADDRESS           bound to PORT (a free one)
  *     cast K FILE              send the file as a datagram, to there, or to who sent the last
@@ -287,6 +290,31 @@ static void series(int count, const char *address, const char *port)
     say(stdout, "peer: series served %d of %d", served, i);
 }
 
+static void flood(int count, const char *address, const char *port)
+{
+    static struct pollfd list[MOST_CROWD];
+    static char bytes[NARROW];
+    memset(bytes, 'x', sizeof bytes);
+    for (int i = 0; i < count; i++)
+        list[i] = (struct pollfd){.fd = open_socket(address, port, false),
+                                  .events = POLLIN | POLLOUT};
+    for (bool ended = false; !ended;) {
+        if (poll(list, (nfds_t)count, -1) == -1)
+            give_up("the connections cannot be waited for");
+        for (int i = 0; i < count && !ended; i++) {
+            if (list[i].revents & ~POLLOUT) {
+                ssize_t length = recv(list[i].fd, bytes, sizeof bytes, MSG_DONTWAIT);
+                ended = length == 0 || (length == -1 && errno != EAGAIN);
+            }
+            if (list[i].revents & POLLOUT)
+                send(list[i].fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+        }
+    }
+    for (int i = 0; i < count; i++)
+        close(list[i].fd);
+    say(stdout, "peer: flood ended");
+}
+
 /* ---- Datagrams: blocking, for nothing else is under way then ---- */
 
 static struct sockaddr_storage senders[MOST_PEERS];
@@ -349,6 +377,8 @@ static void obey(char *line)
         crowd(atoi(words[1]), atoi(words[2]), words[3], words[4]);
     } else if (strcmp(verb, "series") == 0) {
         series(atoi(words[1]), words[2], words[3]);
+    } else if (strcmp(verb, "flood") == 0) {
+        flood(atoi(words[1]), words[2], words[3]);
     } else if (strcmp(verb, "listen") == 0) {
         listener = open_socket(words[1], "0", true);
         struct sockaddr_in6 bound = {0};

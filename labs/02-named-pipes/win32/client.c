@@ -152,7 +152,7 @@ static wchar_t *receive_message(HANDLE pipe, size_t *length)
 static bool is_gone(DWORD error)
 {
     return error == ERROR_BROKEN_PIPE || error == ERROR_NO_DATA ||
-           error == ERROR_PIPE_NOT_CONNECTED;
+           error == ERROR_PIPE_NOT_CONNECTED || error == ERROR_BAD_PIPE;
 }
 
 /* Reads a line of the input, without its end, into `line`. Returns false at the end. */

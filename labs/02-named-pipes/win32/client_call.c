@@ -81,7 +81,8 @@ int wmain(int argc, wchar_t *argv[])
             if (GetLastError() == ERROR_FILE_NOT_FOUND)
                 give_up("no server is there");
             if (GetLastError() == ERROR_BROKEN_PIPE || GetLastError() == ERROR_NO_DATA ||
-                GetLastError() == ERROR_PIPE_NOT_CONNECTED)
+                GetLastError() == ERROR_PIPE_NOT_CONNECTED ||
+                GetLastError() == ERROR_BAD_PIPE)
                 give_up("the server has gone");
             fail("CallNamedPipe");
         }

@@ -136,7 +136,7 @@ static wchar_t *transact(HANDLE pipe, wchar_t *message, size_t *length)
     }
     if (!whole &&
         (GetLastError() == ERROR_BROKEN_PIPE || GetLastError() == ERROR_NO_DATA ||
-         GetLastError() == ERROR_PIPE_NOT_CONNECTED))
+         GetLastError() == ERROR_PIPE_NOT_CONNECTED || GetLastError() == ERROR_BAD_PIPE))
         give_up("the server has gone");
     if (!whole)
         fail("TransactNamedPipe");

@@ -119,9 +119,10 @@ static void receive_reply(int own)
     char first;
     ssize_t length = recv(own, &first, sizeof first, MSG_PEEK | MSG_TRUNC);
     if (length == -1) {
-        if (errno == EAGAIN)
+        int error = errno;
+        if (error == EAGAIN)
             say(stderr, "client: no reply came in %d ms", REPLY_MILLISECONDS);
-        fail("recv");
+        fail_with(error, "recv");
     }
     char *reply = malloc((size_t)length + 1);
     if (reply == NULL)

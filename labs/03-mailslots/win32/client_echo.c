@@ -114,9 +114,10 @@ static void receive_reply(HANDLE own)
     static wchar_t reply[MAX_MESSAGE / sizeof(wchar_t)];
     DWORD length;
     if (!ReadFile(own, reply, sizeof reply, &length, NULL)) {
-        if (GetLastError() == ERROR_SEM_TIMEOUT)
+        DWORD error = GetLastError();
+        if (error == ERROR_SEM_TIMEOUT)
             say(stderr, "client: no reply came in %d ms", REPLY_MILLISECONDS);
-        fail("ReadFile");
+        fail_with(error, "ReadFile");
     }
     size_t units = length / sizeof *reply;
     if (units > 0 && reply[units - 1] == L'\0')

@@ -35,16 +35,20 @@ struct client {
     long number; /* counted from 1 */
 };
 
-/* As many as more clients may come before the next has to wait. */
-static sem_t places;
+/* How many clients are here, as far as the thread that accepts them has counted; and a post by
+ * each that has left, for it to count. */
+static int here;
+static sem_t left;
 
 static bool is_port(const char *text);
 static void end_on_signal(void);
 static void *wait_for_signal(void *argument);
 static int listen_at(const char *host, const char *port);
+static void await_departure(void);
 static int accept_client(int listener);
 static void start_thread(int socket, long number);
 static void *serve_client(void *argument);
+static void end_session(struct client *client);
 static bool send_all(int socket, const char *bytes, size_t length);
 
 int main(int argc, char *argv[])
@@ -62,7 +66,7 @@ int main(int argc, char *argv[])
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         fail("signal");
     end_on_signal();
-    if (sem_init(&places, 0, MAX_CLIENTS) == -1)
+    if (sem_init(&left, 0, 0) == -1)
         fail("sem_init");
 
     /* STEP 3: Make the socket that listens, and tell where: clients can connect from now. */
@@ -71,13 +75,12 @@ int main(int argc, char *argv[])
     /* STEP 4: Accept one client after the other, and give each a thread of its own, so that
      * none waits for another. */
     for (long number = 1;; number++) {
-        if (sem_trywait(&places) == -1) {
-            say(stderr, "server: full with %d clients: the next has to wait",
-                MAX_CLIENTS);
-            if (sem_wait(&places) == -1)
-                fail("sem_wait");
-        }
+        while (sem_trywait(&left) == 0)
+            here--;
+        if (here == MAX_CLIENTS)
+            await_departure();
         start_thread(accept_client(listener), number);
+        here++;
     }
 }
 
@@ -112,6 +115,7 @@ static void *wait_for_signal(void *argument)
     int error = sigwait(argument, &number);
     if (error != 0)
         fail_with(error, "sigwait");
+    flockfile(stdout); /* nobody prints behind this line, or while exit() does */
     say(stdout, "server: done");
     exit(EXIT_SUCCESS);
 }
@@ -161,13 +165,30 @@ static int listen_at(const char *host, const char *port)
     return listener;
 }
 
-/* Waits for a client. A connection that was reset while it waited in the queue is none. */
+/* Waits until a client has left. Who comes meanwhile waits in the listener's queue. */
+static void await_departure(void)
+{
+    say(stderr, "server: full with %d clients: the next has to wait", here);
+    if (sem_wait(&left) == -1)
+        fail("sem_wait");
+    here--;
+}
+
+/* Waits for a client. A connection that was reset while it waited in the queue is none. Where
+ * there is no descriptor for the next, those who are here go on, and it waits for one of them
+ * to leave. */
 static int accept_client(int listener)
 {
     int client;
-    while ((client = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) == -1)
-        if (errno != ECONNABORTED && errno != EPROTO && errno != EINTR)
+    while ((client = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) == -1) {
+        if (here > 0 &&
+            (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+            say(stderr, PROGRAM ": accept: error %d: %s", errno, strerror(errno));
+            await_departure();
+        } else if (errno != ECONNABORTED && errno != EPROTO && errno != EINTR) {
             fail("accept");
+        }
+    }
     return client;
 }
 
@@ -181,10 +202,16 @@ static void start_thread(int socket, long number)
 
     pthread_t thread;
     int error = pthread_create(&thread, NULL, serve_client, client);
-    if (error == 0)
-        error = pthread_detach(thread); /* nobody waits for its end */
+    if (error != 0) { /* no room for a thread: this client has to go, and no other */
+        say(stderr, PROGRAM ": pthread_create: error %d: %s", error, strerror(error));
+        if (close(client->socket) == -1)
+            fail("close");
+        end_session(client);
+        return;
+    }
+    error = pthread_detach(thread); /* nobody waits for its end */
     if (error != 0)
-        fail_with(error, "pthread_create");
+        fail_with(error, "pthread_detach");
 }
 
 /* The thread of one client, from its first byte to its last. */
@@ -217,11 +244,17 @@ static void *serve_client(void *argument)
     /* STEP 7: Close the connection, by which the client learns that all has been said. */
     if (close(client->socket) == -1)
         fail("close");
+    end_session(client);
+    return NULL;
+}
+
+/* The client has left: says so, to the thread that accepts, too. */
+static void end_session(struct client *client)
+{
     say(stdout, "server: client %ld left", client->number);
     free(client);
-    if (sem_post(&places) == -1)
+    if (sem_post(&left) == -1)
         fail("sem_post");
-    return NULL;
 }
 
 /* Sends all of `bytes`, in as many calls as it takes. Returns whether it could. */

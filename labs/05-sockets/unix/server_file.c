@@ -104,6 +104,7 @@ static void *wait_for_signal(void *argument)
     int error = sigwait(argument, &number);
     if (error != 0)
         fail_with(error, "sigwait");
+    flockfile(stdout); /* nobody prints behind this line, or while exit() does */
     say(stdout, "server: done");
     exit(EXIT_SUCCESS);
 }
@@ -172,8 +173,9 @@ static bool send_file(int client, const char *path)
     /* Of a FIFO open() would wait for a writer; O_NONBLOCK means nothing to a file. */
     int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     int error = file == -1 || fstat(file, &about) == -1 ? errno : 0;
-    if (error == 0 && !S_ISREG(about.st_mode))
-        error = EISDIR; /* a folder, or a device: nothing with a size */
+    if (error == 0 &&
+        !S_ISREG(about.st_mode)) /* a folder, or a device: nothing with a size */
+        error = S_ISDIR(about.st_mode) ? EISDIR : EINVAL;
     if (error != 0) {
         say(stderr, PROGRAM ": open %s: error %d: %s", path, error, strerror(error));
         int length = snprintf(line, sizeof line, ERROR_HEADER, error);

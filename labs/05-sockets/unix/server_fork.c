@@ -33,6 +33,7 @@ static volatile sig_atomic_t stopped;
 
 static bool is_port(const char *text);
 static void stop(int number);
+static bool is_over(void);
 static void wake(int number);
 static sigset_t block_signals(void);
 static int listen_at(const char *host, const char *port);
@@ -71,23 +72,30 @@ int main(int argc, char *argv[])
     /* STEP 4: Wait for a client, or for the end of a child. Who finds no place waits in the
      * listener's queue. */
     int count = 0;
-    bool was_full = false;
-    for (long number = 0; !stopped;) {
-        bool full = count == MAX_CLIENTS;
+    bool crowded = false,
+         was_full = false; /* crowded: no descriptor for one more client */
+    for (long number = 0; !is_over();) {
+        bool full = count == MAX_CLIENTS || crowded;
         if (full && !was_full)
-            say(stderr, "server: full with %d clients: the next has to wait",
-                MAX_CLIENTS);
+            say(stderr, "server: full with %d clients: the next has to wait", count);
         was_full = full;
         struct pollfd event = {.fd = full ? ~listener : listener, .events = POLLIN};
         if (ppoll(&event, 1, NULL, &mask) == -1 && errno != EINTR)
             fail("poll");
-        count -= reap();
+        int ended = reap();
+        count -= ended;
+        if (ended > 0)
+            crowded = false;
         if (full)
             continue;
         int socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         if (socket == -1) {
-            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
-                errno != EPROTO)
+            crowded = count > 0 && (errno == EMFILE || errno == ENFILE ||
+                                    errno == ENOBUFS || errno == ENOMEM);
+            if (crowded)
+                say(stderr, PROGRAM ": accept: error %d: %s", errno, strerror(errno));
+            else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
+                     errno != EPROTO)
                 fail("accept");
             continue;
         }
@@ -98,11 +106,16 @@ int main(int argc, char *argv[])
         int place = 0;
         while (children[place].pid != 0)
             place++;
-        children[place].number = number;
-        children[place].pid = start_child(listener, socket, number, &mask);
-        count++;
+        pid_t child = start_child(listener, socket, number, &mask);
         if (close(socket) == -1)
             fail("close");
+        if (child == -1) {
+            /* No room for a process: this client has to go, and no other. */
+            say(stdout, "server: client %ld left", number);
+            continue;
+        }
+        children[place] = (struct child){.pid = child, .number = number};
+        count++;
     }
 
     /* End in order. */
@@ -121,6 +134,17 @@ static void stop(int number)
 {
     (void)number;
     stopped = 1;
+}
+
+/* Whether Ctrl-C or SIGTERM has come. ppoll() lets them in only when it has to wait: where it finds
+ * somebody ready every time they stay outside, and would do so for ever. */
+static bool is_over(void)
+{
+    sigset_t outside;
+    if (sigpending(&outside) == -1)
+        fail("sigpending");
+    return stopped || sigismember(&outside, SIGINT) == 1 ||
+           sigismember(&outside, SIGTERM) == 1;
 }
 
 /* Does nothing, but a signal that is handled interrupts a wait. */
@@ -192,11 +216,12 @@ static int listen_at(const char *host, const char *port)
     return listener;
 }
 
+/* Starts a process that serves the client. Returns its number, or -1 where there can be none. */
 static pid_t start_child(int listener, int socket, long number, const sigset_t *mask)
 {
     pid_t child = fork();
     if (child == -1)
-        fail("fork");
+        say(stderr, PROGRAM ": fork: error %d: %s", errno, strerror(errno));
     if (child == 0) {
         /* The child has a copy of everything. The listener it gives back: it would keep the
          * port when the server has ended. Ctrl-C is to end it as it ends any program. */

@@ -38,11 +38,15 @@ struct client {
     char bytes[READ_SIZE];
 };
 
+/* Whether there is no descriptor for one more client: up to the next that leaves. */
+static bool crowded;
+
 static bool is_port(const char *text);
 static void stop(int number);
+static bool is_over(void);
 static sigset_t block_signals(void);
 static int listen_at(const char *host, const char *port);
-static struct client *accept_client(int listener);
+static struct client *accept_client(int listener, bool alone);
 static bool serve(struct client *client);
 static bool goes_on(const struct client *client);
 static void release(struct client *client);
@@ -73,12 +77,12 @@ int main(int argc, char *argv[])
     static struct client *clients[1 + MAX_CLIENTS];
     nfds_t count = 1;
     events[0].events = POLLIN;
-    while (!stopped) {
+    while (!is_over()) {
         /* Who finds no place waits in the listener's queue: poll() skips a negative number. */
-        bool full = count > MAX_CLIENTS;
+        bool full = count > MAX_CLIENTS || crowded;
         if (full && events[0].fd == listener)
             say(stderr, "server: full with %d clients: the next has to wait",
-                MAX_CLIENTS);
+                (int)count - 1);
         events[0].fd = full ? ~listener : listener;
         for (nfds_t i = 1; i < count; i++)
             events[i].events = clients[i]->sent < clients[i]->length ? POLLOUT : POLLIN;
@@ -97,7 +101,7 @@ int main(int argc, char *argv[])
                 events[i] = events[count];
             }
         if (events[0].revents != 0 && count <= MAX_CLIENTS) {
-            clients[count] = accept_client(listener);
+            clients[count] = accept_client(listener, count == 1);
             if (clients[count] != NULL) {
                 events[count].fd = clients[count]->socket;
                 count++;
@@ -123,6 +127,17 @@ static void stop(int number)
 {
     (void)number;
     stopped = 1;
+}
+
+/* Whether Ctrl-C or SIGTERM has come. ppoll() lets them in only when it has to wait: where it finds
+ * somebody ready every time they stay outside, and would do so for ever. */
+static bool is_over(void)
+{
+    sigset_t outside;
+    if (sigpending(&outside) == -1)
+        fail("sigpending");
+    return stopped || sigismember(&outside, SIGINT) == 1 ||
+           sigismember(&outside, SIGTERM) == 1;
 }
 
 /* Blocks Ctrl-C and SIGTERM, and returns the mask to wait with, which lets them in. */
@@ -186,13 +201,19 @@ static int listen_at(const char *host, const char *port)
     return listener;
 }
 
-/* Accepts a client that waits. Returns NULL where it has gone again. */
-static struct client *accept_client(int listener)
+/* Accepts a client that waits. Returns NULL where it has gone again, and where there is no
+ * descriptor for it: then it waits until another leaves, if we are not `alone`. */
+static struct client *accept_client(int listener, bool alone)
 {
     static long number;
     int socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket == -1) {
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && errno != EPROTO)
+        crowded = !alone && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                             errno == ENOMEM);
+        if (crowded)
+            say(stderr, PROGRAM ": accept: error %d: %s", errno, strerror(errno));
+        else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
+                 errno != EPROTO)
             fail("accept");
         return NULL;
     }
@@ -212,6 +233,7 @@ static void release(struct client *client)
         fail("close");
     say(stdout, "server: client %ld left", client->number);
     free(client);
+    crowded = false;
 }
 
 /* Does for a client what can be done without waiting. Returns whether it is still there. */

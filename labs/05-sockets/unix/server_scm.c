@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -40,28 +41,36 @@
 /* Room for the name of the socket that the worker calls. */
 #define NAME_ROOM sizeof(((struct sockaddr_un *)0)->sun_path)
 
+/* As many descriptors are in use beside those of clients, and a few more. */
+#define OTHER_DESCRIPTORS 10
+
 /* What a client's thread needs to know. */
 struct client {
     int socket;
     long number; /* counted from 1 */
 };
 
-/* As many as more clients may come before the next has to wait. */
-static sem_t places;
+/* How many clients are here, as far as the thread that accepts them has counted; and a post by
+ * each that has left, for it to count. */
+static int here;
+static sem_t left;
 static char worker[PATH_MAX]; /* the path of the program that serves */
 static int patience = HANDOFF_TIMEOUT;
 
 static bool is_port(const char *text);
 static void find_worker(const char *self);
+static int most_clients(void);
 static void end_on_signal(void);
 static void *wait_for_signal(void *argument);
 static int listen_at(const char *host, const char *port);
+static void await_departure(void);
 static int accept_client(int listener);
 static void start_thread(int socket, long number);
 static void *serve_client(void *argument);
+static void end_session(struct client *client);
 static int meet_worker(const struct client *client);
 static int listen_privately(char name[NAME_ROOM]);
-static void start_worker(const struct client *client, const char *name);
+static bool start_worker(const struct client *client, const char *name);
 static bool is_ours(int connection);
 static bool hand_over(int connection, int socket);
 
@@ -80,7 +89,7 @@ int main(int argc, char *argv[])
 
     /* STEP 2: Prepare for Ctrl-C. */
     end_on_signal();
-    if (sem_init(&places, 0, MAX_CLIENTS) == -1)
+    if (sem_init(&left, 0, 0) == -1)
         fail("sem_init");
 
     /* STEP 3: Make the socket that listens, and tell where: clients can connect from now. */
@@ -88,14 +97,14 @@ int main(int argc, char *argv[])
 
     /* STEP 4: Accept one client after the other, and give each a thread, which sees to its
      * worker from the beginning to the end. */
+    int most = most_clients();
     for (long number = 1;; number++) {
-        if (sem_trywait(&places) == -1) {
-            say(stderr, "server: full with %d clients: the next has to wait",
-                MAX_CLIENTS);
-            if (sem_wait(&places) == -1)
-                fail("sem_wait");
-        }
+        while (sem_trywait(&left) == 0)
+            here--;
+        if (here >= most)
+            await_departure();
         start_thread(accept_client(listener), number);
+        here++;
     }
 }
 
@@ -113,6 +122,19 @@ static void find_worker(const char *self)
     int folder = slash == NULL ? 0 : (int)(slash + 1 - self);
     if (snprintf(worker, sizeof worker, "%.*sworker", folder, self) >= (int)sizeof worker)
         fail_with(ENAMETOOLONG, "find_worker");
+}
+
+/* How many clients there is room for: each takes three descriptors while it is handed over. */
+static int most_clients(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+        fail("getrlimit");
+    if (limit.rlim_cur >= OTHER_DESCRIPTORS + 3 * MAX_CLIENTS)
+        return MAX_CLIENTS;
+    return limit.rlim_cur < OTHER_DESCRIPTORS + 3
+               ? 1
+               : (int)(limit.rlim_cur - OTHER_DESCRIPTORS) / 3;
 }
 
 /* From now on Ctrl-C and SIGTERM end the program in order. A thread waits for them, because
@@ -139,6 +161,7 @@ static void *wait_for_signal(void *argument)
     int error = sigwait(argument, &number);
     if (error != 0)
         fail_with(error, "sigwait");
+    flockfile(stdout); /* nobody prints behind this line, or while exit() does */
     say(stdout, "server: done");
     exit(EXIT_SUCCESS);
 }
@@ -188,13 +211,30 @@ static int listen_at(const char *host, const char *port)
     return listener;
 }
 
-/* Waits for a client. A connection that was reset while it waited in the queue is none. */
+/* Waits until a client has left. Who comes meanwhile waits in the listener's queue. */
+static void await_departure(void)
+{
+    say(stderr, "server: full with %d clients: the next has to wait", here);
+    if (sem_wait(&left) == -1)
+        fail("sem_wait");
+    here--;
+}
+
+/* Waits for a client. A connection that was reset while it waited in the queue is none. Where
+ * there is no descriptor for the next, those who are here go on, and it waits for one of them
+ * to leave. */
 static int accept_client(int listener)
 {
     int client;
-    while ((client = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) == -1)
-        if (errno != ECONNABORTED && errno != EPROTO && errno != EINTR)
+    while ((client = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) == -1) {
+        if (here > 0 &&
+            (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+            say(stderr, PROGRAM ": accept: error %d: %s", errno, strerror(errno));
+            await_departure();
+        } else if (errno != ECONNABORTED && errno != EPROTO && errno != EINTR) {
             fail("accept");
+        }
+    }
     return client;
 }
 
@@ -208,10 +248,16 @@ static void start_thread(int socket, long number)
 
     pthread_t thread;
     int error = pthread_create(&thread, NULL, serve_client, client);
-    if (error == 0)
-        error = pthread_detach(thread); /* nobody waits for its end */
+    if (error != 0) { /* no room for a thread: this client has to go, and no other */
+        say(stderr, PROGRAM ": pthread_create: error %d: %s", error, strerror(error));
+        if (close(client->socket) == -1)
+            fail("close");
+        end_session(client);
+        return;
+    }
+    error = pthread_detach(thread); /* nobody waits for its end */
     if (error != 0)
-        fail_with(error, "pthread_create");
+        fail_with(error, "pthread_detach");
 }
 
 /* The thread of one client. */
@@ -237,11 +283,17 @@ static void *serve_client(void *argument)
             client->number);
     if (connection != -1 && close(connection) == -1)
         fail("close");
+    end_session(client);
+    return NULL;
+}
+
+/* The client has left: says so, to the thread that accepts, too. */
+static void end_session(struct client *client)
+{
     say(stdout, "server: client %ld left", client->number);
     free(client);
-    if (sem_post(&places) == -1)
+    if (sem_post(&left) == -1)
         fail("sem_post");
-    return NULL;
 }
 
 /* Starts a worker, and waits until it calls. Returns the connection to it, or -1. */
@@ -249,12 +301,14 @@ static int meet_worker(const struct client *client)
 {
     char name[NAME_ROOM];
     int listener = listen_privately(name);
-    start_worker(client, name);
+    if (listener == -1)
+        return -1;
+    bool started = start_worker(client, name);
 
     /* It may never come: nobody tells us, as it is no child of ours. */
     struct pollfd event = {.fd = listener, .events = POLLIN};
-    int connection = -1, ready;
-    while ((ready = poll(&event, 1, patience)) == -1)
+    int connection = -1, ready = 0;
+    while (started && (ready = poll(&event, 1, patience)) == -1)
         if (errno != EINTR)
             fail("poll");
     if (ready == 1)
@@ -271,12 +325,15 @@ static int meet_worker(const struct client *client)
 }
 
 /* A socket that listens under a new name, which is returned in `name`. Linux chooses it when
- * bind() is given none: an abstract one, which is no file and goes with the socket. */
+ * bind() is given none: an abstract one, which is no file and goes with the socket. Returns -1
+ * where there is no descriptor for it: that costs this client its session, and no other. */
 static int listen_privately(char name[NAME_ROOM])
 {
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener == -1)
-        fail("socket");
+    if (listener == -1) {
+        say(stderr, PROGRAM ": socket: error %d: %s", errno, strerror(errno));
+        return -1;
+    }
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     socklen_t size = sizeof address;
     if (bind(listener, (struct sockaddr *)&address, sizeof address.sun_family) == -1)
@@ -292,8 +349,9 @@ static int listen_privately(char name[NAME_ROOM])
 }
 
 /* Starts the worker as a grandchild whose parent ends at once. Between fork and exec only
- * what is safe in a signal handler may be called, for this program has threads. */
-static void start_worker(const struct client *client, const char *name)
+ * what is safe in a signal handler may be called, for this program has threads. Returns
+ * whether there is room for a process. */
+static bool start_worker(const struct client *client, const char *name)
 {
     char number[32];
     snprintf(number, sizeof number, "%ld", client->number);
@@ -303,8 +361,10 @@ static void start_worker(const struct client *client, const char *name)
         &none); /* Ctrl-C, which is blocked here, ends the worker as any program */
 
     pid_t child = fork();
-    if (child == -1)
-        fail("fork");
+    if (child == -1) {
+        say(stderr, PROGRAM ": fork: error %d: %s", errno, strerror(errno));
+        return false;
+    }
     if (child == 0) {
         if (sigprocmask(SIG_SETMASK, &none, NULL) == 0 && fork() == 0)
             execv(worker, words);
@@ -314,6 +374,7 @@ static void start_worker(const struct client *client, const char *name)
     while (waitpid(child, &status, 0) == -1)
         if (errno != EINTR)
             fail("waitpid");
+    return true;
 }
 
 /* Whether the caller is a process of this user: the kernel says so, not the caller. */

@@ -31,6 +31,9 @@
 /* Which signal the sockets send. The first real-time signals belong to the C library. */
 #define READY_SIGNAL (SIGRTMIN + 1)
 
+/* Whether there is no descriptor for one more client: up to the next that leaves. */
+static bool crowded;
+
 /* One client: its socket, and the echo that it has not taken yet. */
 struct client {
     int socket;
@@ -50,7 +53,7 @@ static int listen_at(const char *host, const char *port);
 static void ask_for_signals(int socket);
 static bool take_signal(const sigset_t *signals, bool wait, int listener, bool *waiting);
 static int serve_all(int *count);
-static struct client *accept_client(int listener);
+static struct client *accept_client(int listener, bool alone, bool *waiting);
 static bool serve(struct client *client);
 static bool goes_on(struct client *client);
 static void release(struct client *client);
@@ -79,25 +82,23 @@ int main(int argc, char *argv[])
     /* STEP 4: Take the signals one after the other: who is ready? As long as somebody is
      * known to be, look without waiting: so no client waits for another one's last byte. */
     int count = 0, ready = 0;
-    bool waiting = true, was_full = false; /* clients in the queue, as far as is known */
-    while (take_signal(&signals, ready == 0 && (!waiting || count == MAX_CLIENTS),
-                       listener, &waiting)) {
+    bool waiting = true; /* clients in the queue, as far as is known */
+    bool full = false, was_full = false;
+    while (take_signal(&signals, ready == 0 && (!waiting || full), listener, &waiting)) {
         /* STEP 5: Serve each that is ready a little, and take in a new one. */
         ready = serve_all(&count);
-        bool full = waiting && count == MAX_CLIENTS;
-        if (full && !was_full)
-            say(stderr, "server: full with %d clients: the next has to wait",
-                MAX_CLIENTS);
-        was_full = full;
-        if (waiting && !full) {
-            struct client *client = accept_client(listener);
-            waiting = client != NULL;
+        if (waiting && count < MAX_CLIENTS && !crowded) {
+            struct client *client = accept_client(listener, count == 0, &waiting);
             if (client != NULL) {
                 clients[client->socket] = client;
                 count++;
                 ready++;
             }
         }
+        full = waiting && (count == MAX_CLIENTS || crowded);
+        if (full && !was_full)
+            say(stderr, "server: full with %d clients: the next has to wait", count);
+        was_full = full;
     }
 
     /* End in order. */
@@ -203,8 +204,8 @@ static bool take_signal(const sigset_t *signals, bool wait, int listener, bool *
                 clients[i]->ready = true;
     } else if (number == READY_SIGNAL && signal.si_fd == listener) {
         *waiting = true;
-    } else if (number == READY_SIGNAL && signal.si_fd < MAX_DESCRIPTOR &&
-               clients[signal.si_fd] != NULL) {
+    } else if (number == READY_SIGNAL && signal.si_fd >= 0 &&
+               signal.si_fd < MAX_DESCRIPTOR && clients[signal.si_fd] != NULL) {
         /* The signal may be older than this client, and mean one that had the number before
          * it: that costs a call that would block, and no more. */
         clients[signal.si_fd]->ready = true;
@@ -230,13 +231,21 @@ static int serve_all(int *count)
     return ready;
 }
 
-/* Accepts a client that waits. Returns NULL where it has gone again. */
-static struct client *accept_client(int listener)
+/* Accepts a client that waits. Returns NULL, and notes whether others still do, where it has
+ * gone again or cannot be taken in; where there is no descriptor for it, it waits until another
+ * leaves, if we are not `alone`. */
+static struct client *accept_client(int listener, bool alone, bool *waiting)
 {
     static long number;
     int socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket == -1) {
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && errno != EPROTO)
+        *waiting = errno != EAGAIN;
+        crowded = !alone && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                             errno == ENOMEM);
+        if (crowded)
+            say(stderr, PROGRAM ": accept: error %d: %s", errno, strerror(errno));
+        else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
+                 errno != EPROTO)
             fail("accept");
         return NULL;
     }
@@ -265,6 +274,7 @@ static void release(struct client *client)
         fail("close");
     say(stdout, "server: client %ld left", client->number);
     free(client);
+    crowded = false;
 }
 
 /* Does for a client what can be done without waiting. Returns whether it is still there. */

@@ -98,6 +98,7 @@ static void *wait_for_signal(void *argument)
     int error = sigwait(argument, &number);
     if (error != 0)
         fail_with(error, "sigwait");
+    flockfile(stdout); /* nobody prints behind this line, or while exit() does */
     say(stdout, "server: done");
     exit(EXIT_SUCCESS);
 }

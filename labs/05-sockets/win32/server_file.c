@@ -146,15 +146,15 @@ static bool send_file(SOCKET client, const wchar_t *path)
     LARGE_INTEGER size;
     HANDLE file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING,
                               FILE_FLAG_SEQUENTIAL_SCAN, NULL);
-    if (file == INVALID_HANDLE_VALUE) {
+    if (file == INVALID_HANDLE_VALUE || !GetFileSizeEx(file, &size)) {
         char line[HEADER_ROOM];
-        DWORD error = GetLastError();
+        DWORD error = GetLastError(); /* a device may be opened, and has no size */
         say(stderr, PROGRAM ": CreateFile %ls: error %lu", path, error);
+        if (file != INVALID_HANDLE_VALUE && !CloseHandle(file))
+            fail("CloseHandle");
         return send_all(client, line,
                         snprintf(line, sizeof line, ERROR_HEADER, (int)error));
     }
-    if (!GetFileSizeEx(file, &size))
-        fail("GetFileSizeEx");
     bool sent = send_parts(client, file, size.QuadPart);
     int error = WSAGetLastError();
     if (!CloseHandle(file))

@@ -90,10 +90,12 @@ int wmain(int argc, wchar_t *argv[])
             fail_with((DWORD)WSAGetLastError(), "WSAWaitForMultipleEvents");
 
         /* STEP 5: Take in those who wait, if there is room for them, and begin to receive. */
-        WSANETWORKEVENTS happened;
-        if (WSAEnumNetworkEvents(listener, event, &happened) == SOCKET_ERROR)
-            fail_with((DWORD)WSAGetLastError(), "WSAEnumNetworkEvents");
-        waiting |= happened.lNetworkEvents != 0;
+        if (result == WSA_WAIT_EVENT_0) {
+            WSANETWORKEVENTS happened; /* asked for, which resets the event */
+            if (WSAEnumNetworkEvents(listener, event, &happened) == SOCKET_ERROR)
+                fail_with((DWORD)WSAGetLastError(), "WSAEnumNetworkEvents");
+            waiting |= happened.lNetworkEvents != 0;
+        }
         accept_next(listener, event, &waiting);
     }
     /* Nothing is left to do here: Ctrl-C ends the program, in a thread of its own. */

@@ -186,7 +186,8 @@ static void accept_client(void)
         accepting = false;
         return;
     }
-    if (made == -1 && (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR))
+    if (made == -1 &&
+        (errno == EAGAIN || errno == ECONNABORTED || errno == EPROTO || errno == EINTR))
         return; /* it has gone again */
     if (made == -1)
         fail("accept4");

@@ -263,7 +263,8 @@ static void accepted(int result)
         /* No room: the next accept is started when a client has left. */
         say(stderr, PROGRAM ": accept: error %d: %s", -result, strerror(-result));
         return;
-    } else if (result != -ECONNABORTED && result != -EINTR && result != -ECANCELED) {
+    } else if (result != -ECONNABORTED && result != -EPROTO && result != -EINTR &&
+               result != -ECANCELED) {
         fail_with(-result, "accept");
     }
     if (!stopping)

@@ -226,7 +226,7 @@ static void add_client(SOCKET socket)
     static long number;
     struct client *client = malloc(sizeof *client);
     if (client == NULL)
-        fail("malloc");
+        fail_with(ERROR_NOT_ENOUGH_MEMORY, "malloc");
     client->socket = socket;
     client->number = ++number;
     if (CreateIoCompletionPort((HANDLE)socket, port, (ULONG_PTR)client, 0) == NULL)

@@ -228,7 +228,8 @@ static void start_accepts(void)
                                     WSA_FLAG_OVERLAPPED);
         if (accept->socket == INVALID_SOCKET) {
             int error = WSAGetLastError();
-            if (clients == NULL || (error != WSAEMFILE && error != WSAENOBUFS))
+            if ((clients == NULL && accepts_waiting == 0) ||
+                (error != WSAEMFILE && error != WSAENOBUFS))
                 fail_with((DWORD)error, "WSASocket");
             say(stderr, PROGRAM ": WSASocket: error %d: no room for another client",
                 error);
@@ -238,8 +239,14 @@ static void start_accepts(void)
         if (!accept_function(listener, accept->socket, accept->addresses, 0,
                              sizeof accept->addresses / 2, sizeof accept->addresses / 2,
                              &bytes, &accept->overlapped) &&
-            WSAGetLastError() != WSA_IO_PENDING)
-            fail("AcceptEx");
+            WSAGetLastError() != WSA_IO_PENDING) {
+            if (WSAGetLastError() != WSAECONNRESET)
+                fail("AcceptEx");
+            closesocket(
+                accept->socket); /* somebody came, and has gone again: once more */
+            i--;
+            continue;
+        }
         accept->waiting = true;
         accepts_waiting++;
     }
@@ -254,7 +261,7 @@ static struct client *make_client(SOCKET socket)
         return NULL;
     struct client *client = malloc(sizeof *client);
     if (client == NULL)
-        fail("malloc");
+        fail_with(ERROR_NOT_ENOUGH_MEMORY, "malloc");
     client->socket = socket;
     if (CreateIoCompletionPort((HANDLE)socket, port, (ULONG_PTR)client, 0) == NULL)
         fail("CreateIoCompletionPort");
@@ -274,7 +281,6 @@ static void accepted(struct accept *accept, bool done)
     AcquireSRWLockExclusive(&lock);
     accept->waiting = false;
     accepts_waiting--;
-    start_accepts();
     if (client == NULL || stopping) {
         closesocket(socket);
         free(client);
@@ -290,6 +296,7 @@ static void accepted(struct accept *accept, bool done)
         clients = client;
         say(stdout, "server: client %ld connected", client->number);
     }
+    start_accepts();
     ReleaseSRWLockExclusive(&lock);
 
     /* The welcome goes out as all else does: as if it had come from the client. */

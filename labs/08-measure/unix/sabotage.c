@@ -11,7 +11,8 @@
 #include "mechanisms.h"
 
 #define SOUND 20 /* messages before the fault */
-#define FAULTS 6
+#define FAULTS 7
+#define STOP 2 /* in the lowest bits of the last message: measure.c */
 
 static size_t length;
 static enum side here; /* the fault is the second process's: the first one measures */
@@ -67,6 +68,23 @@ static void end_early(const void *message)
     pipe_usual.send(message);
 }
 
+/* All messages are right, and the second process fails behind the last one. */
+static bool was_last;
+
+static const void *receive_the_last(void *room)
+{
+    const void *message = pipe_usual.receive(room);
+    was_last = (*(const char *)message & 3) == STOP;
+    return message;
+}
+
+static void send_and_fail(const void *message)
+{
+    pipe_usual.send(message);
+    if (here == SECOND && was_last)
+        _exit(EXIT_FAILURE);
+}
+
 static size_t hundred(void)
 {
     return 100;
@@ -81,18 +99,21 @@ FAULT(loses, "loses", NULL, lose_one)
 FAULT(doubles, "doubles", NULL, send_one_twice)
 FAULT(hangs, "hangs", NULL, stand_still)
 FAULT(ends, "ends", NULL, end_early)
+FAULT(fails, "fails", NULL, send_and_fail)
 FAULT(limited, "limited", hundred, flip_last_byte)
 
 /* The rest is the pipe's. A constant of another file is no constant expression: so at start. */
 __attribute__((constructor)) static void complete(void)
 {
-    struct mechanism *all[FAULTS] = {&flips, &loses, &doubles, &hangs, &ends, &limited};
+    struct mechanism *all[FAULTS] = {&flips, &loses, &doubles, &hangs,
+                                     &ends,  &fails, &limited};
     for (size_t i = 0; i < FAULTS; i++) {
         all[i]->create = pipe_usual.create;
         all[i]->receive = pipe_usual.receive;
         all[i]->destroy = pipe_usual.destroy;
     }
+    fails.receive = receive_the_last;
 }
 
-const struct mechanism *const mechanisms[] = {&flips, &loses,   &doubles, &hangs,
-                                              &ends,  &limited, NULL};
+const struct mechanism *const mechanisms[] = {&flips, &loses, &doubles, &hangs,
+                                              &ends,  &fails, &limited, NULL};
