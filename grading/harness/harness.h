@@ -185,6 +185,10 @@ size_t offer_bytes(struct program *program, const void *bytes, size_t length);
  * for that is typed (Ctrl-D, on a console Ctrl-Z and Enter), at the beginning of a line. */
 void close_input(struct program *program);
 
+/* Hangs up the terminal that is its standard input, and not its output: as when the window is
+ * closed. */
+void hang_up(struct program *program);
+
 /* Closes our reading end of its standard output: whatever it writes there next fails. */
 void close_output(struct program *program);
 

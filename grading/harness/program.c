@@ -661,6 +661,14 @@ void close_input(struct program *program)
     program->input = -1;
 }
 
+void hang_up(struct program *program)
+{
+    if (!program->terminal || program->input == -1)
+        kit_error("hang_up: there is no terminal");
+    close(program->input);
+    program->input = -1;
+}
+
 void close_output(struct program *program)
 {
     if (program->outputs[0].fd != -1)

@@ -376,6 +376,20 @@ TEST(input_ends, .judges = SERVER, .points = 2, .step = 5,
     expect_done(server);
 }
 
+TEST(
+    terminal_goes, .judges = SERVER, .points = 1, .step = 5,
+    .name = "when its terminal goes, the server is ended by SIGHUP, and says so",
+    .hint = "A terminal that goes is at its end, too. Only a pipe's end is yours to see.")
+{
+    needs_unix("terminal that a checker can close");
+    struct program *server =
+        start_with(SERVER, (struct start_options){.terminal_input = true}, NULL);
+    ready(server);
+    hang_up(server);
+    wait_line(server, "server: received \"SIGHUP\"");
+    expect_end(server, 128 + SIGHUP);
+}
+
 TEST(every_signal, .judges = SERVER, .points = 2, .step = 7,
      .name = "every event of the table is reported by its name, with its sender",
      .hint = "SA_SIGINFO: the handler's siginfo_t tells si_pid.")

@@ -8,9 +8,10 @@ include "statistics";
 def left($width): . + " " * ([$width - length, 1] | max);
 def right($width): " " * ([$width - length, 0] | max) + .;
 
-# The figure of one cell by round: {"1": 9.1, "2": 9.3, ...}.
+# The figure of one cell by round: {"1": 9.1, "2": 9.3, ...}. A round that failed has none.
 def rounds($what; $size; $cores; $measure):
-    map(select(.system == "unix" and .what == $what and .size == $size and .cores == $cores)
+    map(select(.system == "unix" and .what == $what and .size == $size and .cores == $cores
+               and (.[$measure] | type) == "number")
         | {key: (.round | tostring), value: .[$measure]}) | from_entries;
 
 def ratios($a; $b): [$a | to_entries[] | select($b[.key] != null) | .value / $b[.key]];

@@ -19,17 +19,19 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "contract.h"
 #include "fail.h"
 #include "say.h"
 
-/* What the handler has noted. */
+/* What the handler has noted; read only where it cannot run. */
 static siginfo_t noted;
 static volatile sig_atomic_t has_noted;
 
 static bool is_count(const char *text);
+static int piped_input(void);
 static sigset_t install_handler(void);
 static void note(int number, siginfo_t *info, void *context);
 static void report(const siginfo_t *signal, bool coloured);
@@ -57,7 +59,7 @@ int main(int argc, char *argv[])
 
     /* STEP 5: Wait until there is something to do, at no cost. The listing ran in a circle. */
     struct pollfd input = {
-        .fd = STDIN_FILENO}; /* no events: POLLHUP is told in any case */
+        .fd = piped_input()}; /* no events: POLLHUP is told in any case */
     while (count != 0) {
         /* ppoll unblocks the signals and waits in one step. With pause(), which waits only, a
          * signal might be handled just before it, and we would wait for one that was here. */
@@ -86,6 +88,15 @@ static bool is_count(const char *text)
     long count = strtol(text, &end, 10);
     return *text >= '0' && *text <= '9' && *end == '\0' && count >= 1 &&
            count <= MAX_COUNT;
+}
+
+/* Standard input, if it is a pipe, whose end tells us that whoever started us has gone; else -1,
+ * which poll passes over. A terminal that goes ends, too, but that is for SIGHUP to tell. */
+static int piped_input(void)
+{
+    struct stat input;
+    bool piped = fstat(STDIN_FILENO, &input) == 0 && S_ISFIFO(input.st_mode);
+    return piped ? STDIN_FILENO : -1;
 }
 
 /* Makes note() the handler of our signals, and blocks them. Returns the mask under which they

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "contract.h"
@@ -32,6 +33,7 @@ struct note {
 static int to_main; /* the pipe's writing end */
 
 static bool is_count(const char *text);
+static int piped_input(void);
 static int open_pipe(void);
 static void install_handler(void);
 static void note(int number, siginfo_t *info, void *context);
@@ -58,7 +60,7 @@ int main(int argc, char *argv[])
     say(stdout, READY_LINE "%ld", (long)getpid());
 
     /* STEP 5: Wait until a signal can be read, or the input has ended, at no cost. */
-    struct pollfd sources[] = {{.fd = signals, .events = POLLIN}, {.fd = STDIN_FILENO}};
+    struct pollfd sources[] = {{.fd = signals, .events = POLLIN}, {.fd = piped_input()}};
     while (count != 0) {
         if (poll(sources, 2, -1) == -1) {
             if (errno ==
@@ -88,6 +90,15 @@ static bool is_count(const char *text)
     long count = strtol(text, &end, 10);
     return *text >= '0' && *text <= '9' && *end == '\0' && count >= 1 &&
            count <= MAX_COUNT;
+}
+
+/* Standard input, if it is a pipe, whose end tells us that whoever started us has gone; else -1,
+ * which poll passes over. A terminal that goes ends, too, but that is for SIGHUP to tell. */
+static int piped_input(void)
+{
+    struct stat input;
+    bool piped = fstat(STDIN_FILENO, &input) == 0 && S_ISFIFO(input.st_mode);
+    return piped ? STDIN_FILENO : -1;
 }
 
 /* Makes the pipe and returns its reading end. The writing end does not wait: a handler that
@@ -160,13 +171,8 @@ static void let_end(const struct event *event)
     if (!event->ends)
         return;
     struct sigaction action = {.sa_handler = SIG_DFL};
-    sigset_t this;
-    sigemptyset(&this);
-    sigaddset(&this, event->number);
     if (sigaction(event->number, &action, NULL) == -1)
         fail("sigaction");
-    if (raise(event->number) != 0)
+    if (raise(event->number) != 0) /* it is not blocked here, and so ends us at once */
         fail("raise");
-    if (sigprocmask(SIG_UNBLOCK, &this, NULL) == -1) /* it has waited until here */
-        fail("sigprocmask");
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "contract.h"
@@ -23,6 +24,7 @@
 #include "say.h"
 
 static bool is_count(const char *text);
+static int piped_input(void);
 static int open_signals(void);
 static void report(const struct signalfd_siginfo *signal, bool coloured);
 static void let_end(const struct event *event);
@@ -46,7 +48,7 @@ int main(int argc, char *argv[])
     say(stdout, READY_LINE "%ld", (long)getpid());
 
     /* STEP 5: Wait until a signal can be read, or the input has ended, at no cost. */
-    struct pollfd sources[] = {{.fd = signals, .events = POLLIN}, {.fd = STDIN_FILENO}};
+    struct pollfd sources[] = {{.fd = signals, .events = POLLIN}, {.fd = piped_input()}};
     while (count != 0) {
         if (poll(sources, 2, -1) == -1) {
             if (errno == EINTR) /* stopped and continued */
@@ -75,6 +77,15 @@ static bool is_count(const char *text)
     long count = strtol(text, &end, 10);
     return *text >= '0' && *text <= '9' && *end == '\0' && count >= 1 &&
            count <= MAX_COUNT;
+}
+
+/* Standard input, if it is a pipe, whose end tells us that whoever started us has gone; else -1,
+ * which poll passes over. A terminal that goes ends, too, but that is for SIGHUP to tell. */
+static int piped_input(void)
+{
+    struct stat input;
+    bool piped = fstat(STDIN_FILENO, &input) == 0 && S_ISFIFO(input.st_mode);
+    return piped ? STDIN_FILENO : -1;
 }
 
 /* Blocks our signals, and returns a descriptor to read them from. Whoever started us may have

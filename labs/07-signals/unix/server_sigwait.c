@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "contract.h"
@@ -28,6 +29,7 @@
 #define INPUT_ENDED (SIGRTMIN + 1)
 
 static bool is_count(const char *text);
+static int piped_input(void);
 static sigset_t block_signals(void);
 static void *watch_input(void *argument);
 static void report(const siginfo_t *signal, bool coloured);
@@ -91,10 +93,20 @@ static bool is_count(const char *text)
            count <= MAX_COUNT;
 }
 
-/* Blocks our signals, and returns them as a set. Whoever started us may have had them ignored;
- * an ignored signal is thrown away, blocked or not, so each gets its default action back. That
- * of SIGCHLD and SIGWINCH is to be thrown away too, and yet they wait where they are blocked:
- * so it is on Linux, while POSIX leaves it open. */
+/* Standard input, if it is a pipe, whose end tells us that whoever started us has gone; else -1,
+ * which poll passes over. A terminal that goes ends, too, but that is for SIGHUP to tell. */
+static int piped_input(void)
+{
+    struct stat input;
+    bool piped = fstat(STDIN_FILENO, &input) == 0 && S_ISFIFO(input.st_mode);
+    return piped ? STDIN_FILENO : -1;
+}
+
+/* Blocks our signals, and returns them as a set. (Where there are threads, what sigprocmask does
+ * is unspecified.) Whoever started us may have had them ignored; an ignored signal is thrown
+ * away, blocked or not, so each gets its default action back. That of SIGCHLD and SIGWINCH is
+ * to be thrown away too, and yet they wait where they are blocked: so it is on Linux, while
+ * POSIX leaves it open. */
 static sigset_t block_signals(void)
 {
     sigset_t ours;
@@ -103,8 +115,9 @@ static sigset_t block_signals(void)
     sigaddset(&ours, INPUT_ENDED);
     for (size_t i = 0; i < EVENTS; i++)
         sigaddset(&ours, number_of(&events[i]));
-    if (sigprocmask(SIG_BLOCK, &ours, NULL) == -1)
-        fail("sigprocmask");
+    int error = pthread_sigmask(SIG_BLOCK, &ours, NULL);
+    if (error != 0)
+        fail_with(error, "pthread_sigmask");
     for (size_t i = 0; i < EVENTS; i++)
         if (sigaction(number_of(&events[i]), &action, NULL) == -1)
             fail("sigaction");
@@ -116,7 +129,7 @@ static void *watch_input(void *argument)
 {
     (void)argument;
     struct pollfd input = {
-        .fd = STDIN_FILENO}; /* no events: POLLHUP is told in any case */
+        .fd = piped_input()}; /* no events: POLLHUP is told in any case */
     while (poll(&input, 1, -1) == -1)
         if (errno != EINTR)
             fail("poll");
@@ -158,6 +171,7 @@ static void let_end(const struct event *event)
         fail("sigaction");
     if (raise(event->number) != 0)
         fail("raise");
-    if (sigprocmask(SIG_UNBLOCK, &this, NULL) == -1) /* it has waited until here */
-        fail("sigprocmask");
+    int error = pthread_sigmask(SIG_UNBLOCK, &this, NULL); /* it has waited until here */
+    if (error != 0)
+        fail_with(error, "pthread_sigmask");
 }

@@ -6,11 +6,13 @@
  * Connects BUSY + IDLE clients to the echo server at PORT of this machine. Each takes the
  * welcome of lab 06, if WELCOME is 1, and has one message echoed, so that the server surely
  * has it. Then the idle ones are silent, while each of the busy ones sends a message of SIZE
- * (64) bytes as soon as the echo of the one before is there, for SECONDS. Every byte is
- * compared. At last all close, and the server must have sent nothing else.
+ * (64) bytes as soon as the echo of the one before is there, for SECONDS, or longer until each
+ * had LEAST_TURNS echoes on the average. Every byte is compared. At last all close, and the
+ * server must have sent nothing else.
  *
  * With SESSION the memory and processor time of all processes of that session, and of PROCESS,
- * are taken from /proc: without clients, with all of them, and before and after the measuring.
+ * are taken from /proc: without clients, with all of them, and when the last echo is there. To
+ * look takes time, in which a server goes on: so it is done when nothing is under way.
  *
  * Prints one line of JSON: latencies and times for a message in microseconds, set-up in
  * seconds. Exit code 1, and the reason on stderr, for a wrong byte, a lost connection, or when
@@ -42,6 +44,7 @@
 #define MOST_SIZE 16384
 #define LEAST_SIZE 17 /* two numbers of eight digits, and one letter */
 #define WARM_UP 5     /* this part of the time is not measured: a fifth */
+#define LEAST_TURNS 4 /* echoes for each client, on the average, that are measured */
 
 /* A client: what it waits for, and the bytes that must come next. */
 struct client {
@@ -54,12 +57,12 @@ struct client {
     char *text;
 };
 
-enum phase { SET_UP, WARMING, MEASURING, ENDING };
+enum phase { SET_UP, WARMING, MEASURING, DRAINING, ENDING };
 
 static struct {
     struct sockaddr_in server;
     bool welcome;
-    long busy, idle, started, ready, closed;
+    long busy, idle, started, ready, drained, closed;
     double seconds;
     size_t size;
     pid_t session, process;
@@ -67,8 +70,9 @@ static struct {
     enum phase phase;
     int queue;
     uint32_t *latencies; /* in nanoseconds, of each echo while measuring */
-    size_t echoes, noted, room;
-    uint64_t begun; /* the phase */
+    size_t noted, room;
+    size_t echoes, messages; /* while measuring; from warming to draining */
+    uint64_t begun;          /* the phase */
 } run = {.size = 64};
 
 static double number_of(const char *text, double least, double most);
@@ -82,6 +86,7 @@ static void send_next(struct client *client);
 static void send_rest(struct client *client);
 static void watch(int operation, struct client *client, uint32_t events);
 static void wait_for_events(int milliseconds);
+static void go_on(double seconds, const size_t *echoes, size_t least);
 _Noreturn static void give_up(const struct client *client, const char *why);
 static uint64_t now(void);
 static double microseconds_of(size_t thousandths);
@@ -131,24 +136,26 @@ int main(int argc, char *argv[])
     run.begun = now();
     for (long i = 0; i < run.busy; i++)
         send_next(&run.all[i]);
-    while ((double)(now() - run.begun) < run.seconds * 1e9 / WARM_UP)
-        wait_for_events(PATIENCE * 1000);
+    go_on(run.seconds / WARM_UP, &run.messages, (size_t)run.busy);
     run.phase = MEASURING;
-    struct use before = use_of_server();
     run.begun = now();
-    while ((double)(now() - run.begun) < run.seconds * 1e9)
-        wait_for_events(PATIENCE * 1000);
+    go_on(run.seconds, &run.echoes, (size_t)run.busy * LEAST_TURNS);
     double seconds = (double)(now() - run.begun) / 1e9;
-    struct use after = use_of_server();
 
     /* Whoever has waited since before we began is not to be forgotten: that is the slowest. */
     for (long i = 0; i < run.busy; i++)
         if (run.all[i].sent_at < run.begun)
             note_latency(&run.all[i]);
 
-    /* Let the last echoes come, and all close in order. */
+    /* Let the last echoes come: then the server has worked for all messages that we count. */
+    run.phase = DRAINING;
+    while (run.drained < run.busy)
+        wait_for_events(PATIENCE * 1000);
+    struct use after = use_of_server();
+
+    /* All close in order. */
     run.phase = ENDING;
-    for (long i = run.busy; i < clients; i++)
+    for (long i = 0; i < clients; i++)
         if (shutdown(run.all[i].socket, SHUT_WR) == -1)
             give_up(&run.all[i], "shutdown failed: the connection was lost");
     while (run.closed < clients)
@@ -167,7 +174,7 @@ int main(int argc, char *argv[])
             ", \"memory_per_client\": %.0f, \"cpu_per_client\": %.2f, \"cpu_per_message\": %.3f",
             (after.memory - empty.memory) / (double)clients,
             (full.time - empty.time) / (double)clients,
-            (after.time - before.time) / (double)run.echoes);
+            (after.time - full.time) / (double)run.messages);
     printf("}\n");
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -247,6 +254,18 @@ static void wait_for_events(int milliseconds)
         handle(events[i].data.ptr, events[i].events);
 }
 
+/* Lets the clients talk for so many seconds, and until there are so many echoes: where a thousand
+ * wait in turn, a short time shows only some of them. But no longer than PATIENCE. */
+static void go_on(double seconds, const size_t *echoes, size_t least)
+{
+    for (;;) {
+        double passed = (double)(now() - run.begun) / 1e9;
+        if ((passed >= seconds && *echoes >= least) || passed >= seconds + PATIENCE)
+            return;
+        wait_for_events(PATIENCE * 1000);
+    }
+}
+
 static void handle(struct client *client, uint32_t events)
 {
     char bytes[MOST_SIZE];
@@ -307,14 +326,15 @@ static void complete(struct client *client)
         if (run.started < run.busy + run.idle)
             start_client();
     } else {
+        run.messages++;
         if (run.phase == MEASURING) {
             run.echoes++;
             note_latency(client);
         }
-        if (run.phase != ENDING)
+        if (run.phase == DRAINING)
+            run.drained++;
+        else
             send_next(client);
-        else if (shutdown(client->socket, SHUT_WR) == -1)
-            give_up(client, "shutdown failed: the connection was lost");
     }
 }
 

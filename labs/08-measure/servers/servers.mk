@@ -29,8 +29,8 @@ $(UNDER_LOAD)/05-silent-sources/say.h: $(UNDER_LOAD)/05-sources/contract.h serve
 
 .PHONY: servers
 servers: $(if $(LACKS_unix),,$(LOADERS) $(COMPARED) $(UNDER_LOAD)/05-silent-sources/say.h)
-	@+$(if $^,$(MAKE) -C $(LABS)/05-sockets programs SYSTEM="$(HERE)" SOURCES=$(UNDER_LOAD)/05-sources OUT=$(UNDER_LOAD)/05 \
+	@+$(if $^,$(MAKE) -s -C $(LABS)/05-sockets programs SYSTEM="$(HERE)" SOURCES=$(UNDER_LOAD)/05-sources OUT=$(UNDER_LOAD)/05 \
 	    PROGRAMS="server server_select server_handoff worker")
-	@+$(if $^,$(MAKE) -C $(LABS)/05-sockets programs SYSTEM="$(HERE)" SOURCES=$(UNDER_LOAD)/05-silent-sources OUT=$(UNDER_LOAD)/05-silent \
+	@+$(if $^,$(MAKE) -s -C $(LABS)/05-sockets programs SYSTEM="$(HERE)" SOURCES=$(UNDER_LOAD)/05-silent-sources OUT=$(UNDER_LOAD)/05-silent \
 	    PROGRAMS=server UNIX=server_poll WIN32=)
-	@+$(if $^,$(MAKE) -C $(LABS)/06-iocp programs SYSTEM="$(HERE)" OUT=$(UNDER_LOAD)/06)
+	@+$(if $^,$(MAKE) -s -C $(LABS)/06-iocp programs SYSTEM="$(HERE)" OUT=$(UNDER_LOAD)/06)

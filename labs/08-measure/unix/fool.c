@@ -1,10 +1,11 @@
 /*
  * fool.c - seven ways to fool yourself: a wrong figure beside the right one.
  *
- * Usage: fool WAY
+ * Usage: fool [WAY]
  *
- * The ways: unpinned, clock, cold, once, first-byte, buffer, closed-loop. Each measures the same
- * thing twice over a pipe, as one does in a hurry, and with care. A second process answers.
+ * The ways: unpinned, clock, cold, once, first-byte, buffer, closed-loop; without one, all.
+ * Each measures the same thing twice over a pipe, as one does in a hurry, and with care. A
+ * second process answers.
  */
 #include <sched.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #define SMALL 64
 #define LARGE 65536
 #define TURNS 5000
+#define ROUNDS 21
 
 static int down[2], up[2];
 static pid_t second;
@@ -153,36 +155,46 @@ static void wrong_clock(void)
            right);
 }
 
-static void cold(void)
-{
-    puts("The first messages wait for a process to start, for pages and for caches:");
-    start(echo_small, 0);
-    pin(0);
-    printf("    wrong: %.1f us, the first round trip\n", turns(1));
-    printf("    wrong: %.1f us, the mean of the next ten\n", turns(10));
-    turns(TURNS);
-    printf("    right: %.1f us, after %d\n", turns(TURNS), TURNS);
-    end();
-}
-
 static int compare(const void *a, const void *b)
 {
     double one = *(const double *)a, other = *(const double *)b;
     return one < other ? -1 : one > other;
 }
 
+/* The figures of ROUNDS rounds, the smallest first. */
+static void take_rounds(double figures[ROUNDS])
+{
+    for (int i = 0; i < ROUNDS; i++)
+        figures[i] = turns(TURNS / 10);
+    qsort(figures, ROUNDS, sizeof *figures, compare);
+}
+
+static void cold(void)
+{
+    double figures[ROUNDS];
+    puts("The first messages wait for a process to start, for pages and for caches:");
+    pin(0);
+    double begun = now();
+    start(echo_small, 0);
+    turns(1);
+    double first = (now() - begun) * 1e6, others = turns(9);
+    take_rounds(figures);
+    end();
+    printf("    wrong: %.1f us, from the start to the first echo\n", first);
+    printf("    wrong: %.1f us, the mean of the first ten\n", (first + 9 * others) / 10);
+    printf("    right: %.1f us, the median of %d rounds after them\n",
+           figures[ROUNDS / 2], ROUNDS);
+}
+
 static void once(void)
 {
-    enum { ROUNDS = 21 };
     double figures[ROUNDS];
     puts("One round is one of these, and you do not know which:");
     start(echo_small, 0);
     pin(0);
     turns(TURNS / 10);
-    for (int i = 0; i < ROUNDS; i++)
-        figures[i] = turns(TURNS / 10);
+    take_rounds(figures);
     end();
-    qsort(figures, ROUNDS, sizeof *figures, compare);
     printf("    wrong: %.1f us, or %.1f us: the best and the worst of %d rounds\n",
            figures[0], figures[ROUNDS - 1], ROUNDS);
     printf("    right: %.1f us, the median; quartiles %.1f and %.1f\n",
@@ -234,33 +246,41 @@ static void swallow(void)
             write_all(up[1], message, 1);
 }
 
-static void buffer(void)
+/* Sixteen messages, the last one answered. Returns the microseconds of the first one's write. */
+static double sixteen(void)
 {
     static char message[LARGE];
-    enum { SENT = 4096 };
-    puts("A burst that fits into the pipe has been sent, but not received:");
-    start(swallow, 0);
-    pin(0);
+    char word;
     double begun = now();
     write_all(down[1], message, sizeof message);
     double burst = now() - begun;
     for (int i = 1; i < 16; i++)
         write_all(down[1], message, sizeof message);
-    char word;
     if (!read_all(up[0], &word, 1))
         give_up("the second process has ended");
-    begun = now();
-    for (int i = 0; i < SENT; i++) {
-        write_all(down[1], message, sizeof message);
-        if (i % 16 == 15 && !read_all(up[0], &word, 1))
-            give_up("the second process has ended");
-    }
-    double steady = now() - begun;
+    return burst * 1e6;
+}
+
+static void buffer(void)
+{
+    enum { TIMES = 256 };
+    double bursts[ROUNDS];
+    puts("A burst that fits into the pipe has been sent, but not received:");
+    start(swallow, 0);
+    pin(0);
+    sixteen();
+    for (int i = 0; i < ROUNDS; i++)
+        bursts[i] = sixteen();
+    qsort(bursts, ROUNDS, sizeof *bursts, compare);
+    double begun = now();
+    for (int i = 0; i < TIMES; i++)
+        sixteen();
+    double steady = (now() - begun) * 1e6;
     end();
     printf("    wrong: %.0f MB/s, 64 KB into an empty pipe of 64 KB\n",
-           LARGE / burst / 1e6);
+           LARGE / bursts[ROUNDS / 2]);
     printf("    right: %.0f MB/s, %d times that, until it has come\n",
-           (double)LARGE * SENT / steady / 1e6, SENT);
+           (double)LARGE * 16 * TIMES / steady, 16 * TIMES);
 }
 
 /* Every 500th message finds the server busy for 20 ms with something else. */

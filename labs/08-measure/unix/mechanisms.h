@@ -13,7 +13,7 @@ extern const struct mechanism pipe_usual, pipe_large, pipe_vmsplice, fifo, unix_
 /* messages.c: each message is one to the system. */
 extern const struct mechanism unix_datagram, unix_seqpacket, posix_queue, sysv_queue, udp;
 
-/* memory.c: a ring in shared memory, and five ways to wait. */
+/* memory.c: a ring in shared memory, and six ways to wait. */
 extern const struct mechanism memory_semaphore, memory_futex, memory_spin, memory_wise,
     memory_eventfd, memory_signal;
 

@@ -15,6 +15,22 @@ bool apart;
 char address[ADDRESS_ROOM];
 static HANDLE second;
 
+/* If the first process ends, by a mistake or by the clock, nobody is left to talk to: the system
+ * closes its handle of this job then, and ends who is in it. */
+static void tie_to_us(HANDLE process)
+{
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {
+        .BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE};
+    HANDLE job = CreateJobObjectA(NULL, NULL);
+    if (job == NULL)
+        fail("CreateJobObject");
+    if (!SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits,
+                                 sizeof limits))
+        fail("SetInformationJobObject");
+    if (!AssignProcessToJobObject(job, process))
+        fail("AssignProcessToJobObject");
+}
+
 void start_second(const struct mechanism *mechanism, size_t size, int core)
 {
     char program[MAX_PATH] = "", command[MAX_PATH + ADDRESS_ROOM + 64];
@@ -31,6 +47,7 @@ void start_second(const struct mechanism *mechanism, size_t size, int core)
     if (!CloseHandle(process.hThread))
         fail("CloseHandle");
     second = process.hProcess;
+    tie_to_us(second);
 }
 
 bool await_second(void)
