@@ -108,6 +108,12 @@ void close_system(void);
 void open_place(void);
 void close_place(bool tidy);
 
+/* Whether the Wine server of this run has ended before its time, and another one, if any, is in its
+ * place; never with --cell, where a failed test gets a new cell anyway. restart_wine() starts one
+ * as at the beginning. */
+bool wine_has_fallen(void);
+void restart_wine(void);
+
 /* Wine's own folder in this run's: the prefix, and what wineserver keeps. */
 const char *wine_folder(void);
 

@@ -4,6 +4,7 @@
 #include "inside.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +103,25 @@ static void need(bool success, const char *what)
     }
 }
 
+/* The process that serves our prefix, by the lock that it holds as long as it lives; 0 for none. */
+static pid_t wine_server(void)
+{
+    pid_t server = 0;
+    glob_t found;
+    if (glob(text("%s/*/server-*/lock", wine_folder()), 0, NULL, &found) != 0)
+        return 0;
+    int file = open(found.gl_pathv[0], O_RDWR | O_CLOEXEC);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (file != -1 && fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+        server = lock.l_pid;
+    if (file != -1)
+        close(file);
+    globfree(&found);
+    return server;
+}
+
+static pid_t first_server; /* which wine_server() was at the beginning */
+
 /* Wine's prefix, new, with its server, in a new cell if there are cells. */
 static void open_wine(void)
 {
@@ -158,6 +178,21 @@ void open_place(void)
     place_is_open = true;
 }
 
+bool wine_has_fallen(void)
+{
+    return first_server != 0 && wine_server() != first_server;
+}
+
+void restart_wine(void)
+{
+    run_command((const char *[]){"wineserver", "-k", NULL});
+    run_command((const char *[]){"wineserver", "-w", NULL});
+    need(run_command((const char *[]){"wineserver", "-p", NULL}) == 0, "wineserver");
+    need(run_probe() == 0, "starting the probe");
+    first_server = wine_server();
+    note_baseline();
+}
+
 void close_place(bool tidy)
 {
     if (!run.cell)
@@ -191,6 +226,8 @@ double open_system(void)
     need(run_probe() == 0, "starting the probe");
     note_baseline();
     place_is_open = run.cell && run.system == WIN32 && !native;
+    if (run.system == WIN32 && !native && !run.cell)
+        first_server = wine_server();
 
     double fastest = LARGEST_FACTOR;
     double usual = run.system == UNIX ? USUAL_START_UNIX : USUAL_START_WIN32;

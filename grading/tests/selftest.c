@@ -17,6 +17,7 @@
  * shorter limit, and the one that begins with slow a still shorter one.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -71,6 +72,38 @@ TEST(pass_echo, .name = "lines come back, one byte at a time, too")
     expect_end(wicked, 0);
     if (count_lines(wicked, "wicked: received *") != 2 || is_running(wicked))
         fail_test("there are not two lines, or it still runs");
+}
+
+/* Kills the only Wine server that there is in a room. */
+static void kill_wine_server(void)
+{
+    for (int pid = 2; pid < 100000; pid++) {
+        char name[16] = "";
+        FILE *file = fopen(text("/proc/%d/comm", pid), "re");
+        if (file != NULL && fgets(name, sizeof name, file) != NULL &&
+            strncmp(name, "wineserver", strlen("wineserver")) == 0)
+            kill(pid, SIGKILL);
+        if (file != NULL)
+            fclose(file);
+    }
+}
+
+TEST(pass_wine_falls, .name = "a test in which Wine's own server falls is repeated")
+{
+    const char *room = getenv("PRIVATE_ROOM"), *fell = text("%s/fell", getenv("TMPDIR"));
+    bool falls = under_test() == WIN32 && !on_windows() && room != NULL &&
+                 strcmp(room, "yes") == 0 && access(fell, F_OK) == -1;
+    if (falls && mkdir(fell, 0700) == -1)
+        fail_test("the mark cannot be made");
+    struct program *wicked = start(SERVER, "echo-lines", NULL);
+    send_bytes(wicked, "one\n", 4);
+    wait_line(wicked, "wicked: received one");
+    if (falls)
+        kill_wine_server();
+    send_bytes(wicked, "two\n", 4);
+    wait_line(wicked, "wicked: received two");
+    close_input(wicked);
+    expect_end(wicked, 0);
 }
 
 TEST(pass_megabytes, .name = "8 MB go out and come back at once")
