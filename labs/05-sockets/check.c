@@ -772,9 +772,15 @@ TEST(
     if (after.descriptors > before.descriptors + 10)
         fail_test("%d clients have left %zu descriptors open", count,
                   after.descriptors - before.descriptors);
-    if (!instrumented() && after.memory > before.memory + MEGABYTE)
-        fail_test("%d clients have left %zu bytes in use", count,
-                  after.memory - before.memory);
+    if (!instrumented() && after.memory > before.memory + MEGABYTE) {
+        /* Threads that are just ending take some, too, or took more, once. A leak goes on. */
+        count += serve_series(peer, port, 1950);
+        wait_line(server, "server: client %d left", count + 1);
+        struct resources last = resources_of(server);
+        if (last.memory > after.memory + MEGABYTE)
+            fail_test("%d clients have left %zu bytes in use", count,
+                      last.memory - before.memory);
+    }
 }
 
 TEST(
