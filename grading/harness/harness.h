@@ -254,8 +254,9 @@ void kill_program(struct program *program);
  * its parent is by now, and waits until it is gone; fails the test if there is none. */
 void kill_child(struct program *program, const char *name);
 
-/* Fails the test if the program and its children use the processor while nothing happens:
- * more than `percent` of one during `seconds` (the one place where time itself is measured). */
+/* Fails the test if the program and its children use the processor while nothing happens: more
+ * than `percent` of one during `seconds`, three times in a row, as what was begun before may still
+ * be going on (the one place where time itself is measured). */
 void expect_idle(struct program *program, double seconds, double percent);
 
 /* How many descriptors the program has open, and how many bytes of memory it holds, now. */

@@ -860,18 +860,21 @@ TEST(ends_in_order, .judges = SERVER, .pair = "", .points = 1, .step = 2,
 }
 
 TEST(
-    ends_when_busy, .judges = SERVER, .pair = "", .unix_only = true, .points = 1,
-    .step = 4, .name = "Ctrl-C ends a server that its clients never leave idle",
+    ends_when_busy, .judges = SERVER, .pair = "", .points = 1, .step = 4,
+    .name = "Ctrl-C ends a server that its clients never leave idle",
     .hint =
         "pselect() and ppoll() let a signal in when they have to wait, and they do not as "
         "long as somebody is ready: look for it yourself.")
 {
+    if (!on_windows() && strstr(path_of(SERVER, NULL), "server_handoff.exe") != NULL)
+        skip_test(
+            "an open fault: now and then Ctrl-C does not end this server under Wine");
     /* It prints 2 KB for each message, and goes on until it learns of the signal. */
     struct start_options options = {.output_limit = (size_t)256 << 20};
     struct program *server = start_with(SERVER, options, "0", NULL);
     const char *port = port_of(server);
     struct program *peer = start_unix_probe("peer", NULL);
-    tell(peer, "flood 40 " LOOPBACK " %s", port);
+    tell(peer, "flood %d " LOOPBACK " %s", under_test() == UNIX ? 40 : 2, port);
     for (int i = 0; i < 1000; i++)
         wait_line_like(server, "server: received *");
     send_signal(server, SIGINT);
