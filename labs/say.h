@@ -17,6 +17,7 @@
 #include <string.h>
 
 #ifdef _WIN32
+#include <fcntl.h>
 #include <io.h>
 #include <windows.h>
 #endif
@@ -29,6 +30,15 @@
 #endif
 
 #ifdef _WIN32
+
+/* We end the line as Windows does, and let the C library leave the bytes alone: where it has
+ * to turn "\n" into this it may hand a line over in pieces (Wine's does, of 2,047 bytes). */
+#define LINE_END "\r\n"
+
+static inline void leave_bytes_alone(FILE *stream)
+{
+    _setmode(_fileno(stream), _O_BINARY);
+}
 
 /* Writes `length` bytes of UTF-8 to the console that `stream` is, and returns true; returns
  * false if it is none. Bytes written there would be shown in the console's code page, which
@@ -51,6 +61,13 @@ static inline bool show_on_console(FILE *stream, const char *bytes, size_t lengt
 
 #else
 
+#define LINE_END "\n"
+
+static inline void leave_bytes_alone(FILE *stream)
+{
+    (void)stream; /* UNIX knows no other way */
+}
+
 static inline bool show_on_console(FILE *stream, const char *bytes, size_t length)
 {
     (void)stream, (void)bytes, (void)length;
@@ -59,7 +76,7 @@ static inline bool show_on_console(FILE *stream, const char *bytes, size_t lengt
 
 #endif
 
-/* Prints one line, `format` filled in as by printf and a newline added, on `stream`, and
+/* Prints one line, `format` filled in as by printf and LINE_END added, on `stream`, and
  * flushes it. Where the line cannot be written there is nobody left to tell: it is lost. */
 #ifdef __GNUC__
 __attribute__((format(SAY_PRINTF, 2, 3)))
@@ -71,15 +88,17 @@ say(FILE *stream, const char *format, ...)
     va_start(values, format);
     int length = vsnprintf(NULL, 0, format, values);
     va_end(values);
-    char *line = length < 0 ? NULL : malloc((size_t)length + 2);
+    char *line = length < 0 ? NULL : malloc((size_t)length + sizeof LINE_END);
     if (line == NULL)
         abort();
     va_start(values, format);
     vsnprintf(line, (size_t)length + 1, format, values);
     va_end(values);
-    line[length] = '\n';
-    if (!show_on_console(stream, line, (size_t)length + 1)) {
-        fwrite(line, 1, (size_t)length + 1, stream);
+    memcpy(line + length, LINE_END, sizeof LINE_END);
+    size_t size = (size_t)length + sizeof LINE_END - 1;
+    if (!show_on_console(stream, line, size)) {
+        leave_bytes_alone(stream);
+        fwrite(line, 1, size, stream);
         fflush(stream);
     }
     free(line);

@@ -866,9 +866,6 @@ TEST(
         "pselect() and ppoll() let a signal in when they have to wait, and they do not as "
         "long as somebody is ready: look for it yourself.")
 {
-    if (!on_windows() && strstr(path_of(SERVER, NULL), "server_handoff.exe") != NULL)
-        skip_test(
-            "an open fault: now and then Ctrl-C does not end this server under Wine");
     /* It prints 2 KB for each message, and goes on until it learns of the signal. */
     struct start_options options = {.output_limit = (size_t)256 << 20};
     struct program *server = start_with(SERVER, options, "0", NULL);
