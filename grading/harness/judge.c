@@ -455,6 +455,8 @@ static json_t *judge(size_t number)
         json_decref(evidence);
         restart_wine();
         evidence = judge_once(number);
+        json_object_set_new(evidence, "disturbed",
+                            json_string("Wine's own server had fallen"));
     }
     return evidence;
 }

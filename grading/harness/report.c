@@ -146,6 +146,9 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
     if (*plan->cast != '\0')
         printf(" (%s)", plan->cast);
     putchar('\n');
+    const char *disturbed = json_string_value(json_object_get(evidence, "disturbed"));
+    if (disturbed != NULL)
+        printf(MARGIN "%-10s %s\n", "once more", disturbed);
     if (failed)
         print_failure(plan, evidence);
     else
