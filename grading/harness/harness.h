@@ -244,7 +244,8 @@ void wait_silence(struct program *program);
 /* Whether the program is still running. */
 bool is_running(struct program *program);
 
-/* Sends a UNIX signal (under Wine, SIGINT arrives as Ctrl-C). */
+/* Sends a UNIX signal (under Wine, SIGINT arrives as Ctrl-C). With SIGSTOP it returns when the
+ * program stands still, or has ended. */
 void send_signal(struct program *program, int number);
 
 /* Kills the program at once, without its knowledge, and waits until it is gone. */

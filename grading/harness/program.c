@@ -919,6 +919,12 @@ void send_signal(struct program *program, int number)
 {
     if (program->handle != -1 && !signal_program(program, number))
         kit_error("pidfd_send_signal: %s", strerror(errno));
+    /* Until it stands still it may finish the system call that it is in. */
+    siginfo_t news;
+    while (number == SIGSTOP && program->handle != -1 && !program->reaped &&
+           waitid(P_PID, (id_t)program->pid, &news, WSTOPPED | WEXITED | WNOWAIT) == -1)
+        if (errno != EINTR)
+            kit_error("waitid: %s", strerror(errno));
 }
 
 void kill_program(struct program *program)

@@ -1187,23 +1187,26 @@ TEST(
     expect_end(server, 0);
 }
 
-/* Stops `client` where it does not have the mutex, which its server would wait for. It has none
- * when the server sleeps because there is no room. */
+/* Stops `client` where it does not have the mutex, which its server would wait for. */
 static void stop_outside(struct program *client, const char *key)
 {
     int set = semget((key_t)strtol(key, NULL, 0), 0, 0);
-    for (int looks = 0, quiet = 0; looks < 10000; looks++) {
-        if (looks % 100 == 0) { /* at first, and where that was a bad moment */
-            send_signal(client, SIGCONT);
-            wait_line_like(client, "client: received *");
-            send_signal(client, SIGSTOP);
+    for (int tries = 0; tries < 100; tries++) {
+        wait_line_like(client, "client: received *");
+        send_signal(client, SIGSTOP);
+        /* The server comes to rest, too: there is no room, or no mutex. */
+        int looks = 0;
+        while (semctl(set, SEM_ROOM, GETNCNT) < 1 &&
+               semctl(set, SEM_MUTEX, GETNCNT) < 1) {
+            if (++looks == 10000)
+                fail_test("the server does not sleep though nobody reads its number");
+            usleep(1000);
         }
-        quiet = semctl(set, SEM_ROOM, GETNCNT) == 1 ? quiet + 1 : 0;
-        if (quiet == 5)
+        if (semctl(set, SEM_MUTEX, GETVAL) == 1)
             return;
-        usleep(1000);
+        send_signal(client, SIGCONT); /* that was a bad moment */
     }
-    fail_test("the server does not sleep at SEM_ROOM though nobody reads its number");
+    fail_test("the client was never seen without the mutex");
 }
 
 TEST(
