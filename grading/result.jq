@@ -11,7 +11,8 @@
 #                        --arg id, source, key, graded, started, ended (seconds since 1970), failure
 #
 # A test that the checkers did not run, because a program is missing or broken, fails; so the
-# maximum is the same for everybody. Only what this machine cannot judge leaves it.
+# maximum is the same for everybody. Only what this machine cannot judge leaves it: what is
+# skipped with no program at all.
 
 def role_of($test):
     if $test.judges != "pair" then [$test.judges]
@@ -49,6 +50,10 @@ def role_of($test):
           | if (.verdict == "failed" or .verdict == "error" or (.verdict == "skipped" and $test.verdict != "skipped"))
                and $second[$key] then
                 $second[$key] + {repeated: true, first: {verdict, reason}}
+            else . end
+          # What only the program can have said must not make his maximum smaller.
+          | if .verdict == "skipped" and $test.verdict != "skipped" then
+                . + {verdict: "failed", points: 0, reason: "not judged, for a reason that only the program gave: \(.reason)"}
             else . end
       elif .verdict == "skipped" then .
       else {id, name, judges, points: 0, maximum, step, hint, cast, seconds: 0}

@@ -131,7 +131,7 @@ def test_table($rows):
      "<p>A hint to look at with one's own eyes, not a verdict: the labs' programs are short, and good ones look alike.</p>"
      + "<div class=\"wide\"><table class=\"sortable\"><thead><tr><th scope=\"col\" data-kind=\"number\">alike</th><th scope=\"col\">lab</th><th scope=\"col\">one</th><th scope=\"col\">other</th></tr></thead><tbody>"
      + ($similar | sort_by(-.percent) | map(
-          @html "<tr data-find=\"\(.a | line) \(.b | line)\"><td data-value=\"\(.percent)\">\(.percent) %</td><td>\(.lab // "" | .[:2]) \(.system // "" | system_name)</td><td><a href=\"#e-\(.a | line)\">\(.a | line)</a></td><td><a href=\"#e-\(.b | line)\">\(.b | line)</a></td></tr>") | join("\n"))
+          @html "<tr data-find=\"\(.a | line) \(.b | line)\"><td data-value=\"\(.percent)\">\(.percent) %</td><td>\(.lab // "" | .[:2]) \(.system // "" | system_name)</td><td><a href=\"#e-\(.a | line)\">\(.a | line)</a></td><td>" + (if .b == "the kit" then .b else @html "<a href=\"#e-\(.b | line)\">\(.b | line)</a>" end) + "</td></tr>") | join("\n"))
      + "</tbody></table></div>"
    end),
   "<h2 id=\"evidence\">Evidence</h2>"
