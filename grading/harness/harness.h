@@ -266,6 +266,10 @@ struct resources {
 };
 struct resources resources_of(struct program *program);
 
+/* From now on the program can get no more than `more` bytes of addresses beyond those that it
+ * has (RLIMIT_AS): room for a few threads. Only for a program of UNIX. */
+void limit_addresses(struct program *program, size_t more);
+
 /* Programs that run in a cell (--cell) count processes differently. A program tells the number of
  * one: which is it? Fails the test if there is none. */
 pid_t process_told(pid_t number);

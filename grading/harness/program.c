@@ -1013,6 +1013,22 @@ pid_t living_number(void)
     return run.cell ? 1 : getpid();
 }
 
+void limit_addresses(struct program *program, size_t more)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen(text("/proc/%d/statm", (int)program->pid), "re");
+    if (file != NULL) {
+        if (fscanf(file, "%lu", &pages) != 1)
+            pages = 0;
+        fclose(file);
+    }
+    if (pages == 0)
+        fail_test("%s has ended", program->name);
+    rlim_t most = pages * (size_t)sysconf(_SC_PAGESIZE) + more;
+    if (prlimit(program->pid, RLIMIT_AS, &(struct rlimit){most, most}, NULL) == -1)
+        kit_error("prlimit: %s", strerror(errno));
+}
+
 struct resources resources_of(struct program *program)
 {
     return look_at_resources(program->pid);

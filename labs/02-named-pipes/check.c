@@ -504,20 +504,8 @@ static bool is_let_in(struct program *probe, int number, const char *address)
 
 /* Lets clients come to a server that has no room for 60, until it refuses one. Those that are in
  * must be served, and when they have left, others; a server that lets in all 60 is welcome. */
-static void crowd_out(int resource, rlim_t limit)
+static void crowd_out(struct program *server, const char *address)
 {
-    struct rlimit usual;
-    if (getrlimit(resource, &usual) == -1)
-        kit_error("getrlimit");
-    const char *address = fresh_address();
-    /* One heap for all threads: a second one takes 64 MB of addresses, if it finds them at a
-     * multiple of 64 MB, which is a matter of luck. */
-    const char *const environment[] = {"MALLOC_ARENA_MAX=1", NULL};
-    setrlimit(resource, &(struct rlimit){limit, usual.rlim_max});
-    struct program *server = start_with(
-        SERVER, (struct start_options){.environment = environment}, address, NULL);
-    setrlimit(resource, &usual);
-    wait_line(server, "server: ready %s", address);
     struct program *first = connect_probe(address, 1);
     exchange_words(first, 1, token());
     struct program *probe = start_probe("pipe", NULL);
@@ -539,7 +527,14 @@ TEST(no_descriptors, .judges = SERVER, .unix_only = true, .points = 2, .step = 4
      .name = "a server that has no descriptor left refuses one client, and lives on",
      .hint = "EMFILE concerns the client that comes; those who are in have done nothing.")
 {
-    crowd_out(RLIMIT_NOFILE, 40);
+    struct rlimit usual;
+    if (getrlimit(RLIMIT_NOFILE, &usual) == -1)
+        kit_error("getrlimit");
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){40, usual.rlim_max});
+    const char *address;
+    struct program *server = start_server(&address);
+    setrlimit(RLIMIT_NOFILE, &usual);
+    crowd_out(server, address);
 }
 
 TEST(no_threads, .judges = SERVER, .unix_only = true, .points = 2, .step = 4,
@@ -548,7 +543,15 @@ TEST(no_threads, .judges = SERVER, .unix_only = true, .points = 2, .step = 4,
 {
     if (instrumented())
         skip_test("valgrind and the sanitizers need more memory than the test leaves");
-    crowd_out(RLIMIT_AS, 80 * MEGABYTE);
+    /* One heap for all threads: a second one takes 64 MB of addresses, if it finds them at a
+     * multiple of 64 MB, which is a matter of luck. */
+    const char *const environment[] = {"MALLOC_ARENA_MAX=1", NULL};
+    const char *address = fresh_address();
+    struct program *server = start_with(
+        SERVER, (struct start_options){.environment = environment}, address, NULL);
+    wait_line(server, "server: ready %s", address);
+    limit_addresses(server, 64 * MEGABYTE); /* what it has made beforehand it has */
+    crowd_out(server, address);
 }
 
 TEST(two_interleaved, .judges = SERVER, .points = 2, .step = 4,

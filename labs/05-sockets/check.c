@@ -529,7 +529,8 @@ TEST(
     struct program *peer = peer_at(port);
     for (int k = 2; k < 22; k++) {
         connect_peer(peer, k, port);
-        if (k % 3 == 0)
+        /* On Windows accept() may fail for who breaks off before it, and nobody is told. */
+        if (k % 3 == 0 || (k % 3 == 2 && on_windows()))
             exchange(peer, k, token());
         if (k % 3 == 1) { /* echoes are on their way to nobody */
             push(peer, k, random_bytes(100000, 'a', 'z'), 100000);
@@ -625,21 +626,6 @@ TEST(hundred_at_once, .judges = SERVER, .pair = "", .points = 2, .step = 4,
         fail_test("the transcript does not count to client 100");
 }
 
-/* Starts the server with a limit on what it may have of something. One heap serves all its
- * threads: a second takes 64 MB of addresses, if it finds them at a multiple of 64 MB. */
-static struct program *start_short_of(int resource, rlim_t limit)
-{
-    static const char *const environment[] = {"MALLOC_ARENA_MAX=1", NULL};
-    struct rlimit usual;
-    if (getrlimit(resource, &usual) == -1 ||
-        setrlimit(resource, &(struct rlimit){limit, usual.rlim_max}) == -1)
-        kit_error("setrlimit");
-    struct program *server =
-        start_with(SERVER, (struct start_options){.environment = environment}, "0", NULL);
-    setrlimit(resource, &usual);
-    return server;
-}
-
 TEST(no_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points = 2,
      .step = 4,
      .name = "50 clients, and descriptors for fewer: the rest wait until others leave",
@@ -651,7 +637,12 @@ TEST(no_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points = 
         skip_test(
             "valgrind has a limit of its own, and closes what it accepts beyond it");
     enum { CLIENTS = 50, FIRST = 8 };
-    struct program *server = start_short_of(RLIMIT_NOFILE, 40);
+    struct rlimit usual;
+    if (getrlimit(RLIMIT_NOFILE, &usual) == -1 ||
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){40, usual.rlim_max}) == -1)
+        kit_error("setrlimit");
+    struct program *server = start(SERVER, "0", NULL);
+    setrlimit(RLIMIT_NOFILE, &usual);
     const char *port = port_of(server);
     struct program *peer = start_unix_probe("peer", NULL);
     const char *words[CLIENTS + 1];
@@ -693,8 +684,13 @@ TEST(
 {
     if (instrumented())
         skip_test("valgrind and the sanitizers need more memory than the test leaves");
-    struct program *server = start_short_of(RLIMIT_AS, 80 * MEGABYTE);
+    /* One heap serves all its threads: a second takes 64 MB of addresses, if it finds them at
+     * a multiple of 64 MB. */
+    static const char *const environment[] = {"MALLOC_ARENA_MAX=1", NULL};
+    struct program *server =
+        start_with(SERVER, (struct start_options){.environment = environment}, "0", NULL);
     const char *port = port_of(server);
+    limit_addresses(server, 64 * MEGABYTE); /* what it has made beforehand it has */
     struct program *peer = peer_at(port);
     int k = 1;
     bool served = true;

@@ -941,9 +941,11 @@ TEST(no_such_server, .judges = CLIENT, .points = 1, .step = 3,
     wait_silence(client);
 }
 
-TEST(nothing_inherited, .judges = CLIENT, .points = 2, .step = 3,
-     .name = "the server inherits no blocked or ignored signal, and no third pipe",
-     .hint = "Mask and ignored signals survive exec: set your own after the fork.")
+TEST(
+    nothing_inherited, .judges = CLIENT, .points = 2, .step = 3,
+    .name = "the server inherits no blocked or ignored signal, and no third pipe",
+    .hint =
+        "Mask and ignored signals survive exec: put back in the child what it shall have.")
 {
     const char *name = interrupt_name();
     struct program *client = start_with_target(
@@ -975,9 +977,8 @@ TEST(passes_lines_on, .judges = CLIENT, .points = 1, .step = 6,
 
 TEST(client_stays, .judges = CLIENT, .points = 2, .step = 3,
      .name = "Ctrl-C on the keyboard is for the server: the client stays to tell its end",
-     .hint =
-         "UNIX: ignore SIGINT after the fork, as system(3) does. Windows: a handler that "
-         "returns TRUE.")
+     .hint = "UNIX: ignore SIGINT meanwhile, as system(3) does. Windows: a handler that "
+             "returns TRUE.")
 {
     const char *name = interrupt_name();
     const char *target = place_probe("target", "server",

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "contract.h"
@@ -26,6 +27,7 @@
 static bool is_port(const char *text);
 static int connect_to(const char *host, const char *port);
 static bool exchange(int server, const char *line, size_t length);
+static long long milliseconds(void);
 static bool await_echo(int server, const char *line, size_t length);
 
 int main(int argc, char *argv[])
@@ -126,11 +128,19 @@ static bool exchange(int server, const char *line, size_t length)
     return echoed;
 }
 
-/* Waits for the echo. What comes and is not it belongs to an earlier line; the wait then
- * begins anew. */
+static long long milliseconds(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) == -1)
+        fail("clock_gettime");
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Waits for the echo. What comes and is not it belongs to an earlier line. */
 static bool await_echo(int server, const char *line, size_t length)
 {
     static char bytes[MAX_DATAGRAM];
+    long long end = milliseconds() + UDP_TIMEOUT;
     for (;;) {
         ssize_t received = recv(server, bytes, sizeof bytes, 0);
         if (received == -1 && (errno == EAGAIN || errno == ECONNREFUSED))
@@ -141,5 +151,7 @@ static bool await_echo(int server, const char *line, size_t length)
             fail("recv");
         if ((size_t)received == length && memcmp(bytes, line, length) == 0)
             return true;
+        if (milliseconds() >= end)
+            return false; /* else somebody who keeps sending would keep us here */
     }
 }

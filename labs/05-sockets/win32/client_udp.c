@@ -195,11 +195,11 @@ static bool exchange(SOCKET server, const char *line, size_t length)
     return echoed;
 }
 
-/* Waits for the echo. What comes and is not it belongs to an earlier line; the wait then
- * begins anew. */
+/* Waits for the echo. What comes and is not it belongs to an earlier line. */
 static bool await_echo(SOCKET server, const char *line, size_t length)
 {
     static char bytes[MAX_DATAGRAM];
+    ULONGLONG end = GetTickCount64() + UDP_TIMEOUT;
     for (;;) {
         int received = recv(server, bytes, sizeof bytes, 0);
         /* A reset is news of a datagram, which found nobody at the server's port. */
@@ -210,5 +210,7 @@ static bool await_echo(SOCKET server, const char *line, size_t length)
             fail_with((DWORD)WSAGetLastError(), "recv");
         if ((size_t)received == length && memcmp(bytes, line, length) == 0)
             return true;
+        if (GetTickCount64() >= end)
+            return false; /* else somebody who keeps sending would keep us here */
     }
 }

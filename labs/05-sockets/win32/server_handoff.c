@@ -364,5 +364,8 @@ static bool finish(const char *call, BOOL done, HANDLE pipe, OVERLAPPED *operati
             result == WAIT_TIMEOUT ? "does not answer" : "has ended");
         CancelIoEx(pipe, operation);
     }
-    return GetOverlappedResult(pipe, operation, &length, TRUE) && result == WAIT_OBJECT_0;
+    bool succeeded = GetOverlappedResult(pipe, operation, &length, TRUE);
+    if (!succeeded && result == WAIT_OBJECT_0)
+        say(stderr, PROGRAM ": %s: error %lu", call, GetLastError());
+    return succeeded && result == WAIT_OBJECT_0;
 }

@@ -147,6 +147,10 @@ static SOCKET listen_on(long number)
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (made == INVALID_SOCKET)
         fail("WSASocket"); /* what WSAGetLastError gives is the thread's GetLastError */
+    /* Else SO_REUSEADDR would let any program take the port from us, as it does on Windows. */
+    if (setsockopt(made, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&(BOOL){TRUE},
+                   sizeof(BOOL)) == SOCKET_ERROR)
+        fail("setsockopt");
     /* The listing does not look at the result: where another has the port, it spins. */
     if (bind(made, (struct sockaddr *)&address, sizeof address) == SOCKET_ERROR)
         fail("bind");

@@ -161,6 +161,10 @@ static void listen_on(long number)
     int size = sizeof address;
     if (listener == INVALID_SOCKET)
         fail("WSASocket"); /* what WSAGetLastError gives is the thread's GetLastError */
+    /* Else SO_REUSEADDR would let any program take the port from us, as it does on Windows. */
+    if (setsockopt(listener, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&(BOOL){TRUE},
+                   sizeof(BOOL)) == SOCKET_ERROR)
+        fail("setsockopt");
     if (bind(listener, (struct sockaddr *)&address, size) == SOCKET_ERROR)
         fail("bind");
     if (listen(listener, SOMAXCONN) == SOCKET_ERROR)

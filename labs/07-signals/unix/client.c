@@ -121,20 +121,24 @@ static bool are_events(const char *const names[], int count)
 
 static pid_t start_server(const char *path, int input, int output)
 {
+    /* Ctrl-C and Ctrl-\ go to all processes at the terminal, and are meant for the server: we
+     * stay, to tell what became of it, as system(3) does. A signal that is ignored stays so in
+     * a child, even through exec: there it has to be as it was. */
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, interrupt, quit;
+    if (sigaction(SIGINT, &ignore, &interrupt) == -1 ||
+        sigaction(SIGQUIT, &ignore, &quit) == -1)
+        fail("sigaction");
     pid_t server = fork();
     if (server == -1)
         fail("fork");
     if (server == 0) {
-        if (dup2(input, STDIN_FILENO) != -1 && dup2(output, STDOUT_FILENO) != -1)
+        if (sigaction(SIGINT, &interrupt, NULL) != -1 &&
+            sigaction(SIGQUIT, &quit, NULL) != -1 && dup2(input, STDIN_FILENO) != -1 &&
+            dup2(output, STDOUT_FILENO) != -1)
             execlp(path, path, (char *)NULL);
         say(stderr, PROGRAM ": exec %s: error %d: %s", path, errno, strerror(errno));
         _exit(127);
     }
-    /* Ctrl-C and Ctrl-\ go to all processes at the terminal, and are meant for the server: we
-     * stay, to tell what became of it, as system(3) does. After the fork, because a signal
-     * that is ignored stays so in a child, even through exec. */
-    if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGQUIT, SIG_IGN) == SIG_ERR)
-        fail("signal");
     return server;
 }
 

@@ -29,6 +29,8 @@ struct inbox {
     size_t length, room;
 };
 
+static HANDLE here; /* an event: what we sent has come to us, too */
+
 static const wchar_t *program_beside(const wchar_t *name);
 static const struct event *event_argument(const wchar_t *name);
 static BOOL WINAPI stay(DWORD number);
@@ -128,6 +130,7 @@ static const struct event *event_argument(const wchar_t *name)
  * Ctrl-C, which is meant for the server. We stay, to tell what became of it. */
 static BOOL WINAPI stay(DWORD number)
 {
+    SetEvent(here);
     return number == CTRL_C_EVENT || number == CTRL_BREAK_EVENT;
 }
 
@@ -155,16 +158,19 @@ static PROCESS_INFORMATION start_server(const wchar_t *path, bool own_console,
     /* On our console the server begins a group of its own, so that what is sent to it does not
      * hit the shell and whoever else is there. A console of its own needs no window. */
     DWORD flags = own_console ? CREATE_NO_WINDOW : CREATE_NEW_PROCESS_GROUP;
+    /* Not SetConsoleCtrlHandler(NULL, TRUE), which would have Ctrl-C ignored by the server as
+     * well: that is inherited, a handler is not. */
+    here = CreateEventW(NULL, FALSE, FALSE, NULL);
+    if (here == NULL)
+        fail("CreateEvent");
+    if (!SetConsoleCtrlHandler(stay, TRUE))
+        fail("SetConsoleCtrlHandler");
     PROCESS_INFORMATION server;
     if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, flags, NULL, NULL, &startup,
                         &server))
         fail("CreateProcess");
     if (!CloseHandle(server.hThread))
         fail("CloseHandle");
-    /* After the start. It is not SetConsoleCtrlHandler(NULL, TRUE), which would have Ctrl-C
-     * ignored by the server as well: that is inherited, a handler is not. */
-    if (!SetConsoleCtrlHandler(stay, TRUE))
-        fail("SetConsoleCtrlHandler");
     return server;
 }
 
@@ -173,12 +179,18 @@ static PROCESS_INFORMATION start_server(const wchar_t *path, bool own_console,
 static void send_event(DWORD server, bool own_console, const struct event *event)
 {
     if (own_console) {
-        FreeConsole(); /* fails where there is nothing to leave, and Wine wants it all the same */
+        FreeConsole(); /* there is none to leave, and Wine wants it all the same */
         if (!AttachConsole(server))
             fail("AttachConsole");
+        /* A change of console takes all handlers away; and what is ignored does not come. */
+        if (!SetConsoleCtrlHandler(stay, TRUE) || !SetConsoleCtrlHandler(NULL, FALSE))
+            fail("SetConsoleCtrlHandler");
     }
     if (!GenerateConsoleCtrlEvent((DWORD)event->number, own_console ? 0 : server))
         fail("GenerateConsoleCtrlEvent");
+    /* It comes to us, too, and must find our handler: so we do not leave before it is here. */
+    if (own_console && WaitForSingleObject(here, INFINITE) == WAIT_FAILED)
+        fail("WaitForSingleObject");
     if (own_console && !FreeConsole())
         fail("FreeConsole");
     say(stdout, "client: sent \"%s\"", event->name);
