@@ -42,7 +42,8 @@
  *   D:P              this list alone counts; none is inherited
  *   (A;;GA;;;SY)     allow, generic all: the system,
  *   (A;;GA;;;BA)     the administrators,
- *   (A;;GA;;;OW)     and the owner of the pipe: who started the server.
+ *   (A;;GA;;;OW)     and the owner of the pipe: who started the server (as administrator:
+ *                    that group, and then a client has to be started so, too).
  * Who is not on the list gets nothing. With --remote, whoever has logged on with a name and
  * a password may read and write, too (AU). */
 #define LOCAL_SDDL "D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;OW)"

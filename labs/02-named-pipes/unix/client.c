@@ -67,8 +67,8 @@ int main(int argc, char *argv[])
 
     /* STEP 3: Connect: make a pair of FIFOs, open every end that can be opened, and only then
      * announce it, in one write of less than PIPE_BUF bytes, which nobody's bytes can split.
-     * Who announces later than he opens, or opens later than he announces, waits for a server
-     * that waits for him. */
+     * Who lets open() wait before he has announced himself waits for ever; who announces himself
+     * before he has opened is taken for dead. */
     make_pair(path);
     int to_client = open_end(to_client_name, O_RDONLY | O_NONBLOCK);
     int spare = open_end(to_server_name,
@@ -141,7 +141,8 @@ static void make_pair(const char *path)
     remove_pair(); /* of a dead process that had our number */
     if (mkfifo(to_server_name, FIFO_MODE) == -1)
         fail("mkfifo");
-    atexit(remove_pair);
+    if (atexit(remove_pair) != 0)
+        fail_with(ENOMEM, "atexit");
     if (mkfifo(to_client_name, FIFO_MODE) == -1)
         fail("mkfifo");
 }

@@ -4,7 +4,7 @@
  * Usage: pipe_info [PIPE]
  *
  * Makes the FIFO PIPE (pipe_info.PID in the current folder), opens both ends, and tells what
- * the system knows about it: each line stands in the output of the twin, too.
+ * the system knows about it: most lines stand in the output of the twin, too.
  *
  * Its twin: ../win32/pipe_info.c. To try: both, side by side.
  */

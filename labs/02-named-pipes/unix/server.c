@@ -162,7 +162,8 @@ static void remove_stale_pairs(void)
     DIR *entries = opendir(where);
     if (entries == NULL)
         fail("opendir");
-    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+    struct dirent *entry;
+    while (errno = 0, (entry = readdir(entries)) != NULL) {
         char *end;
         size_t length = strlen(prefix);
         if (strncmp(entry->d_name, prefix, length) != 0 || entry->d_name[length] != '.')
@@ -175,6 +176,8 @@ static void remove_stale_pairs(void)
             unlink(name);
         }
     }
+    if (errno != 0)
+        fail("readdir");
     closedir(entries);
 }
 
@@ -280,8 +283,8 @@ static void *serve(void *argument)
     say(stdout, "server: client %ld connected", number);
 
     /* STEP 5: Send back each message as it came, until "exit" or the client's end. */
-    bool goes_on = send_message(client->to, "",
-                                0); /* we are here, it may drop the names */
+    /* We are here, and hold both ends: it may let go of its spare one. */
+    bool goes_on = send_message(client->to, "", 0);
     ssize_t length;
     while (goes_on && (length = receive_message(client)) >= 0) {
         char *text = quoted(client->message, (size_t)length);

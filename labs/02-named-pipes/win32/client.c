@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 #include <windows.h>
 
 #include "contract.h"
@@ -82,7 +83,8 @@ int wmain(int argc, wchar_t *argv[])
         char *sent = quoted_text(line.text, size);
         say(stdout, "client: sent %s", sent);
         free(sent);
-        over = wcscmp(line.text, WIDE(EXIT_TEXT)) == 0;
+        over = line.length == strlen(EXIT_TEXT) &&
+               wmemcmp(line.text, WIDE(EXIT_TEXT), line.length) == 0;
 
         /* STEP 5: Wait for the reply, and read all of it. */
         wchar_t *reply = receive_message(pipe, &size);

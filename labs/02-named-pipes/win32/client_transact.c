@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 #include <windows.h>
 
 #include "contract.h"
@@ -47,7 +48,7 @@ int wmain(int argc, wchar_t *argv[])
     /* STEP 1: Take the argument: the pipe's name, \\.\pipe\NAME or \\HOST\pipe\NAME. */
     const wchar_t *name = argc == 2 ? argv[1] : WIDE(PIPE_PREFIX) WIDE(PIPE_NAME);
     if (argc > 2 || *name == L'\0' || *name == L'-') {
-        say(stderr, "usage: client [PIPE]");
+        say(stderr, "usage: client_transact [PIPE]");
         return 2;
     }
     /* As the bytes are: in text mode 0x1A would end the input. */
@@ -70,7 +71,8 @@ int wmain(int argc, wchar_t *argv[])
         size_t size = (line.length + 1) * sizeof *line.text;
         if (size > MAX_MESSAGE)
             give_up("a line of the input is too long for a message");
-        over = wcscmp(line.text, WIDE(EXIT_TEXT)) == 0;
+        over = line.length == strlen(EXIT_TEXT) &&
+               wmemcmp(line.text, WIDE(EXIT_TEXT), line.length) == 0;
         char *sent = quoted_text(line.text, size);
 
         /* STEP 5: Send it, wait for the reply, and read all of it. */

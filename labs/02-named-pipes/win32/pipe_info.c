@@ -4,7 +4,7 @@
  * Usage: pipe_info [PIPE]
  *
  * Makes the pipe PIPE (\\.\pipe\pipe_info.PID), opens both ends, and tells what the system
- * knows about it: each line stands in the output of the twin, too.
+ * knows about it: most lines stand in the output of the twin, too.
  *
  * Its twin: ../unix/pipe_info.c. To try: both, side by side.
  */

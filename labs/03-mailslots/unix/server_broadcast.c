@@ -93,9 +93,9 @@ static bool is_number(const char *text, long low, long high)
 static int catch_signals(void)
 {
     sigset_t ending;
-    sigemptyset(&ending);
-    sigaddset(&ending, SIGINT);
-    sigaddset(&ending, SIGTERM);
+    if (sigemptyset(&ending) == -1 || sigaddset(&ending, SIGINT) == -1 ||
+        sigaddset(&ending, SIGTERM) == -1)
+        fail("sigaddset");
     if (sigprocmask(SIG_BLOCK, &ending, NULL) == -1)
         fail("sigprocmask");
     int signals = signalfd(-1, &ending, SFD_CLOEXEC);

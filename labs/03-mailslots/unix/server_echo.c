@@ -105,9 +105,9 @@ static struct sockaddr_un address_of(const char *path)
 static int catch_signals(void)
 {
     sigset_t ending;
-    sigemptyset(&ending);
-    sigaddset(&ending, SIGINT);
-    sigaddset(&ending, SIGTERM);
+    if (sigemptyset(&ending) == -1 || sigaddset(&ending, SIGINT) == -1 ||
+        sigaddset(&ending, SIGTERM) == -1)
+        fail("sigaddset");
     if (sigprocmask(SIG_BLOCK, &ending, NULL) == -1)
         fail("sigprocmask");
     int signals = signalfd(-1, &ending, SFD_CLOEXEC);

@@ -89,9 +89,9 @@ static bool is_count(const wchar_t *text)
     return *text >= L'0' && *text <= L'9' && *end == L'\0' && count <= MAX_COUNT;
 }
 
-/* Ends the program, while main may be waiting in a read: no other thread can end that wait for
- * certain, and with the process it ends anyway, and the slot goes. The lock is kept, so that no
- * line of main's comes behind the last one. */
+/* Ends the program, while main may be waiting in a read: with the process that ends, too, and
+ * the slot goes. (An overlapped read could be cancelled; Wine has none for mailslots.) The lock
+ * is kept, so that no line about a message comes behind the last one. */
 _Noreturn static BOOL WINAPI end_server(DWORD event)
 {
     (void)event;

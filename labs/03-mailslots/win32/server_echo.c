@@ -83,9 +83,9 @@ static bool is_count(const wchar_t *text)
     return *text >= L'0' && *text <= L'9' && *end == L'\0' && count <= MAX_COUNT;
 }
 
-/* Ends the program, while main may be waiting in a read: no other thread can end that wait for
- * certain, and with the process it ends anyway, and the slot goes. The lock is kept, so that no
- * line of main's comes behind the last one. */
+/* Ends the program, while main may be waiting in a read: with the process that ends, too, and
+ * the slot goes. (An overlapped read could be cancelled; Wine has none for mailslots.) The lock
+ * is kept, so that no line about a message comes behind the last one. */
 _Noreturn static BOOL WINAPI end_server(DWORD event)
 {
     (void)event;
@@ -146,6 +146,8 @@ static void send_back(const wchar_t *name, const wchar_t *text, DWORD size)
         say(stderr, "server: a sender has gone: CreateFile: error %lu", GetLastError());
     else if (!WriteFile(slot, text, size, &written, NULL))
         say(stderr, "server: a sender has gone: WriteFile: error %lu", GetLastError());
+    else if (written != size)
+        say(stderr, "server: of a reply of %lu bytes went %lu", size, written);
     if (slot != INVALID_HANDLE_VALUE && !CloseHandle(slot))
         fail("CloseHandle");
 }

@@ -262,7 +262,8 @@ static void wake(sem_t *event)
 static void pause_for(long milliseconds)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    if (clock_gettime(CLOCK_REALTIME, &until) == -1)
+        fail("clock_gettime");
     until.tv_sec += milliseconds / 1000;
     until.tv_nsec += milliseconds % 1000 * 1000000;
     if (until.tv_nsec >= 1000000000) {

@@ -135,7 +135,8 @@ static bool enter(struct board *board)
     int error = ETIMEDOUT;
     while (error == ETIMEDOUT && !stopped) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        if (clock_gettime(CLOCK_REALTIME, &until) == -1)
+            fail("clock_gettime");
         until.tv_sec++;
         error = pthread_rwlock_timedwrlock(&board->lock, &until);
     }

@@ -112,7 +112,7 @@ int wmain(int argc, wchar_t *argv[])
         wait_for_room();
 
     /* STEP 7: Let go of everything. No name is to be taken away: each object goes, with its
-     * name, when its last handle does. */
+     * name, when its last handle does; `stopped` with us, as Ctrl-C may still set it. */
     if (!ReleaseMutex(alive) || !CloseHandle(alive) || !UnmapViewOfFile(slot) ||
         !CloseHandle(mapping) || !CloseHandle(mutex) || !CloseHandle(value) ||
         !CloseHandle(room) || !CloseHandle(claimed))
@@ -194,7 +194,10 @@ static BOOL WINAPI on_stop(DWORD event)
 
 static bool has_stopped(void)
 {
-    return WaitForSingleObject(stopped, 0) == WAIT_OBJECT_0;
+    DWORD result = WaitForSingleObject(stopped, 0);
+    if (result == WAIT_FAILED)
+        fail("WaitForSingleObject");
+    return result == WAIT_OBJECT_0;
 }
 
 static void take_mutex(void)

@@ -108,8 +108,9 @@ static HANDLE start_worker(HANDLE mapping, HANDLE mutex, long seed, long updates
     DWORD length = GetModuleFileNameW(NULL, path, MAX_PATH);
     if (length == 0 || length == MAX_PATH)
         fail("GetModuleFileName");
-    swprintf(command, MAX_PATH, L"table --worker %zu %zu %ld %ld %d", (size_t)mapping,
-             (size_t)mutex, seed, updates, (int)locked);
+    if (swprintf(command, MAX_PATH, L"table --worker %zu %zu %ld %ld %d", (size_t)mapping,
+                 (size_t)mutex, seed, updates, (int)locked) < 0)
+        fail_with(ERROR_FILENAME_EXCED_RANGE, "CreateProcess");
     STARTUPINFOW start = {.cb = sizeof start};
     PROCESS_INFORMATION worker;
     if (!CreateProcessW(path, command, NULL, NULL, TRUE, 0, NULL, NULL, &start, &worker))
