@@ -52,7 +52,9 @@ int main(int argc, char *argv[])
      * end us all. */
     sigset_t ours = block_signals();
     pthread_t watcher;
-    int error = pthread_create(&watcher, NULL, watch_input, NULL);
+    struct pollfd input = {
+        .fd = piped_input()}; /* no events: POLLHUP is told in any case */
+    int error = pthread_create(&watcher, NULL, watch_input, &input);
     if (error != 0)
         fail_with(error, "pthread_create");
 
@@ -77,7 +79,9 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 6: End in order, after COUNT events or with our input: the thread first. */
-    pthread_cancel(watcher);
+    error = pthread_cancel(watcher);
+    if (error != 0)
+        fail_with(error, "pthread_cancel");
     error = pthread_join(watcher, NULL);
     if (error != 0)
         fail_with(error, "pthread_join");
@@ -127,10 +131,8 @@ static sigset_t block_signals(void)
 /* A thread: waits until standard input, if it is a pipe, has lost its writer. */
 static void *watch_input(void *argument)
 {
-    (void)argument;
-    struct pollfd input = {
-        .fd = piped_input()}; /* no events: POLLHUP is told in any case */
-    while (poll(&input, 1, -1) == -1)
+    struct pollfd *input = argument;
+    while (poll(input, 1, -1) == -1)
         if (errno != EINTR)
             fail("poll");
     if (kill(getpid(), INPUT_ENDED) == -1)
