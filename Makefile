@@ -1,6 +1,6 @@
 # Every command that a person types: `make help` prints the lines that begin with "#:".
 #
-#: Commands, from this folder; LAB=01 means one lab, SYSTEM=unix or win32 one system.
+#: Commands, from this folder; LAB=01 means one lab, LAB="01 05" two, SYSTEM=unix or win32 one system.
 #:
 #:   make setup run           install what is missing, build, watch every conversation
 #:   make setup check         install, build, run every check and the kit's own tests
@@ -33,16 +33,12 @@ include tools/side-by-side.mk
 ifdef INNER
 
 LABS   := $(sort $(notdir $(wildcard labs/[0-9]*)))
-CHOSEN := $(if $(LAB),$(filter $(LAB)%,$(LABS)),$(LABS))
+CHOSEN := $(if $(LAB),$(filter $(addsuffix %,$(LAB)),$(LABS)),$(LABS))
 BUILD  ?= $(CURDIR)/build
 export BUILD
 unexport LAB
 
-ifneq ($(LAB),)
-ifeq ($(CHOSEN),)
-$(error there is no lab $(LAB): the labs are $(LABS))
-endif
-endif
+$(foreach lab,$(LAB),$(if $(filter $(lab)%,$(LABS)),,$(error there is no lab $(lab): the labs are $(LABS))))
 
 .PHONY: all help setup doctor kit run check kit-check total mistakes experiment sanitize \
         valgrind lint clean fresh-results measure claims goals fool grade-demo bench-grade
@@ -105,7 +101,7 @@ comma := ,
 space := $(subst ,, )
 
 bench-grade:
-	@LABS=$(LAB) SYSTEMS=$(subst $(space),$(comma),$(strip $(SYSTEM))) grading/demo/bench $(BUILD)/grade-bench
+	@LABS=$(subst $(space),$(comma),$(strip $(LAB))) SYSTEMS=$(subst $(space),$(comma),$(strip $(SYSTEM))) grading/demo/bench $(BUILD)/grade-bench
 
 sanitize:
 	@+SANITIZED=yes $(MAKE) $(CHOSEN:%=check-%) BUILD=$(BUILD)/sanitized \
