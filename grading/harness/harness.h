@@ -141,6 +141,8 @@ struct start_options {
         terminal_output; /* standard output and error are that terminal, else pipes; under
                              Wine lines are taken out of what it paints there */
     bool closed_input;   /* standard input is at its end from the start */
+    size_t descriptors;  /* how many it may have open, until it sets RLIMIT_NOFILE itself;
+                             0: as many as usual */
     size_t output_limit; /* bytes kept of each output, 0 for the usual 16 MiB; the rest is
                              read and thrown away, and the report says so */
 };
@@ -260,9 +262,10 @@ void kill_child(struct program *program, const char *name);
  * be going on (the one place where time itself is measured). */
 void expect_idle(struct program *program, double seconds, double percent);
 
-/* How many descriptors the program has open, and how many bytes of memory it holds, now. */
+/* How many descriptors the program has open, how many bytes of memory it holds, and of how many
+ * bytes it has the addresses, now. */
 struct resources {
-    size_t descriptors, memory;
+    size_t descriptors, memory, addresses;
 };
 struct resources resources_of(struct program *program);
 

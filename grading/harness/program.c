@@ -366,6 +366,12 @@ _Noreturn static void become(char **words, const int streams[3], int terminal, i
          more++)
         putenv((char *)*more);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    struct rlimit files;
+    if (options->descriptors > 0 &&
+        (getrlimit(RLIMIT_NOFILE, &files) == -1 ||
+         setrlimit(RLIMIT_NOFILE,
+                   &(struct rlimit){options->descriptors, files.rlim_max}) == -1))
+        excuse_self(report, "setrlimit");
     if (chdir(run.scratch) == -1)
         excuse_self(report, "chdir");
     if (run.cell) {
@@ -1013,25 +1019,17 @@ pid_t living_number(void)
     return run.cell ? 1 : getpid();
 }
 
-void limit_addresses(struct program *program, size_t more)
-{
-    unsigned long pages = 0;
-    FILE *file = fopen(text("/proc/%d/statm", (int)program->pid), "re");
-    if (file != NULL) {
-        if (fscanf(file, "%lu", &pages) != 1)
-            pages = 0;
-        fclose(file);
-    }
-    if (pages == 0)
-        fail_test("%s has ended", program->name);
-    rlim_t most = pages * (size_t)sysconf(_SC_PAGESIZE) + more;
-    if (prlimit(program->pid, RLIMIT_AS, &(struct rlimit){most, most}, NULL) == -1)
-        kit_error("prlimit: %s", strerror(errno));
-}
-
 struct resources resources_of(struct program *program)
 {
     return look_at_resources(program->pid);
+}
+
+void limit_addresses(struct program *program, size_t more)
+{
+    rlim_t most = resources_of(program).addresses + more;
+    if (prlimit(program->pid, RLIMIT_AS, &(struct rlimit){most, most}, NULL) == -1 &&
+        errno != ESRCH) /* it has ended: the next wait will tell */
+        kit_error("prlimit: %s", strerror(errno));
 }
 
 bool instrumented(void)

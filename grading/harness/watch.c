@@ -289,10 +289,12 @@ struct resources look_at_resources(pid_t pid)
         found.descriptors += entry->d_name[0] != '.';
     if (folder != NULL)
         closedir(folder);
-    unsigned long pages = 0;
+    unsigned long all, held;
     if (read_proc(pid, "statm", statm, sizeof statm) > 0 &&
-        sscanf(statm, "%*u %lu", &pages) == 1)
-        found.memory = pages * (size_t)sysconf(_SC_PAGESIZE);
+        sscanf(statm, "%lu %lu", &all, &held) == 2) {
+        found.memory = held * (size_t)sysconf(_SC_PAGESIZE);
+        found.addresses = all * (size_t)sysconf(_SC_PAGESIZE);
+    }
     return found;
 }
 

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,12 +75,18 @@ static void command(struct program *probe, const char *line)
 }
 
 /* Starts the server at a fresh address, which goes to `*address`. */
-static struct program *start_server(const char **address)
+static struct program *start_server_with(struct start_options options,
+                                         const char **address)
 {
     *address = fresh_address();
-    struct program *server = start(SERVER, *address, NULL);
+    struct program *server = start_with(SERVER, options, *address, NULL);
     wait_line(server, "server: ready %s", *address);
     return server;
+}
+
+static struct program *start_server(const char **address)
+{
+    return start_server_with((struct start_options){0}, address);
 }
 
 /* Where the name of a FIFO or a socket, `address`, stands: in the scratch folder. */
@@ -527,13 +532,9 @@ TEST(no_descriptors, .judges = SERVER, .unix_only = true, .points = 2, .step = 4
      .name = "a server that has no descriptor left refuses one client, and lives on",
      .hint = "EMFILE concerns the client that comes; those who are in have done nothing.")
 {
-    struct rlimit usual;
-    if (getrlimit(RLIMIT_NOFILE, &usual) == -1)
-        kit_error("getrlimit");
-    setrlimit(RLIMIT_NOFILE, &(struct rlimit){40, usual.rlim_max});
     const char *address;
-    struct program *server = start_server(&address);
-    setrlimit(RLIMIT_NOFILE, &usual);
+    struct program *server = start_server_with((struct start_options){.descriptors = 40},
+                                               &address);
     crowd_out(server, address);
 }
 
@@ -546,10 +547,9 @@ TEST(no_threads, .judges = SERVER, .unix_only = true, .points = 2, .step = 4,
     /* One heap for all threads: a second one takes 64 MB of addresses, if it finds them at a
      * multiple of 64 MB, which is a matter of luck. */
     const char *const environment[] = {"MALLOC_ARENA_MAX=1", NULL};
-    const char *address = fresh_address();
-    struct program *server = start_with(
-        SERVER, (struct start_options){.environment = environment}, address, NULL);
-    wait_line(server, "server: ready %s", address);
+    const char *address;
+    struct program *server =
+        start_server_with((struct start_options){.environment = environment}, &address);
     limit_addresses(server, 64 * MEGABYTE); /* what it has made beforehand it has */
     crowd_out(server, address);
 }

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -637,12 +636,8 @@ TEST(no_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points = 
         skip_test(
             "valgrind has a limit of its own, and closes what it accepts beyond it");
     enum { CLIENTS = 50, FIRST = 8 };
-    struct rlimit usual;
-    if (getrlimit(RLIMIT_NOFILE, &usual) == -1 ||
-        setrlimit(RLIMIT_NOFILE, &(struct rlimit){40, usual.rlim_max}) == -1)
-        kit_error("setrlimit");
-    struct program *server = start(SERVER, "0", NULL);
-    setrlimit(RLIMIT_NOFILE, &usual);
+    struct program *server = start_with(SERVER, (struct start_options){.descriptors = 40},
+                                        "0", NULL);
     const char *port = port_of(server);
     struct program *peer = start_unix_probe("peer", NULL);
     const char *words[CLIENTS + 1];

@@ -563,12 +563,12 @@ TEST(many_clients, .judges = SERVER, .points = 3, .step = 4,
     if (limit.rlim_max < count + 200)
         skip_test("needs %zu open files, and the hard limit (ulimit -Hn) is %lu",
                   count + 200, (unsigned long)limit.rlim_max);
+    limit.rlim_cur = limit.rlim_max; /* ours */
+    setrlimit(RLIMIT_NOFILE, &limit);
     /* What is usual; a program may raise it, and has to. Under valgrind it cannot. */
-    limit.rlim_cur = instrumented() ? limit.rlim_max : 1024;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    struct program *server = start_server();
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    struct start_options options = {.descriptors = instrumented() ? 0 : 1024};
+    struct program *server = start_with(SERVER, options, "0", NULL);
+    await_ready(server);
 
     struct hand *hands = calloc(count, sizeof *hands);
     for (size_t at = 0; at < count; at += 100) {

@@ -158,11 +158,11 @@ static PROCESS_INFORMATION start_server(const wchar_t *path, bool own_console,
     /* On our console the server begins a group of its own, so that what is sent to it does not
      * hit the shell and whoever else is there. A console of its own needs no window. */
     DWORD flags = own_console ? CREATE_NO_WINDOW : CREATE_NEW_PROCESS_GROUP;
-    /* Not SetConsoleCtrlHandler(NULL, TRUE), which would have Ctrl-C ignored by the server as
-     * well: that is inherited, a handler is not. */
     here = CreateEventW(NULL, FALSE, FALSE, NULL);
     if (here == NULL)
         fail("CreateEvent");
+    /* Not SetConsoleCtrlHandler(NULL, TRUE), which would have Ctrl-C ignored by the server as
+     * well: that is inherited, a handler is not. */
     if (!SetConsoleCtrlHandler(stay, TRUE))
         fail("SetConsoleCtrlHandler");
     PROCESS_INFORMATION server;
