@@ -1510,12 +1510,13 @@ static void conversation(void)
     expect_end(client, 0);
     expect_end(server, 0);
     narrate(
-        "The same with nothing but a mutex, as the listing has it. The writer writes each 10\n"
-        "milliseconds, the reader looks each 4: numbers repeat.");
-    server = start(SERVER, "--mutex-only", name, "4", "10", NULL);
+        "The same with nothing but a mutex, as the listing has it. The writer writes each 50\n"
+        "milliseconds, until Ctrl-C, the reader looks each 20: numbers repeat.");
+    server = start(SERVER, "--mutex-only", name, "0", "50", NULL);
     wait_line(server, "server: sent \"41\"");
-    client = start(CLIENT, "--mutex-only", name, "6", "4", NULL);
+    client = start(CLIENT, "--mutex-only", name, "6", "20", NULL);
     expect_end(client, 0);
+    send_signal(server, SIGINT);
     expect_end(server, 0);
 }
 
