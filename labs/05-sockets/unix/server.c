@@ -156,9 +156,12 @@ static int listen_at(const char *host, const char *port)
     if (getsockname(listener, (struct sockaddr *)&bound, &size) == -1)
         fail("getsockname");
     char name[NI_MAXHOST], number[NI_MAXSERV];
-    if (getnameinfo((struct sockaddr *)&bound, size, name, sizeof name, number,
-                    sizeof number, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        fail("getnameinfo");
+    error = getnameinfo((struct sockaddr *)&bound, size, name, sizeof name, number,
+                        sizeof number, NI_NUMERICHOST | NI_NUMERICSERV);
+    if (error != 0) {
+        say(stderr, PROGRAM ": getnameinfo: error %d: %s", error, gai_strerror(error));
+        exit(EXIT_FAILURE);
+    }
     say(stdout,
         bound.ss_family == AF_INET6 ? "server: ready [%s]:%s" : "server: ready %s:%s",
         name, number);
@@ -174,7 +177,8 @@ static void await_departure(void)
     here--;
 }
 
-/* Waits for a client. A connection that was reset while it waited in the queue is none. Where
+/* Waits for a client. A connection that was reset while it waited in the queue is none.
+ * (accept(2) names more errors of the network; Linux leaves those to the first recv().) Where
  * there is no descriptor for the next, those who are here go on, and it waits for one of them
  * to leave. */
 static int accept_client(int listener)

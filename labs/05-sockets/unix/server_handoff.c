@@ -70,7 +70,10 @@ int main(int argc, char *argv[])
     const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
     find_worker(argv[0]);
 
-    /* STEP 2: Prepare for Ctrl-C. */
+    /* STEP 2: Prepare for Ctrl-C. If whoever started us ignored SIGCHLD, so should we, and the
+     * system would forget how a worker ended before we ask. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     end_on_signal();
     if (sem_init(&left, 0, 0) == -1)
         fail("sem_init");
@@ -171,9 +174,12 @@ static int listen_at(const char *host, const char *port)
     if (getsockname(listener, (struct sockaddr *)&bound, &size) == -1)
         fail("getsockname");
     char name[NI_MAXHOST], number[NI_MAXSERV];
-    if (getnameinfo((struct sockaddr *)&bound, size, name, sizeof name, number,
-                    sizeof number, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        fail("getnameinfo");
+    error = getnameinfo((struct sockaddr *)&bound, size, name, sizeof name, number,
+                        sizeof number, NI_NUMERICHOST | NI_NUMERICSERV);
+    if (error != 0) {
+        say(stderr, PROGRAM ": getnameinfo: error %d: %s", error, gai_strerror(error));
+        exit(EXIT_FAILURE);
+    }
     say(stdout,
         bound.ss_family == AF_INET6 ? "server: ready [%s]:%s" : "server: ready %s:%s",
         name, number);

@@ -32,6 +32,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "contract.h"
@@ -58,6 +59,7 @@ static char worker[PATH_MAX]; /* the path of the program that serves */
 static int patience = HANDOFF_TIMEOUT;
 
 static bool is_port(const char *text);
+static bool is_patience(const char *text);
 static void find_worker(const char *self);
 static int most_clients(void);
 static void end_on_signal(void);
@@ -69,6 +71,8 @@ static void start_thread(int socket, long number);
 static void *serve_client(void *argument);
 static void end_session(struct client *client);
 static int meet_worker(const struct client *client);
+static int accept_worker(int listener);
+static long long milliseconds(void);
 static int listen_privately(char name[NAME_ROOM]);
 static bool start_worker(const struct client *client, const char *name);
 static bool is_ours(int connection);
@@ -78,7 +82,7 @@ int main(int argc, char *argv[])
 {
     /* STEP 1: Take the arguments: the port, at which of our addresses, how long to wait. */
     if (argc > 4 || (argc > 1 && !is_port(argv[1])) ||
-        (argc > 3 && (patience = atoi(argv[3])) <= 0)) {
+        (argc > 3 && !is_patience(argv[3]))) {
         say(stderr,
             "usage: server [PORT [ADDRESS [MILLISECONDS]]], PORT from 0 to 65535");
         return 2;
@@ -87,7 +91,10 @@ int main(int argc, char *argv[])
     const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
     find_worker(argv[0]);
 
-    /* STEP 2: Prepare for Ctrl-C. */
+    /* STEP 2: Prepare for Ctrl-C. If whoever started us ignored SIGCHLD, so should we, and the
+     * system would forget how a child ended before we ask. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     end_on_signal();
     if (sem_init(&left, 0, 0) == -1)
         fail("sem_init");
@@ -113,6 +120,17 @@ static bool is_port(const char *text)
     char *end;
     long port = strtol(text, &end, 10);
     return *text >= '0' && *text <= '9' && *end == '\0' && port <= 65535;
+}
+
+/* Takes the milliseconds that a worker is waited for. Returns whether `text` says any. */
+static bool is_patience(const char *text)
+{
+    char *end;
+    long value = strtol(text, &end, 10);
+    if (*text < '1' || *text > '9' || *end != '\0' || value > INT_MAX)
+        return false;
+    patience = (int)value;
+    return true;
 }
 
 /* The worker stands in the folder that `self`, our argv[0], names. */
@@ -202,9 +220,12 @@ static int listen_at(const char *host, const char *port)
     if (getsockname(listener, (struct sockaddr *)&bound, &size) == -1)
         fail("getsockname");
     char name[NI_MAXHOST], number[NI_MAXSERV];
-    if (getnameinfo((struct sockaddr *)&bound, size, name, sizeof name, number,
-                    sizeof number, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        fail("getnameinfo");
+    error = getnameinfo((struct sockaddr *)&bound, size, name, sizeof name, number,
+                        sizeof number, NI_NUMERICHOST | NI_NUMERICSERV);
+    if (error != 0) {
+        say(stderr, PROGRAM ": getnameinfo: error %d: %s", error, gai_strerror(error));
+        exit(EXIT_FAILURE);
+    }
     say(stdout,
         bound.ss_family == AF_INET6 ? "server: ready [%s]:%s" : "server: ready %s:%s",
         name, number);
@@ -303,25 +324,44 @@ static int meet_worker(const struct client *client)
     int listener = listen_privately(name);
     if (listener == -1)
         return -1;
-    bool started = start_worker(client, name);
-
-    /* It may never come: nobody tells us, as it is no child of ours. */
-    struct pollfd event = {.fd = listener, .events = POLLIN};
-    int connection = -1, ready = 0;
-    while (started && (ready = poll(&event, 1, patience)) == -1)
-        if (errno != EINTR)
-            fail("poll");
-    if (ready == 1)
-        connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    if (connection != -1 && !is_ours(connection)) {
-        close(connection);
-        connection = -1;
-    }
+    int connection = start_worker(client, name) ? accept_worker(listener) : -1;
     if (connection == -1)
         say(stderr, PROGRAM ": client %ld: its worker has not come", client->number);
     if (close(listener) == -1)
         fail("close");
     return connection;
+}
+
+/* Waits until the worker calls. It may never come, and nobody would tell us, as it is no child
+ * of ours: so the wait has a limit. Any program of the machine may call; of strangers none is
+ * taken for the worker. Returns the connection, or -1. */
+static int accept_worker(int listener)
+{
+    long long end = milliseconds() + patience, rest;
+    while ((rest = end - milliseconds()) > 0) {
+        struct pollfd event = {.fd = listener, .events = POLLIN};
+        if (poll(&event, 1, (int)rest) == -1 && errno != EINTR)
+            fail("poll");
+        if (!(event.revents & POLLIN))
+            continue; /* the time is up, or a signal came: see above which it was */
+        int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (connection == -1) {
+            say(stderr, PROGRAM ": accept: error %d: %s", errno, strerror(errno));
+            return -1;
+        }
+        if (is_ours(connection))
+            return connection;
+        close(connection);
+    }
+    return -1;
+}
+
+static long long milliseconds(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) == -1)
+        fail("clock_gettime");
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
 /* A socket that listens under a new name, which is returned in `name`. Linux chooses it when
@@ -349,8 +389,8 @@ static int listen_privately(char name[NAME_ROOM])
 }
 
 /* Starts the worker as a grandchild whose parent ends at once. Between fork and exec only
- * what is safe in a signal handler may be called, for this program has threads. Returns
- * whether there is room for a process. */
+ * what is safe in a signal handler may be called, for this program has threads: _Fork() is,
+ * which does not run what pthread_atfork() was given. Returns whether there is room for both. */
 static bool start_worker(const struct client *client, const char *name)
 {
     char number[32];
@@ -366,15 +406,16 @@ static bool start_worker(const struct client *client, const char *name)
         return false;
     }
     if (child == 0) {
-        if (sigprocmask(SIG_SETMASK, &none, NULL) == 0 && fork() == 0)
+        pid_t grandchild = -1;
+        if (sigprocmask(SIG_SETMASK, &none, NULL) == 0 && (grandchild = _Fork()) == 0)
             execv(worker, words);
-        _exit(0);
+        _exit(grandchild == -1); /* the grandchild's own code nobody reads */
     }
     int status;
     while (waitpid(child, &status, 0) == -1)
         if (errno != EINTR)
             fail("waitpid");
-    return true;
+    return status == 0;
 }
 
 /* Whether the caller is a process of this user: the kernel says so, not the caller. */

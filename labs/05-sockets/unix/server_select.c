@@ -160,6 +160,9 @@ static sigset_t block_signals(void)
         fail("sigaction");
     if (sigprocmask(SIG_BLOCK, &signals, &before) == -1)
         fail("sigprocmask");
+    /* Whoever started us may have blocked them, and then the mask before keeps them outside. */
+    sigdelset(&before, SIGINT);
+    sigdelset(&before, SIGTERM);
     return before;
 }
 
@@ -203,9 +206,12 @@ static int listen_at(const char *host, const char *port)
     if (getsockname(listener, (struct sockaddr *)&bound, &size) == -1)
         fail("getsockname");
     char name[NI_MAXHOST], number[NI_MAXSERV];
-    if (getnameinfo((struct sockaddr *)&bound, size, name, sizeof name, number,
-                    sizeof number, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        fail("getnameinfo");
+    error = getnameinfo((struct sockaddr *)&bound, size, name, sizeof name, number,
+                        sizeof number, NI_NUMERICHOST | NI_NUMERICSERV);
+    if (error != 0) {
+        say(stderr, PROGRAM ": getnameinfo: error %d: %s", error, gai_strerror(error));
+        exit(EXIT_FAILURE);
+    }
     say(stdout,
         bound.ss_family == AF_INET6 ? "server: ready [%s]:%s" : "server: ready %s:%s",
         name, number);

@@ -55,6 +55,8 @@ int wmain(int argc, wchar_t *argv[])
     if (error != 0)
         fail_with((DWORD)error, "WSAStartup");
     SOCKET server = connect_to(host, port);
+    /* A connection whose wait ran out is to be closed, says Microsoft: what came at that very
+     * moment may be lost. A datagram may be lost at any moment, and is sent once more. */
     DWORD limit = UDP_TIMEOUT;
     if (setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, (char *)&limit, sizeof limit) ==
         SOCKET_ERROR)

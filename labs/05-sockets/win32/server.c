@@ -16,6 +16,7 @@
 
 #include <winsock2.h>
 #include <ws2tcpip.h>
+#include <errno.h>
 #include <process.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -33,15 +34,19 @@ struct client {
     long number; /* counted from 1 */
 };
 
-/* As many as more clients may come before the next has to wait. */
-static HANDLE places;
+/* How many clients are here, as far as the thread that accepts them has counted; and a unit
+ * for each that has left, for it to count. */
+static int here;
+static HANDLE left;
 
 static bool is_port(const wchar_t *text);
 static BOOL WINAPI end_on_event(DWORD event);
 static SOCKET listen_at(const wchar_t *host, const wchar_t *port);
+static void await_departure(void);
 static SOCKET accept_client(SOCKET listener);
 static void start_thread(SOCKET socket, long number);
 static unsigned __stdcall serve_client(void *argument);
+static void end_session(struct client *client);
 static bool send_all(SOCKET socket, const char *bytes, int length);
 
 int wmain(int argc, wchar_t *argv[])
@@ -62,8 +67,8 @@ int wmain(int argc, wchar_t *argv[])
         fail_with((DWORD)error, "WSAStartup");
     if (!SetConsoleCtrlHandler(end_on_event, TRUE))
         fail("SetConsoleCtrlHandler");
-    places = CreateSemaphoreW(NULL, MAX_CLIENTS, MAX_CLIENTS, NULL);
-    if (places == NULL)
+    left = CreateSemaphoreW(NULL, 0, MAX_CLIENTS, NULL);
+    if (left == NULL)
         fail("CreateSemaphore");
 
     /* STEP 3: Make the socket that listens, and tell where: clients can connect from now. */
@@ -72,15 +77,12 @@ int wmain(int argc, wchar_t *argv[])
     /* STEP 4: Accept one client after the other, and give each a thread of its own, so that
      * none waits for another. */
     for (long number = 1;; number++) {
-        DWORD result = WaitForSingleObject(places, 0);
-        if (result == WAIT_TIMEOUT) {
-            say(stderr, "server: full with %d clients: the next has to wait",
-                MAX_CLIENTS);
-            result = WaitForSingleObject(places, INFINITE);
-        }
-        if (result != WAIT_OBJECT_0)
-            fail("WaitForSingleObject");
+        while (WaitForSingleObject(left, 0) == WAIT_OBJECT_0)
+            here--;
+        if (here == MAX_CLIENTS)
+            await_departure();
         start_thread(accept_client(listener), number);
+        here++;
     }
 }
 
@@ -143,13 +145,30 @@ static SOCKET listen_at(const wchar_t *host, const wchar_t *port)
     return listener;
 }
 
-/* Waits for a client. A connection that was reset while it waited in the queue is none. */
+/* Waits until a client has left. Who comes meanwhile waits in the listener's queue. */
+static void await_departure(void)
+{
+    say(stderr, "server: full with %d clients: the next has to wait", here);
+    if (WaitForSingleObject(left, INFINITE) == WAIT_FAILED)
+        fail("WaitForSingleObject");
+    here--;
+}
+
+/* Waits for a client. A connection that was reset while it waited in the queue is none. Where
+ * there is no room for the next, those who are here go on, and it waits for one of them to
+ * leave. */
 static SOCKET accept_client(SOCKET listener)
 {
     SOCKET client;
-    while ((client = accept(listener, NULL, NULL)) == INVALID_SOCKET)
-        if (WSAGetLastError() != WSAECONNRESET)
-            fail_with((DWORD)WSAGetLastError(), "accept");
+    while ((client = accept(listener, NULL, NULL)) == INVALID_SOCKET) {
+        int error = WSAGetLastError();
+        if (here > 0 && (error == WSAEMFILE || error == WSAENOBUFS)) {
+            say(stderr, PROGRAM ": accept: error %d", error);
+            await_departure();
+        } else if (error != WSAECONNRESET) {
+            fail_with((DWORD)error, "accept");
+        }
+    }
     return client;
 }
 
@@ -162,8 +181,13 @@ static void start_thread(SOCKET socket, long number)
     say(stdout, "server: client %ld connected", number);
 
     HANDLE thread = (HANDLE)_beginthreadex(NULL, 0, serve_client, client, 0, NULL);
-    if (thread == NULL)
-        fail("_beginthreadex");
+    if (thread == NULL) { /* no room for a thread: this client has to go, and no other */
+        say(stderr, PROGRAM ": _beginthreadex: error %d: %s", errno, strerror(errno));
+        if (closesocket(client->socket) == SOCKET_ERROR)
+            fail_with((DWORD)WSAGetLastError(), "closesocket");
+        end_session(client);
+        return;
+    }
     if (!CloseHandle(thread)) /* nobody waits for its end */
         fail("CloseHandle");
 }
@@ -197,11 +221,17 @@ static unsigned __stdcall serve_client(void *argument)
     /* STEP 7: Close the connection, by which the client learns that all has been said. */
     if (closesocket(client->socket) == SOCKET_ERROR)
         fail_with((DWORD)WSAGetLastError(), "closesocket");
+    end_session(client);
+    return 0;
+}
+
+/* The client has left: says so, to the thread that accepts, too. */
+static void end_session(struct client *client)
+{
     say(stdout, "server: client %ld left", client->number);
     free(client);
-    if (!ReleaseSemaphore(places, 1, NULL))
+    if (!ReleaseSemaphore(left, 1, NULL))
         fail("ReleaseSemaphore");
-    return 0;
 }
 
 /* Sends all of `bytes`, in as many calls as it takes. Returns whether it could. */

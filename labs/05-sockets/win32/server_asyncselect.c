@@ -42,6 +42,9 @@ static struct client *clients[MAX_CLIENTS];
 static int count;
 static bool waiting; /* clients in the listener's queue, as far as is known */
 
+/* Whether there is no room for one more client: up to the next that leaves. */
+static bool crowded;
+
 static bool is_port(const wchar_t *text);
 static BOOL WINAPI end_on_event(DWORD event);
 static SOCKET listen_at(const wchar_t *host, const wchar_t *port);
@@ -172,7 +175,8 @@ static LRESULT CALLBACK take_message(HWND window, UINT message, WPARAM word, LPA
         return DefWindowProcW(window, message, word, value);
 
     /* STEP 5: Find whose socket it is, and serve it; the last of the list takes the place of
-     * one that leaves. A message may be older than the end of its socket: it finds nobody. */
+     * one that leaves. A message may be older than the end of its socket, and its number another
+     * client's by now: what it tells is a hint, and serve() finds out. */
     if (word == listener)
         waiting = true;
     for (int i = count; i-- > 0;)
@@ -193,14 +197,16 @@ static void ask_for_messages(SOCKET socket, HWND window, long interest)
         fail_with((DWORD)WSAGetLastError(), "WSAAsyncSelect");
 }
 
-/* Takes in the clients that wait, as many as find a place. When none is left the listener's
+/* Takes in a client that waits, if there is a place. When none has waited the listener's
  * message is asked for anew: Wine 8 may tell of a client that was accepted already, and after an
  * accept() that finds none tells of no other. On Windows any accept() renews the telling. */
 static void accept_next(HWND window)
 {
-    if (waiting && count < MAX_CLIENTS) {
+    if (waiting && count < MAX_CLIENTS && !crowded) {
         struct client *client = accept_client();
-        waiting = false;
+        waiting = crowded;
+        if (crowded)
+            return;
         if (client == NULL) {
             ask_for_messages(listener, window, FD_ACCEPT);
             return;
@@ -224,8 +230,12 @@ static struct client *accept_client(void)
     static long number;
     SOCKET socket = accept(listener, NULL, NULL);
     if (socket == INVALID_SOCKET) {
-        if (WSAGetLastError() != WSAEWOULDBLOCK && WSAGetLastError() != WSAECONNRESET)
-            fail_with((DWORD)WSAGetLastError(), "accept");
+        int error = WSAGetLastError();
+        crowded = count > 0 && (error == WSAEMFILE || error == WSAENOBUFS);
+        if (crowded)
+            say(stderr, PROGRAM ": accept: error %d", error);
+        else if (error != WSAEWOULDBLOCK && error != WSAECONNRESET)
+            fail_with((DWORD)error, "accept");
         return NULL;
     }
     struct client *client = calloc(1, sizeof *client);
@@ -244,6 +254,7 @@ static void release(struct client *client)
         fail_with((DWORD)WSAGetLastError(), "closesocket");
     say(stdout, "server: client %ld left", client->number);
     free(client);
+    crowded = false;
 }
 
 /* Does for a client what can be done without waiting. Returns whether it is still there. */
@@ -255,6 +266,8 @@ static bool serve(struct client *client)
         if (!flush(client))
             return goes_on(client);
         int length = recv(client->socket, client->bytes, sizeof client->bytes, 0);
+        if (length == SOCKET_ERROR)
+            client->ending = false; /* it was not this client's end that was told */
         if (length <= 0)
             return length == SOCKET_ERROR && goes_on(client);
         client->length = length;

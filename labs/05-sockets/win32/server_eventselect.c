@@ -42,6 +42,9 @@ static WSAEVENT events[1 + MOST_CLIENTS];
 static struct client *clients[1 + MOST_CLIENTS];
 static DWORD count;
 
+/* Whether there is no room for one more client: up to the next that leaves. */
+static bool crowded;
+
 static bool is_port(const wchar_t *text);
 static BOOL WINAPI end_on_event(DWORD event);
 static SOCKET listen_at(const wchar_t *host, const wchar_t *port);
@@ -196,14 +199,16 @@ static void take_out(DWORD place)
     events[place] = events[count];
 }
 
-/* Takes in the clients that wait, as many as find a place. When none is left the listener's
+/* Takes in a client that waits, if there is a place. When none has waited the listener's
  * event is asked for anew: Wine 8 may tell of a client that was accepted already, and after an
  * accept() that finds none tells of no other. On Windows any accept() renews the telling. */
 static void accept_next(SOCKET listener, bool *waiting)
 {
-    if (*waiting && count <= MOST_CLIENTS) {
+    if (*waiting && count <= MOST_CLIENTS && !crowded) {
         struct client *client = accept_client(listener);
-        *waiting = false;
+        *waiting = crowded;
+        if (crowded)
+            return;
         if (client == NULL) {
             ask_for_event(listener, events[0], FD_ACCEPT);
             return;
@@ -224,8 +229,12 @@ static struct client *accept_client(SOCKET listener)
     static long number;
     SOCKET socket = accept(listener, NULL, NULL);
     if (socket == INVALID_SOCKET) {
-        if (WSAGetLastError() != WSAEWOULDBLOCK && WSAGetLastError() != WSAECONNRESET)
-            fail_with((DWORD)WSAGetLastError(), "accept");
+        int error = WSAGetLastError();
+        crowded = count > 1 && (error == WSAEMFILE || error == WSAENOBUFS);
+        if (crowded)
+            say(stderr, PROGRAM ": accept: error %d", error);
+        else if (error != WSAEWOULDBLOCK && error != WSAECONNRESET)
+            fail_with((DWORD)error, "accept");
         return NULL;
     }
     struct client *client = calloc(1, sizeof *client);
@@ -244,6 +253,7 @@ static void release(struct client *client)
         fail_with((DWORD)WSAGetLastError(), "closesocket");
     say(stdout, "server: client %ld left", client->number);
     free(client);
+    crowded = false;
 }
 
 /* Does for a client what can be done without waiting. Returns whether it is still there. */

@@ -38,6 +38,9 @@ struct client {
 
 static int count; /* of the clients that are here */
 
+/* Whether there is no room for one more client: up to the next that leaves. */
+static bool crowded;
+
 static bool is_port(const wchar_t *text);
 static BOOL WINAPI end_on_event(DWORD event);
 static SOCKET listen_at(const wchar_t *host, const wchar_t *port);
@@ -160,14 +163,16 @@ static SOCKET listen_at(const wchar_t *host, const wchar_t *port)
     return listener;
 }
 
-/* Takes in the clients that wait, as many as find a place. When none is left the listener's
+/* Takes in a client that waits, if there is a place. When none has waited the listener's
  * event is asked for anew: Wine 8 may tell of a client that was accepted already, and after an
  * accept() that finds none tells of no other. On Windows any accept() renews the telling. */
 static void accept_next(SOCKET listener, WSAEVENT event, bool *waiting)
 {
-    if (*waiting && count < MAX_CLIENTS) {
+    if (*waiting && count < MAX_CLIENTS && !crowded) {
         struct client *client = accept_client(listener);
-        *waiting = false;
+        *waiting = crowded;
+        if (crowded)
+            return;
         if (client == NULL) {
             ask_for_event(listener, event, FD_ACCEPT);
             return;
@@ -191,8 +196,12 @@ static struct client *accept_client(SOCKET listener)
     static long number;
     SOCKET socket = accept(listener, NULL, NULL);
     if (socket == INVALID_SOCKET) {
-        if (WSAGetLastError() != WSAEWOULDBLOCK && WSAGetLastError() != WSAECONNRESET)
-            fail_with((DWORD)WSAGetLastError(), "accept");
+        int error = WSAGetLastError();
+        crowded = count > 0 && (error == WSAEMFILE || error == WSAENOBUFS);
+        if (crowded)
+            say(stderr, PROGRAM ": accept: error %d", error);
+        else if (error != WSAEWOULDBLOCK && error != WSAECONNRESET)
+            fail_with((DWORD)error, "accept");
         return NULL;
     }
     ask_for_event(socket, NULL, 0); /* what it has inherited from the listener */
@@ -212,6 +221,7 @@ static void release(struct client *client)
         fail_with((DWORD)WSAGetLastError(), "closesocket");
     say(stdout, "server: client %ld left", client->number);
     free(client);
+    crowded = false;
     count--;
 }
 

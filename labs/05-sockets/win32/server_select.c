@@ -35,10 +35,13 @@ struct client {
     char bytes[READ_SIZE];
 };
 
+/* Whether there is no room for one more client: up to the next that leaves. */
+static bool crowded;
+
 static bool is_port(const wchar_t *text);
 static BOOL WINAPI end_on_event(DWORD event);
 static SOCKET listen_at(const wchar_t *host, const wchar_t *port);
-static struct client *accept_client(SOCKET listener);
+static struct client *accept_client(SOCKET listener, bool alone);
 static bool serve(struct client *client);
 static bool goes_on(const struct client *client);
 static void release(struct client *client);
@@ -79,7 +82,7 @@ int wmain(int argc, wchar_t *argv[])
         fd_set readable, writable;
         FD_ZERO(&readable);
         FD_ZERO(&writable);
-        bool full = count == MOST_CLIENTS;
+        bool full = count == MOST_CLIENTS || crowded;
         if (full && !was_full)
             say(stderr, "server: full with %d clients: the next has to wait", count);
         was_full = full;
@@ -104,7 +107,7 @@ int wmain(int argc, wchar_t *argv[])
                 clients[i] = clients[--count];
             }
         if (!full && FD_ISSET(listener, &readable)) {
-            clients[count] = accept_client(listener);
+            clients[count] = accept_client(listener, count == 0);
             if (clients[count] != NULL)
                 count++;
         }
@@ -172,13 +175,17 @@ static SOCKET listen_at(const wchar_t *host, const wchar_t *port)
 }
 
 /* Accepts a client that waits. Returns NULL where there is none (any more). */
-static struct client *accept_client(SOCKET listener)
+static struct client *accept_client(SOCKET listener, bool alone)
 {
     static long number;
     SOCKET socket = accept(listener, NULL, NULL);
     if (socket == INVALID_SOCKET) {
-        if (WSAGetLastError() != WSAEWOULDBLOCK && WSAGetLastError() != WSAECONNRESET)
-            fail_with((DWORD)WSAGetLastError(), "accept");
+        int error = WSAGetLastError();
+        crowded = !alone && (error == WSAEMFILE || error == WSAENOBUFS);
+        if (crowded)
+            say(stderr, PROGRAM ": accept: error %d", error);
+        else if (error != WSAEWOULDBLOCK && error != WSAECONNRESET)
+            fail_with((DWORD)error, "accept");
         return NULL;
     }
     struct client *client = calloc(1, sizeof *client);
@@ -197,6 +204,7 @@ static void release(struct client *client)
         fail_with((DWORD)WSAGetLastError(), "closesocket");
     say(stdout, "server: client %ld left", client->number);
     free(client);
+    crowded = false;
 }
 
 /* Does for a client what can be done without waiting. Returns whether it is still there. */

@@ -15,6 +15,7 @@
 
 #include <winsock2.h> /* before windows.h, which else brings the old winsock.h */
 
+#include <limits.h>
 #include <process.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -40,7 +41,12 @@ struct client {
 };
 
 static SOCKET listener;
-static HANDLE port, stop, left; /* the events: Ctrl-C was pressed; a client has left */
+static HANDLE port, stop; /* the event says that Ctrl-C was pressed */
+
+/* How many clients are here, as far as the thread that accepts them has counted; and a unit
+ * for each that has left, for it to count. */
+static long here;
+static HANDLE left;
 
 /* The only thing that threads share: who is there. */
 static SRWLOCK lock = SRWLOCK_INIT;
@@ -77,9 +83,11 @@ int wmain(int argc, wchar_t *argv[])
         fail_with((DWORD)error, "WSAStartup");
     listener = listen_on(number);
     stop = CreateEventW(NULL, TRUE, FALSE, NULL);
-    left = CreateEventW(NULL, FALSE, FALSE, NULL);
-    if (stop == NULL || left == NULL)
+    if (stop == NULL)
         fail("CreateEvent");
+    left = CreateSemaphoreW(NULL, 0, LONG_MAX, NULL);
+    if (left == NULL)
+        fail("CreateSemaphore");
     if (!SetConsoleCtrlHandler(on_console_event, TRUE))
         fail("SetConsoleCtrlHandler");
 
@@ -204,20 +212,26 @@ static void stop_clients(void)
 /* Waits for the next client. Returns false if it is time to end instead. */
 static bool accept_client(void)
 {
+    while (WaitForSingleObject(left, 0) == WAIT_OBJECT_0)
+        here--;
     SOCKET made = accept(listener, NULL, NULL);
     int error = WSAGetLastError();
     if (made != INVALID_SOCKET) {
         add_client(made);
+        here++;
         return true;
     }
     if (WaitForSingleObject(stop, 0) == WAIT_OBJECT_0)
         return false;
-    if (error == WSAEMFILE || error == WSAENOBUFS) {
+    if (here > 0 && (error == WSAEMFILE || error == WSAENOBUFS)) {
         /* No room. The next try comes when a client has left: at once, and it would fail
          * again and again. */
         say(stderr, PROGRAM ": accept: error %d: no room for another client", error);
         HANDLE events[2] = {stop, left};
-        return WaitForMultipleObjects(2, events, FALSE, INFINITE) != WAIT_OBJECT_0;
+        if (WaitForMultipleObjects(2, events, FALSE, INFINITE) == WAIT_OBJECT_0)
+            return false;
+        here--;
+        return true;
     }
     if (error != WSAECONNRESET) /* it has gone again */
         fail_with((DWORD)error, "accept");
@@ -328,6 +342,6 @@ static void leave(struct client *client)
         fail("closesocket");
     say(stdout, "server: client %ld left", client->number);
     free(client);
-    if (!SetEvent(left))
-        fail("SetEvent");
+    if (!ReleaseSemaphore(left, 1, NULL))
+        fail("ReleaseSemaphore");
 }

@@ -72,6 +72,7 @@ static void listen_on(long number);
 static DWORD start_workers(HANDLE workers[MAX_WORKERS]);
 static void stop_clients(void);
 static void start_accepts(void);
+static void expect_room(const char *call, int error);
 static struct client *make_client(SOCKET socket);
 static void accepted(struct accept *accept, bool done);
 static unsigned __stdcall work(void *argument);
@@ -231,12 +232,7 @@ static void start_accepts(void)
         accept->socket = WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, NULL, 0,
                                     WSA_FLAG_OVERLAPPED);
         if (accept->socket == INVALID_SOCKET) {
-            int error = WSAGetLastError();
-            if ((clients == NULL && accepts_waiting == 0) ||
-                (error != WSAEMFILE && error != WSAENOBUFS))
-                fail_with((DWORD)error, "WSASocket");
-            say(stderr, PROGRAM ": WSASocket: error %d: no room for another client",
-                error);
+            expect_room("WSASocket", WSAGetLastError());
             return;
         }
         /* The 0 is for the client's first bytes: not to wait for them, for we speak first. */
@@ -244,16 +240,28 @@ static void start_accepts(void)
                              sizeof accept->addresses / 2, sizeof accept->addresses / 2,
                              &bytes, &accept->overlapped) &&
             WSAGetLastError() != WSA_IO_PENDING) {
-            if (WSAGetLastError() != WSAECONNRESET)
-                fail("AcceptEx");
-            closesocket(
-                accept->socket); /* somebody came, and has gone again: once more */
-            i--;
+            int error = WSAGetLastError();
+            closesocket(accept->socket);
+            if (error != WSAECONNRESET) {
+                expect_room("AcceptEx", error);
+                return;
+            }
+            i--; /* somebody came, and has gone again: once more */
             continue;
         }
         accept->waiting = true;
         accepts_waiting++;
     }
+}
+
+/* A call has failed with `error`: ends the program, unless it was for want of room, and some
+ * will be made, by a client that leaves or an AcceptEx that ends. */
+static void expect_room(const char *call, int error)
+{
+    if ((clients == NULL && accepts_waiting == 0) ||
+        (error != WSAEMFILE && error != WSAENOBUFS))
+        fail_with((DWORD)error, call);
+    say(stderr, PROGRAM ": %s: error %d: no room for another client", call, error);
 }
 
 /* Makes a client of a socket that has been accepted, or NULL if it has gone again. */
