@@ -312,6 +312,7 @@ TEST(nobody_listens, .judges = PAIR, .points = 1, .step = 5,
          "Whether the client dies of it or goes on: the server must see its input end.")
 {
     struct program *client = start_pair(interrupt_name(), interrupt_name(), NULL);
+    wait_line_like(client, "server: ready *");
     close_output(client);
     wait_silence(client);
 }
