@@ -5,6 +5,7 @@
  * a program of UNIX in every run: TCP does not care what system is at its other end.
  */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <netdb.h>
 #include <signal.h>
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "contract.h"
@@ -276,7 +277,8 @@ TEST(six_and_four, .judges = PAIR, .pair = "", .points = 1, .step = 3,
      .hint = "IPV6_V6ONLY: off on most Linux machines, on on Windows. Set it yourself.")
 {
     struct program *server = start(SERVER, "0", "::", NULL);
-    const char *port = port_of(server);
+    const char *port = strrchr(wait_line_like(server, "server: ready \\[::\\]:*"), ':') +
+                       1;
     static const char *const addresses[] = {"127.0.0.1", "::1"};
     for (size_t i = 0; i < 2; i++) {
         struct program *client = start(CLIENT, addresses[i], port, NULL);
@@ -326,7 +328,7 @@ TEST(server_killed, .judges = CLIENT, .pair = "", .points = 1, .step = 5,
     send_line(client, "one");
     wait_line(client, "client: received \"one\"");
     kill_program(server);
-    send_line(client, "two");
+    offer_bytes(client, "two\n", 4); /* it may have noticed, and ended, by itself */
     wait_error_like(client, "client: *");
     expect_end(client, 1);
 }
@@ -477,6 +479,14 @@ TEST(
     char *piece = random_bytes(PIECE_SIZE, 'a', 'z');
     snprintf(piece + PIECE_SIZE - QUIT_SIZE, QUIT_SIZE + 1, "%s", QUIT);
     exchange_by("send", peer, 1, piece, PIECE_SIZE);
+    /* Whoever reads less than a piece at a time finds QUIT alone behind one of these. */
+    static const size_t before[] = {32,  64,  100, 128, 200, 250,
+                                    255, 256, 500, 511, 512, 996};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        piece = random_bytes(before[i] + QUIT_SIZE, 'a', 'z');
+        memcpy(piece + before[i], QUIT, QUIT_SIZE);
+        exchange_by("send", peer, 1, piece, before[i] + QUIT_SIZE);
+    }
     exchange_by("lockstep", peer, 1, QUIT, QUIT_SIZE);
     exchange(peer, 1, token());
 }
@@ -720,6 +730,26 @@ static int serve_series(struct program *peer, const char *port, int count)
     return served;
 }
 
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* Waits, not for ever, until nobody listens at the port. A server that was killed may leave
+ * processes of its own, which die after it, if only just. */
+static void await_refusal(struct program *peer, int k, const char *port)
+{
+    for (double end = now() + 1; now() < end; usleep(10000)) {
+        tell(peer, "connect %d " LOOPBACK " %s", k, port);
+        if (strstr(wait_line_like(peer, text("peer: %d *", k)), "refused") != NULL)
+            return;
+        tell(peer, "close %d", k);
+        wait_line(peer, "peer: %d closed", k);
+    }
+}
+
 /* How many processes of servers have ended without anybody having asked how. */
 static int count_zombies(void)
 {
@@ -764,14 +794,19 @@ TEST(
     if (after.descriptors > before.descriptors + 10)
         fail_test("%d clients have left %zu descriptors open", count,
                   after.descriptors - before.descriptors);
-    if (!instrumented() && after.memory > before.memory + MEGABYTE) {
-        /* Threads that are just ending take some, too, or took more, once. A leak goes on. */
+    if (instrumented())
+        return;
+    /* Threads that are just ending take some, too, or took more, once. A leak goes on. */
+    const size_t slack = under_test() == UNIX ? 16384 : MEGABYTE;
+    size_t held = before.memory, holds = after.memory;
+    for (int series = 1; holds > held + slack; series++) {
+        if (series == 4)
+            fail_test("%d clients have left %zu bytes in use", count,
+                      holds - before.memory);
+        held = holds;
         count += serve_series(peer, port, 1950);
         wait_line(server, "server: client %d left", count + 1);
-        struct resources last = resources_of(server);
-        if (last.memory > after.memory + MEGABYTE)
-            fail_test("%d clients have left %zu bytes in use", count,
-                      last.memory - before.memory);
+        holds = resources_of(server).memory;
     }
 }
 
@@ -794,6 +829,7 @@ TEST(
     connect_peer(peer, 2, port);
     exchange(peer, 2, token());
     kill_program(server);
+    await_refusal(peer, 4, port);
     server = start(SERVER, port, NULL);
     wait_line(server, "server: ready " DEFAULT_HOST ":%s", port);
     expect_service(peer, 3, port);
@@ -840,15 +876,18 @@ TEST(ends_in_order, .judges = SERVER, .pair = "", .points = 1, .step = 2,
      .name = "Ctrl-C ends the server in order, exit code 0, and its clients see the end",
      .hint = "The end of the process closes every socket, if no child holds a copy.")
 {
-    struct program *server = start(SERVER, "0", NULL);
-    struct program *peer = peer_at(port_of(server));
-    exchange(peer, 1, token());
-    send_signal(server, SIGINT);
-    wait_line(server, "server: done");
-    expect_end(server, 0);
-    tell(peer, "shut 1"); /* a process of its own may serve a client to its end */
-    tell(peer, "drain 1");
-    wait_line_like(peer, "peer: 1 received *");
+    static const int signals[] = {SIGINT, SIGTERM};
+    for (int i = 0; i < (under_test() == UNIX ? 2 : 1); i++) {
+        struct program *server = start(SERVER, "0", NULL);
+        struct program *peer = peer_at(port_of(server));
+        exchange(peer, 1, token());
+        send_signal(server, signals[i]);
+        wait_line(server, "server: done");
+        expect_end(server, 0);
+        tell(peer, "shut 1"); /* a process of its own may serve a client to its end */
+        tell(peer, "drain 1");
+        wait_line_like(peer, "peer: 1 received *");
+    }
 }
 
 TEST(
@@ -933,7 +972,8 @@ TEST(sends_bytes, .judges = CLIENT, .pair = "", .points = 3, .step = 4,
 {
     struct program *peer, *client = client_of_peer(&peer);
     static const char *const lines[] = {
-        "one two  three ", "\tx\x01\xFF", CYRILLIC, "with CR\r", "", "QUITTER", " QUIT"};
+        "one two  three ", "\tx\x01\xFF", CYRILLIC, "with CR\r", "", "\r",
+        "QUITTER",         " QUIT"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         send_line(client, lines[i]);
         size_t length = strcspn(lines[i], "\r");
@@ -975,6 +1015,8 @@ TEST(sends_bytes, .judges = CLIENT, .pair = "", .points = 3, .step = 4,
                 9);
     wait_line(client, "client: done");
     expect_end(client, 0);
+    if (printed_like(client, "client: * \"\""))
+        fail_test("an empty line has no bytes, and the client tells that it sent some");
 }
 
 TEST(sends_quit, .judges = CLIENT, .pair = "", .points = 2, .step = 4,
@@ -1085,9 +1127,12 @@ TEST(server_resets, .judges = CLIENT, .pair = "", .points = 1, .step = 5,
     expect_line(peer, "one");
     push(peer, 1, "one", 3);
     wait_line(client, "client: received \"one\"");
+    tell(peer, "shut 1"); /* first the end, then the break: to send is SIGPIPE now */
+    tell(peer, "settle 1");
+    wait_line(peer, "peer: 1 settled");
     tell(peer, "reset 1");
     wait_line(peer, "peer: 1 closed");
-    send_line(client, "two");
+    offer_bytes(client, "two\n", 4); /* it may have noticed, and ended, by itself */
     wait_error_like(client, "client: *");
     expect_end(client, 1);
 }
@@ -1200,7 +1245,7 @@ TEST(
         exchange_datagram(peer, 1 + i % 2, word, strlen(word));
     }
     expect_idle(server, 0.3, 10);
-    send_signal(server, SIGINT);
+    send_signal(server, under_test() == UNIX ? SIGTERM : SIGINT);
     wait_line(server, "server: done");
     expect_end(server, 0);
 }
@@ -1262,8 +1307,11 @@ TEST(
     wait_line(client, "client: received \"%s\"", first);
     send_line(client, second);
     expect_datagram(peer, second); /* and these two */
+    double begun = now();
     expect_datagram(peer, second);
     wait_line(client, "client: no reply to \"%s\"", second);
+    if (now() - begun < 0.8)
+        fail_test("the client has given the line up after %.2f s, not 1", now() - begun);
     send_line(client, third);
     expect_datagram(peer, third);
     cast(peer, second); /* it comes too late, and is no reply to the third */
@@ -1348,9 +1396,51 @@ TEST(file_wire, .judges = SERVER, .pair = "file", .points = 2, .step = 7,
     char *whole = text("FILE 3145728\n%sEND\n", bytes);
     expect_bytes("the stream", NULL, 0, whole, before + 3 * MEGABYTE + 4, received,
                  length);
-    send_signal(server, SIGINT);
+    send_signal(server, under_test() == UNIX ? SIGTERM : SIGINT);
     wait_line(server, "server: done");
     expect_end(server, 0);
+}
+
+TEST(file_leaks, .judges = SERVER, .pair = "file", .points = 1, .step = 6,
+     .name = "100 clients later no more descriptors are open than before",
+     .hint = "Close the file, and the connection, on every way out.")
+{
+    write_file("original", "abc", 3, 0644);
+    struct program *server = start(SERVER, "original", "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = start_unix_probe("peer", NULL);
+    struct resources before = {0};
+    for (int i = 0; i < 100; i++) {
+        connect_peer(peer, 1, port);
+        tell(peer, "drain 1");
+        expect_stream_end(peer, 1);
+        tell(peer, "close 1");
+        wait_line(peer, "peer: 1 closed");
+        wait_line(server, "server: client %d left", i + 1);
+        if (i == 10)
+            before = resources_of(server);
+    }
+    struct resources after = resources_of(server);
+    if (after.descriptors > before.descriptors + 10)
+        fail_test("90 clients have left %zu descriptors open",
+                  after.descriptors - before.descriptors);
+}
+
+TEST(file_no_room, .judges = CLIENT, .pair = "file", .unix_only = true, .points = 1,
+     .step = 5, .name = "a file that cannot be written is a line and exit code 1",
+     .hint = "fwrite() and fclose() tell of a full disk.")
+{
+    struct program *peer = start_unix_probe("peer", NULL);
+    tell(peer, "listen " LOOPBACK);
+    const char *line = wait_line_like(peer, "peer: listening at *");
+    struct program *client = start(CLIENT, "/dev/full", LOOPBACK, strrchr(line, ' ') + 1,
+                                   NULL);
+    tell(peer, "accept 1");
+    wait_line(peer, "peer: 1 accepted");
+    push(peer, 1, "FILE 4\nabcdEND\n", 15);
+    tell(peer, "shut 1");
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
 }
 
 TEST(file_broken, .judges = SERVER, .pair = "file", .points = 1, .step = 7,

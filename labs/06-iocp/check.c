@@ -502,7 +502,8 @@ TEST(never_reads, .judges = SERVER, .points = 3, .step = 7,
 {
     /* What Wine itself touches for the first time meanwhile is more than a megabyte at times:
      * so there are enough clients for their share to count. */
-    const size_t count = 8, room = count * CLIENT_LIMIT, slack = 2 * MEGABYTE;
+    const size_t count = 8, room = count * CLIENT_LIMIT,
+                 slack = under_test() == UNIX ? MEGABYTE / 4 : 2 * MEGABYTE;
     struct program *server = start_server();
     struct hand *steady = connect_hands(1);
     struct hand *hogs = connect_hogs(count);
@@ -521,6 +522,19 @@ TEST(never_reads, .judges = SERVER, .points = 3, .step = 7,
     exchange_tokens(steady, 1, 1);
 }
 
+/* Clients that come and go, a hundred at a time, every second one by a reset. */
+static void serve_waves(struct program *server, int waves)
+{
+    for (int wave = 0; wave < waves; wave++) {
+        struct hand *hands = connect_hands(100);
+        exchange_tokens(hands, 100, 1);
+        for (int i = 0; i < 100; i++)
+            drop(&hands[i], i % 2 == 1);
+        free(hands);
+        wait_left(server, 100);
+    }
+}
+
 TEST(nothing_leaks, .judges = SERVER, .points = 2, .step = 7,
      .name = "2,000 connections later the server holds what it held before",
      .hint =
@@ -528,25 +542,25 @@ TEST(nothing_leaks, .judges = SERVER, .points = 2, .step = 7,
          "socket, however the client has ended.")
 {
     struct program *server = start_server();
-    struct resources before = {0};
-    for (int wave = 0; wave < 22; wave++) {
-        struct hand *hands = connect_hands(100);
-        exchange_tokens(hands, 100, 1);
-        for (int i = 0; i < 100; i++)
-            drop(&hands[i], i % 2 == 1);
-        free(hands);
-        wait_left(server, 100);
-        if (wave == 1)
-            before = resources_of(server);
+    serve_waves(server, 2);
+    struct resources before = resources_of(server), after;
+    /* It may take more once, where more come together than before. A leak goes on. */
+    const size_t slack = under_test() == UNIX ? 65536 : 2 * MEGABYTE;
+    size_t held = before.memory;
+    for (int stretch = 1;; stretch++) {
+        serve_waves(server, 20);
+        after = resources_of(server);
+        if (instrumented() || after.memory <= held + slack)
+            break;
+        if (stretch == 3)
+            fail_test("after 200 connections the server held %zu KiB, after 6,200 %zu",
+                      before.memory / 1024, after.memory / 1024);
+        held = after.memory;
     }
-    struct resources after = resources_of(server);
     if (after.descriptors > before.descriptors + 2)
-        fail_test(
-            "after 200 connections the server held %zu descriptors, after 2,200 %zu",
-            before.descriptors, after.descriptors);
-    if (!instrumented() && after.memory > before.memory + 2 * MEGABYTE)
-        fail_test("after 200 connections the server held %zu KiB, after 2,200 %zu",
-                  before.memory / 1024, after.memory / 1024);
+        fail_test("after 200 connections the server held %zu descriptors, 2,000 or more "
+                  "later %zu",
+                  before.descriptors, after.descriptors);
     end_server(server);
 }
 
@@ -844,8 +858,12 @@ TEST(talks, .judges = CLIENT, .points = 3, .step = 4,
     for (int i = 0; i < 3; i++) {
         if (receive_message(sockets[i]) != NULL)
             fail_test("a third message came, where two were asked for");
-        close(sockets[i]);
     }
+    expect_idle(client, 0.2, 10);
+    if (printed_like(client, "client: done"))
+        fail_test("the client has not waited for the server's close");
+    for (int i = 0; i < 3; i++)
+        close(sockets[i]);
     wait_line(client, "client: echoed 6 of 6");
     wait_line_like(client, "client: 6 echoes in * s, * a second");
     wait_line_like(client, "client: latency p50 * us, p99 * us, p99.9 * us");
@@ -940,17 +958,25 @@ TEST(server_closes, .judges = CLIENT, .points = 2, .step = 8,
      .hint = "0 bytes received are the end; before the last echo that is no success.")
 {
     int listener = listen_here();
-    for (int kind = 0; kind < 4; kind++) {
+    for (int kind = 0; kind < (under_test() == UNIX ? 5 : 4); kind++) {
         struct program *client = start_client("1", "2");
         int socket = accept_one(listener, WELCOME, kind == 0 ? 0 : sizeof WELCOME);
-        if (kind >= 1)
+        if (kind >= 1 && kind < 4)
             expect_message(socket, 1);
-        if (kind >= 2)
+        if (kind == 4) { /* the echo, the end, a break: to send is SIGPIPE then */
+            char *message = receive_message(socket);
+            send_signal(client, SIGSTOP);
+            tell(socket, message, strlen(message) + 1);
+            shutdown(socket, SHUT_WR);
+        }
+        if (kind == 2 || kind == 3)
             tell(socket, "conn", 4);
         struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-        if (kind == 3)
+        if (kind >= 3)
             setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
         close(socket);
+        if (kind == 4)
+            send_signal(client, SIGCONT);
         expect_refusal(client);
     }
 }
