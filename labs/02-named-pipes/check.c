@@ -31,6 +31,13 @@ static bool speaks_fifo(void)
     return under_test() == UNIX && !speaks_seqpacket();
 }
 
+/* The most letters that a message has room for, beside the NUL where the wire has one. */
+static size_t most_letters(void)
+{
+    return under_test() == WIN32 ? MAX_MESSAGE / 2 - 1
+                                 : MAX_MESSAGE - (speaks_seqpacket() ? 1 : 0);
+}
+
 static const char *fresh_address(void)
 {
     return under_test() == WIN32 ? text("\\\\.\\pipe\\%s", token())
@@ -530,7 +537,8 @@ static void crowd_out(struct program *server, const char *address)
 
 TEST(no_descriptors, .judges = SERVER, .unix_only = true, .points = 2, .step = 4,
      .name = "a server that has no descriptor left refuses one client, and lives on",
-     .hint = "EMFILE concerns the client that comes; those who are in have done nothing.")
+     .hint = "EMFILE concerns the client that comes; those who are in have done nothing. "
+             "It notices an end that was opened and closed: keep a descriptor for that.")
 {
     const char *address;
     struct program *server = start_server_with((struct start_options){.descriptors = 40},
@@ -919,6 +927,21 @@ TEST(message_pipe, .judges = SERVER, .win32_only = true, .points = 1, .step = 2,
     finish(server);
 }
 
+TEST(mode_of_fifo, .judges = SERVER, .unix_only = true, .pair = "", .points = 1,
+     .step = 2, .name = "the well-known FIFO is its owner's alone",
+     .hint = "The third argument of mkfifo, or fchmod: 0600.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct stat status;
+    if (stat(path_in_scratch(address), &status) == -1)
+        kit_error("stat");
+    if (status.st_mode & (S_IRWXG | S_IRWXO))
+        fail_test("others may open it: its mode is %03o",
+                  (unsigned)status.st_mode & 0777);
+    finish(server);
+}
+
 TEST(remote_option, .judges = SERVER, .win32_only = true, .points = 1, .step = 2,
      .name = "with --remote, those who have logged on may open the pipe, too",
      .hint = "The security descriptor is the server's, and chosen by the option.")
@@ -1100,8 +1123,8 @@ TEST(any_reply, .judges = CLIENT, .points = 2, .step = 5,
      .name = "replies of any length up to 64 KiB are shown whole",
      .hint = "Where the buffer is too small the rest of the message waits: read on.")
 {
-    static const size_t lengths[] = {1,   255,  256,  257,   511, 512,
-                                     513, 2560, 5120, 32000, 2};
+    const size_t lengths[] = {1, 255, 256, 257, 511, 512, 513, 2560, 5120, most_letters(),
+                              2};
     const char *address;
     struct program *probe = start_listener(&address);
     struct program *client = start(CLIENT, address, NULL);
@@ -1118,13 +1141,17 @@ TEST(any_reply, .judges = CLIENT, .points = 2, .step = 5,
 }
 
 TEST(long_line, .judges = CLIENT, .points = 1, .step = 4,
-     .name = "a line of 32,000 letters is one message; one over the limit is refused",
+     .name = "a line of 64 KiB is one message; a longer one is refused",
      .hint = "No buffer is large enough for a line: let it grow.")
 {
     const char *address;
     struct program *probe = start_listener(&address);
     struct program *client = start(CLIENT, address, NULL);
-    char *line = text("%.*s", 32000, random_bytes(32000, 'a', 'z'));
+    type(client, "first\n"); /* before that it may not read its input, and take no more */
+    expect_words(probe, "first");
+    reply_words(probe, "ok");
+    size_t length = most_letters();
+    char *line = text("%.*s", (int)length, random_bytes(length, 'a', 'z'));
     type(client, text("%s\n", line));
     expect_words(probe, line);
     reply_words(probe, "ok");
@@ -1152,6 +1179,25 @@ TEST(server_goes, .judges = CLIENT, .points = 2, .step = 5,
     if (printed_like(client, "client: received *") ||
         printed_like(client, "client: done"))
         fail_test("no reply came, and the client goes on as if one had");
+    remove_left_name(address);
+}
+
+TEST(no_greeting, .judges = CLIENT, .unix_only = true, .pair = "", .points = 2, .step = 3,
+     .name =
+         "a client waits for the greeting, at no cost, and notices a server that dies "
+         "before it",
+     .hint = "Wait for two things at once: the greeting, and the end of the well-known "
+             "FIFO.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    expect_idle(client, 1.0, 10);
+    if (!is_running(client))
+        fail_test("the client did not wait for the greeting");
+    kill_program(probe);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
     remove_left_name(address);
 }
 
