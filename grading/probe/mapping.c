@@ -12,6 +12,8 @@
  *
  *     lock, unlock    take the mutex ("mapping: mutex abandoned" where its owner died), release it
  *     put TEXT        write the text and its NUL; half TEXT: its first half, and no NUL
+ *     flicker N       N times: take the mutex, fill the text with one letter, now a, now b, and
+ *                     release it
  *     mark            set `unread` and wake the client; clear: reset it and wake the server
  *     nudge           wake both for nothing
  *     perish          die in the middle of waking the other, once that sleeps: its semaphore is
@@ -127,6 +129,11 @@ static void lock(void)
         give_up("WaitForSingleObject");
 }
 
+static void snatch(void)
+{
+    lock();
+}
+
 static void unlock(void)
 {
     if (!ReleaseMutex(mutex))
@@ -225,6 +232,16 @@ static void unlock(void)
 {
     if (pthread_mutex_unlock(&shared->mutex) != 0)
         give_up("pthread_mutex_unlock");
+}
+
+/* As lock(), without a sleep: whoever sleeps comes too late to meet somebody at work. */
+static void snatch(void)
+{
+    int error;
+    while ((error = pthread_mutex_trylock(&shared->mutex)) == EBUSY)
+        ;
+    if (error != 0)
+        give_up("pthread_mutex_trylock");
 }
 
 static void wake(bool reader)
@@ -328,6 +345,17 @@ static void sequence(long count)
     say(stdout, "mapping: %ld numbers in order", count);
 }
 
+/* Texts of which a mixture can be told, as fast as they can be written. */
+static void flicker(long count)
+{
+    for (long i = 0; i < count; i++) {
+        snatch();
+        memset(slot->text, i % 2 == 0 ? 'a' : 'b', TEXT_SIZE - 1);
+        slot->text[TEXT_SIZE - 1] = '\0';
+        unlock();
+    }
+}
+
 static void obey(const char *command, const char *rest)
 {
     char text[TEXT_SIZE];
@@ -339,6 +367,8 @@ static void obey(const char *command, const char *rest)
         snprintf(slot->text, TEXT_SIZE, "%s", rest);
     } else if (strcmp(command, "half") == 0) {
         memcpy(slot->text, rest, strlen(rest) / 2);
+    } else if (strcmp(command, "flicker") == 0) {
+        flicker(atol(rest));
     } else if (strcmp(command, "mark") == 0) {
         slot->unread = 1;
         wake(true);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -361,6 +362,15 @@ TEST(any_size, .judges = SERVER, .points = 2, .step = 5,
         send_raw(writer, bytes, length);
         wait_line(server, "server: received \"%s\"", words);
     }
+    if (under_test() == UNIX && is_pair("")) { /* longer than anybody has to take */
+        const char *words = text("%.*s", 100000, random_bytes(100001, 'a', 'z'));
+        send_raw(writer, words, 100000);
+        command(writer, "text last");
+        wait_line(server, "server: received \"last\"");
+        if (printed_like(server, text("server: received \"%.40s*", words)) &&
+            !printed_like(server, text("server: received \"%s\"", words)))
+            fail_test("of a message of 100,000 bytes only a part was received");
+    }
     end_server(server);
 }
 
@@ -564,6 +574,20 @@ static void use_bad_names(void)
     size_t length;
     const char *file = write_file("precious", "data", 4, 0644);
     expect_refusal("precious");
+    /* A socket with a living server, though of another type: it is not stale. */
+    const char *living = write_file("living", "", 0, 0600);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", living);
+    int stranger = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (unlink(living) == -1 || stranger == -1 ||
+        bind(stranger, (struct sockaddr *)&address, sizeof address) == -1 ||
+        listen(stranger, 1) == -1)
+        kit_error("a stream socket cannot be made");
+    expect_refusal("living");
+    if (access(living, F_OK) == -1)
+        fail_test("the server has removed the name of a living stream socket");
+    close(stranger);
+    unlink(living);
     if (access(file, F_OK) == -1 ||
         memcmp(read_file("precious", &length), "data", 4) != 0)
         fail_test("the server has removed a file that is no socket");
@@ -651,6 +675,7 @@ TEST(
     struct program *server = start(SERVER, fresh_slot(), "1", "2", NULL);
     wait_error_like(server, "usage: *");
     expect_end(server, 2);
+    end_server(start_server(fresh_slot(), "1000000")); /* the greatest that is right */
 }
 
 /* ---- The client ----------------------------------------------------------------------- */
@@ -723,6 +748,21 @@ TEST(no_owner, .judges = CLIENT, .points = 2, .step = 2,
     }
 }
 
+TEST(long_name, .judges = CLIENT, .points = 1, .step = 1, .unix_only = true, .pair = "",
+     .name = "a path of 107 bytes is a slot, and a longer one is refused, not cut",
+     .hint = "Look at the length before the path goes into sun_path.")
+{
+    const char *slot = text("%.107s", random_bytes(200, 'a', 'z'));
+    struct program *owner = start_owner(slot);
+    struct program *client = start(CLIENT, text("%sx", slot), "astray", NULL);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    command(owner, "answer 1");
+    expect_end(start(CLIENT, slot, "right", NULL), 0);
+    expect_message(owner, "right");
+    farewell(owner);
+}
+
 TEST(too_long, .judges = CLIENT, .points = 2, .step = 3,
      .name = "a message that is too long is refused with a line, or arrives whole",
      .hint = "Check the write: EMSGSIZE says that nothing of it was sent.")
@@ -783,11 +823,26 @@ static long queue_limit(void)
     return limit;
 }
 
-TEST(client_waits, .judges = CLIENT, .points = 2, .step = 3, .pair = "",
-     .name = "20 messages to an owner that does not read yet all arrive, in order",
-     .hint =
-         "A write waits while the slot is full. Whoever does not wait must try again, or "
-         "loses what did not fit.")
+TEST(longest, .judges = CLIENT, .points = 2, .step = 3,
+     .name = "the longest message that the contract promises is taken, and arrives whole",
+     .hint = "A buffer of your own, or a small SO_SNDBUF, is no limit of the mechanism.")
+{
+    const char *slot = fresh_slot();
+    struct program *owner = start_owner(slot);
+    size_t length = under_test() == WIN32  ? 32000 /* a command line has no more */
+                    : is_pair("mqueue")    ? 8192
+                    : is_pair("broadcast") ? 65002
+                                           : MAX_MESSAGE;
+    const char *words = text("%.*s", (int)length, random_bytes(length + 1, 'a', 'z'));
+    command(owner, "answer 1");
+    struct program *client = start(CLIENT, slot, words, NULL);
+    expect_message(owner, words);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    farewell(owner);
+}
+
+static void send_twenty(void)
 {
     const char *slot = fresh_slot(), *word = token();
     struct program *owner = start_owner(slot);
@@ -795,7 +850,7 @@ TEST(client_waits, .judges = CLIENT, .points = 2, .step = 3, .pair = "",
                                    "9", "10", "11", "12", "13", "14", "15", "16", "17",
                                    "18", "19", "20", NULL);
     wait_line(client, "client: sent \"%s\"", word);
-    if (under_test() == UNIX && queue_limit() < 18)
+    if (is_pair("mqueue") || (under_test() == UNIX && queue_limit() < 18))
         expect_idle(client, 0.3, 5);
     command(owner, "receive 20");
     expect_message(owner, word);
@@ -804,6 +859,23 @@ TEST(client_waits, .judges = CLIENT, .points = 2, .step = 3, .pair = "",
     wait_line(client, "client: done");
     expect_end(client, 0);
     farewell(owner);
+}
+
+TEST(client_waits, .judges = CLIENT, .points = 2, .step = 3, .pair = "",
+     .name = "20 messages to an owner that does not read yet all arrive, in order",
+     .hint =
+         "A write waits while the slot is full. Whoever does not wait must try again, or "
+         "loses what did not fit.")
+{
+    send_twenty();
+}
+
+TEST(queue_is_full, .judges = CLIENT, .points = 2, .step = 3, .pair = "mqueue",
+     .name = "20 messages to a queue that has room for 10 all arrive, in order",
+     .hint = "mq_send waits while the queue is full. With O_NONBLOCK it is EAGAIN: then "
+             "nothing was sent.")
+{
+    send_twenty();
 }
 
 TEST(owner_dies, .judges = CLIENT, .points = 1, .step = 3, .pair = "",
@@ -943,6 +1015,8 @@ TEST(does_not_read, .judges = SERVER, .points = 2, .step = 5, .pair = "echo",
     for (int i = 0; i < 50; i++)
         command(deaf, "text unread %d", i);
     wait_line(server, "server: received \"unread 49\"");
+    if (under_test() == UNIX && queue_limit() < 40)
+        wait_error_like(server, "server: *"); /* for those that have found no room */
     struct program *writer = start_writer(slot);
     command(writer, "visitors 3");
     wait_line(writer, "mailslot: visitors done");
@@ -955,12 +1029,22 @@ TEST(address_is_file, .judges = SERVER, .points = 2, .step = 5, .pair = "echo",
      .name = "a message that gives a file for its address does not get the file written",
      .hint = "CreateFile opens whatever it is given. Look that it is a mailslot's name.")
 {
-    const char *slot = fresh_slot();
-    write_file("precious", "data", 4, 0644);
+    const char *slot = fresh_slot(), *precious = write_file("precious", "data", 4, 0644);
     struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
     send_raw(writer, "p\0r\0e\0c\0i\0o\0u\0s\0\0\0g\0o\0n\0e\0\0\0", 28);
     wait_error_like(server, "server: *");
-    size_t length;
+    /* The same by a name that begins like a mailslot's, and leads out of there. */
+    char *name = text("\\\\.\\mailslot\\..\\Z:%s", precious);
+    for (char *letter = name; *letter != '\0'; letter++)
+        if (*letter == '/')
+            *letter = '\\';
+    size_t size, length;
+    const char *address = on_wire(name, &size), *words = on_wire("gone", &length);
+    char *message = random_bytes(size + length, 0, 0);
+    memcpy(message, address, size);
+    memcpy(message + size, words, length);
+    send_raw(writer, message, size + length);
+    wait_error_like(server, "server: *");
     char *bytes = read_file("precious", &length);
     expect_bytes("the file", NULL, 0, "data", 4, bytes, length);
     end_server(server);
@@ -974,9 +1058,12 @@ TEST(no_reply, .judges = CLIENT, .points = 2, .step = 5, .pair = "echo",
     struct program *owner = start_owner(slot);
     struct program *client = start(CLIENT, slot, NULL);
     wait_line(client, "client: sent \"%s\"", usual[0]);
+    double sent = now();
     if (!instrumented())
         expect_idle(client, 0.3, 10);
     wait_error_like(client, "client: *");
+    if (now() - sent > 3)
+        fail_test("the client has waited %.1f s for a reply, and not one", now() - sent);
     expect_end(client, 1);
     farewell(owner);
 }
