@@ -484,7 +484,7 @@ TEST(
                                     255, 256, 500, 511, 512, 996};
     for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
         piece = random_bytes(before[i] + QUIT_SIZE, 'a', 'z');
-        memcpy(piece + before[i], QUIT, QUIT_SIZE);
+        snprintf(piece + before[i], QUIT_SIZE + 1, "%s", QUIT);
         exchange_by("send", peer, 1, piece, before[i] + QUIT_SIZE);
     }
     exchange_by("lockstep", peer, 1, QUIT, QUIT_SIZE);
