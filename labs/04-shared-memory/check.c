@@ -821,6 +821,7 @@ TEST(
         const char *name = token();
         struct program *server = start_mapping("server", name);
         order(server, "put first");
+        struct program *holder = start_mapping("looker", name); /* keeps the memory */
         struct program *clients[2];
         for (int i = 0; i < 2; i++) {
             clients[i] = start(CLIENT, "--mutex-only", name, killed ? "100" : "0", "20",
@@ -841,6 +842,12 @@ TEST(
                 fail_test("the client says \"done\" though its server was killed");
         }
         if (killed) {
+            /* Nor does one that comes only now tell of the dead server's number. */
+            struct program *late = start(CLIENT, "--mutex-only", name, "1", NULL);
+            wait_error_like(late, "client: *");
+            expect_end(late, 1);
+            expect_lines(late, "client: received *", 0);
+            tell(holder, "end");
             struct program *next = start(SERVER, "--mutex-only", name, "1", "0", NULL);
             expect_end(next, 0);
         }
