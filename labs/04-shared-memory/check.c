@@ -1348,9 +1348,9 @@ TEST(many_readers, .pair = "rwlock", .judges = PAIR, .points = 2, .step = 3,
         wait_line(clients[i], "client: done");
         expect_end(clients[i], 0);
     }
-    press_enter(server);
-    wait_line(server, "server: sent \"6334\"");
+    send_bytes(server, "last", 4); /* a last line without its newline is a line */
     close_input(server);
+    wait_line(server, "server: sent \"6334\"");
     wait_line(server, "server: done");
     expect_end(server, 0);
 }

@@ -79,11 +79,14 @@ int main(int argc, char *argv[])
         leave(board);
         say(stdout, "server: sent \"%u\"", number);
     }
+    error = ferror(stdin) && !stopped ? errno : 0; /* Ctrl-C has closed it */
     free(line);
 
     /* STEP 5: Take the board away. Who still has it mapped may go on reading. */
     if (shm_unlink(path) == -1)
         fail("shm_unlink");
+    if (error != 0)
+        fail_with(error, "getline");
     if (munmap(board, sizeof *board) == -1 || close(object) == -1)
         fail("munmap");
     say(stdout, "server: done");
