@@ -77,6 +77,7 @@ int main(int argc, char *argv[])
         fail_with(error, "sigwait");
     if (unlink(path) == -1)
         fail("unlink");
+    flockfile(stdout); /* nobody prints behind this line, or while exit() does */
     say(stdout, "server: done");
     return EXIT_SUCCESS;
 }
