@@ -1056,12 +1056,12 @@ TEST(odd_replies, .judges = CLIENT, .points = 1, .step = 5,
 
 TEST(odd_lines, .judges = CLIENT, .points = 2, .step = 4,
      .name = "empty lines, CR LF, blanks, and a last line without an end are lines",
-     .hint = "Take off what ends the line, and no more.")
+     .hint = "Take off what ends the line, and no more: a CR only before a newline.")
 {
     static const char *const lines[] = {"\n", "carriage return\r\n", " two  words \n",
-                                        "a\ttab \x1A and more\n", "last"};
+                                        "a\ttab \x1A and more\n", "last\r"};
     static const char *const words[] = {"", "carriage return", " two  words ",
-                                        "a\ttab \x1A and more", "last"};
+                                        "a\ttab \x1A and more", "last\r"};
     const char *address;
     struct program *probe = start_listener(&address);
     struct program *client = start(CLIENT, address, NULL);
