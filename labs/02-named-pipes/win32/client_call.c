@@ -74,11 +74,12 @@ int wmain(int argc, wchar_t *argv[])
 
         /* STEP 5: Connect, send it, wait for the reply, and close. */
         DWORD length;
-        ULONGLONG limit = GetTickCount64() + WAIT_MILLISECONDS;
+        ULONGLONG now = GetTickCount64(), limit = now + WAIT_MILLISECONDS;
         while (!CallNamedPipeW(name, line.text, (DWORD)size, reply, MAX_MESSAGE, &length,
-                               WAIT_MILLISECONDS)) {
+                               (DWORD)(limit - now))) {
+            now = GetTickCount64();
             /* It has waited for a free instance, and another client was quicker. */
-            if (GetLastError() == ERROR_PIPE_BUSY && GetTickCount64() < limit)
+            if (GetLastError() == ERROR_PIPE_BUSY && now < limit)
                 continue;
             if (GetLastError() == ERROR_FILE_NOT_FOUND)
                 give_up("no server is there");
