@@ -878,6 +878,33 @@ TEST(ends_on_ctrl_c, .judges = SERVER, .points = 2, .step = 7,
         fail_test("the name %s is still there", address);
 }
 
+TEST(last_word, .judges = SERVER, .points = 1, .step = 7,
+     .name = "nothing is printed behind \"server: done\", whatever clients are doing",
+     .hint = "The other threads print until the process is gone: let them print no more.")
+{
+    /* Whether a line comes behind it is a matter of luck: so many times. */
+    int rounds = instrumented() ? 3 : under_test() == WIN32 ? 20 : 40;
+    for (int round = 0; round < rounds; round++) {
+        const char *address;
+        struct program *server = start_server(&address);
+        struct program *probe = start_probe("pipe", NULL);
+        command(probe, text("crowd %s 50 1000000", address));
+        wait_line(server, "server: client 50 connected");
+        wait_line_like(server, "server: received *");
+        usleep(20000); /* by then all of them are at it */
+        send_signal(server, SIGINT);
+        wait_line(server, "server: done");
+        expect_end(server, 0);
+        size_t length, size = strlen("server: done");
+        const char *output = output_of(server, &length);
+        while (length > size && strchr("\r\n", output[length - 1]) != NULL)
+            length--;
+        if (memcmp(output + length - size, "server: done", size) != 0)
+            fail_test("\"server: done\" is not the last line");
+        kill_program(probe);
+    }
+}
+
 TEST(idle_server, .judges = SERVER, .points = 1, .step = 5,
      .name = "clients that stay silent cost the server nothing",
      .hint = "Wait in the read; do not ask again and again.")
@@ -1052,12 +1079,12 @@ TEST(odd_replies, .judges = CLIENT, .points = 1, .step = 5,
 
 TEST(odd_lines, .judges = CLIENT, .points = 2, .step = 4,
      .name = "empty lines, CR LF, blanks, and a last line without an end are lines",
-     .hint = "Take off what ends the line, and no more.")
+     .hint = "Take off what ends the line, and no more: a CR only before a newline.")
 {
     static const char *const lines[] = {"\n", "carriage return\r\n", " two  words \n",
-                                        "a\ttab \x1A and more\n", "last"};
+                                        "a\ttab \x1A and more\n", "last\r"};
     static const char *const words[] = {"", "carriage return", " two  words ",
-                                        "a\ttab \x1A and more", "last"};
+                                        "a\ttab \x1A and more", "last\r"};
     const char *address;
     struct program *probe = start_listener(&address);
     struct program *client = start(CLIENT, address, NULL);

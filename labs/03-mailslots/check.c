@@ -1068,6 +1068,28 @@ TEST(no_reply, .judges = CLIENT, .points = 2, .step = 5, .pair = "echo",
     farewell(owner);
 }
 
+TEST(
+    stopped, .judges = CLIENT, .points = 1, .step = 5, .pair = "echo", .unix_only = true,
+    .name = "stopped while it waits for its reply, and continued, the client goes on",
+    .hint =
+        "A call with a time limit ends with EINTR then, without any handler: call again.")
+{
+    const char *slot = fresh_slot();
+    struct program *owner = start_owner(slot);
+    struct program *client = start(CLIENT, slot, "one", "two", NULL);
+    wait_line(client, "client: sent \"one\"");
+    expect_idle(client, 0.1, 50); /* by then it waits */
+    send_signal(client, SIGSTOP);
+    command(owner, "answer 2");
+    expect_message(owner, "one");
+    send_signal(client, SIGCONT);
+    wait_line(client, "client: received \"one\"");
+    wait_line(client, "client: received \"two\"");
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    farewell(owner);
+}
+
 /* ---- The pair "mqueue" ---------------------------------------------------------------- */
 
 TEST(priorities, .judges = SERVER, .points = 2, .step = 5, .pair = "mqueue",

@@ -856,6 +856,7 @@ TEST(
         const char *name = token();
         struct program *server = start_mapping("server", name);
         order(server, "put first");
+        struct program *holder = start_mapping("looker", name); /* keeps the memory */
         struct program *clients[2];
         for (int i = 0; i < 2; i++) {
             clients[i] = start(CLIENT, "--mutex-only", name, killed ? "100" : "0", "20",
@@ -876,6 +877,12 @@ TEST(
                 fail_test("the client says \"done\" though its server was killed");
         }
         if (killed) {
+            /* Nor does one that comes only now tell of the dead server's number. */
+            struct program *late = start(CLIENT, "--mutex-only", name, "1", NULL);
+            wait_error_like(late, "client: *");
+            expect_end(late, 1);
+            expect_lines(late, "client: received *", 0);
+            tell(holder, "end");
             struct program *next = start(SERVER, "--mutex-only", name, "1", "0", NULL);
             expect_end(next, 0);
         }
@@ -1410,9 +1417,9 @@ TEST(many_readers, .pair = "rwlock", .judges = PAIR, .points = 2, .step = 3,
         wait_line(clients[i], "client: done");
         expect_end(clients[i], 0);
     }
-    press_enter(server);
-    wait_line(server, "server: sent \"6334\"");
+    send_bytes(server, "last", 4); /* a last line without its newline is a line */
     close_input(server);
+    wait_line(server, "server: sent \"6334\"");
     wait_line(server, "server: done");
     expect_end(server, 0);
 }

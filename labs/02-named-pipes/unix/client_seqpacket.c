@@ -45,9 +45,7 @@ int main(int argc, char *argv[])
     bool over = false;
     for (ssize_t length; !over && (length = getline(&line, &room, stdin)) > 0;) {
         /* STEP 4: Send one line as one message, with a NUL in place of what ends the line. */
-        if (line[length - 1] == '\n')
-            length--;
-        if (length > 0 && line[length - 1] == '\r')
+        if (line[length - 1] == '\n' && --length > 0 && line[length - 1] == '\r')
             length--;
         line[length] = '\0';
         if (length + 1 > MAX_MESSAGE)

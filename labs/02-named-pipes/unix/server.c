@@ -384,6 +384,7 @@ static int end_on_ctrl_c(const sigset_t *stop)
     /* STEP 7: End. The name would outlive us; the clients see the end of their FIFOs. */
     if (unlink(path) == -1)
         fail("unlink");
+    flockfile(stdout); /* nobody prints behind this line, or while exit() does */
     say(stdout, "server: done");
     return EXIT_SUCCESS;
 }

@@ -77,6 +77,7 @@ int main(int argc, char *argv[])
         fail_with(error, "sigwait");
     if (unlink(path) == -1)
         fail("unlink");
+    flockfile(stdout); /* nobody prints behind this line, or while exit() does */
     say(stdout, "server: done");
     return EXIT_SUCCESS;
 }
@@ -193,7 +194,7 @@ static void *serve(void *argument)
 
 /* Closes the connection. A socket that is closed with something unread in it is reset, and then
  * the client gets an error in place of our last reply: so let nothing more come, and take out
- * what has. */
+ * what has. (A message of no bytes among it looks like the end, and what is behind it stays.) */
 static void hang_up(struct client *client)
 {
     if (shutdown(client->socket, SHUT_RD) == 0)

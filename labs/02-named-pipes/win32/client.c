@@ -165,9 +165,8 @@ static bool read_line(struct line *line)
     line->length = 0;
     bool more = GetConsoleMode(input, &mode) ? read_console(input, line)
                                              : read_file(line);
-    if (line->length > 0 && line->text[line->length - 1] == L'\n')
-        line->length--;
-    if (line->length > 0 && line->text[line->length - 1] == L'\r')
+    if (line->length > 0 && line->text[line->length - 1] == L'\n' && --line->length > 0 &&
+        line->text[line->length - 1] == L'\r')
         line->length--;
     return more;
 }
@@ -198,6 +197,8 @@ static bool read_file(struct line *line)
             fail_with(ERROR_OUTOFMEMORY, "realloc");
         bytes[length++] = (char)byte;
     }
+    if (ferror(stdin))
+        fail_with(ERROR_READ_FAULT, "getchar");
     if (length > 0) {
         make_room(line, length); /* no more units than bytes */
         int units = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, bytes, (int)length,

@@ -74,11 +74,12 @@ int wmain(int argc, wchar_t *argv[])
 
         /* STEP 5: Connect, send it, wait for the reply, and close. */
         DWORD length;
-        ULONGLONG limit = GetTickCount64() + WAIT_MILLISECONDS;
+        ULONGLONG now = GetTickCount64(), limit = now + WAIT_MILLISECONDS;
         while (!CallNamedPipeW(name, line.text, (DWORD)size, reply, MAX_MESSAGE, &length,
-                               WAIT_MILLISECONDS)) {
+                               (DWORD)(limit - now))) {
+            now = GetTickCount64();
             /* It has waited for a free instance, and another client was quicker. */
-            if (GetLastError() == ERROR_PIPE_BUSY && GetTickCount64() < limit)
+            if (GetLastError() == ERROR_PIPE_BUSY && now < limit)
                 continue;
             if (GetLastError() == ERROR_FILE_NOT_FOUND)
                 give_up("no server is there");
@@ -110,9 +111,8 @@ static bool read_line(struct line *line)
     line->length = 0;
     bool more = GetConsoleMode(input, &mode) ? read_console(input, line)
                                              : read_file(line);
-    if (line->length > 0 && line->text[line->length - 1] == L'\n')
-        line->length--;
-    if (line->length > 0 && line->text[line->length - 1] == L'\r')
+    if (line->length > 0 && line->text[line->length - 1] == L'\n' && --line->length > 0 &&
+        line->text[line->length - 1] == L'\r')
         line->length--;
     return more;
 }
@@ -143,6 +143,8 @@ static bool read_file(struct line *line)
             fail_with(ERROR_OUTOFMEMORY, "realloc");
         bytes[length++] = (char)byte;
     }
+    if (ferror(stdin))
+        fail_with(ERROR_READ_FAULT, "getchar");
     if (length > 0) {
         make_room(line, length); /* no more units than bytes */
         int units = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, bytes, (int)length,

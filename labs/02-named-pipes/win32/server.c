@@ -28,6 +28,7 @@
 
 #define WIDE_AGAIN(text) L##text
 #define WIDE(text) WIDE_AGAIN(text) /* contract.h's names as UTF-16 */
+#define PAUSE_MILLISECONDS 1000     /* before an instance is tried again */
 
 /* What every instance of the pipe is made with. */
 static const wchar_t *name;
@@ -36,9 +37,11 @@ static SECURITY_ATTRIBUTES security = {.nLength = sizeof security};
 
 static volatile LONG client_count;
 static HANDLE stop;
+static SRWLOCK printing = SRWLOCK_INIT; /* taken for a line, and for good at the end */
 
 static bool add_instance(DWORD flags);
 static unsigned __stdcall serve(void *argument);
+static void start_again(HANDLE pipe);
 static bool receive_message(HANDLE pipe, LONG number, wchar_t *message, DWORD *length);
 static char *quoted_text(const wchar_t *message, DWORD length);
 static char *utf8(const wchar_t *wide, size_t units, size_t *size);
@@ -110,10 +113,15 @@ static unsigned __stdcall serve(void *argument)
     /* STEP 3: Wait for a client. One that was quicker than this call is there already (535), or
      * has even left again (232), which the first read will tell. */
     if (!ConnectNamedPipe(pipe, NULL) && GetLastError() != ERROR_PIPE_CONNECTED &&
-        GetLastError() != ERROR_NO_DATA)
+        GetLastError() != ERROR_NO_DATA) {
         report("ConnectNamedPipe");
+        start_again(pipe);
+        return 0;
+    }
     LONG number = InterlockedIncrement(&client_count);
+    AcquireSRWLockExclusive(&printing);
     say(stdout, "server: client %ld connected", number);
+    ReleaseSRWLockExclusive(&printing);
 
     /* STEP 4: Make another free instance, with its own thread, so that nobody waits for anybody.
      * Where that fails this client is served all the same. */
@@ -127,7 +135,9 @@ static unsigned __stdcall serve(void *argument)
     bool goes_on = true;
     while (goes_on && receive_message(pipe, number, message, &length)) {
         char *text = quoted_text(message, length);
+        AcquireSRWLockExclusive(&printing);
         say(stdout, "server: received %s", text);
+        ReleaseSRWLockExclusive(&printing);
         free(text);
         goes_on = WriteFile(pipe, message, length, &written, NULL) &&
                   !is_exit(message, length);
@@ -140,8 +150,21 @@ static unsigned __stdcall serve(void *argument)
     DisconnectNamedPipe(pipe);
     if (!CloseHandle(pipe))
         report("CloseHandle");
+    AcquireSRWLockExclusive(&printing);
     say(stdout, "server: client %ld left", number);
+    ReleaseSRWLockExclusive(&printing);
     return 0;
+}
+
+/* Puts another instance in the place of one on which nobody can come. Whatever is in short
+ * supply may be so for a while: without a pause this would go round at full speed. */
+static void start_again(HANDLE pipe)
+{
+    if (!CloseHandle(pipe))
+        report("CloseHandle");
+    do
+        Sleep(PAUSE_MILLISECONDS);
+    while (!add_instance(0));
 }
 
 /* Reads one message. Returns false when the client has left or must. */
@@ -214,6 +237,7 @@ static int end_on_ctrl_c(void)
     if (WaitForSingleObject(stop, INFINITE) == WAIT_FAILED)
         fail("WaitForSingleObject");
     /* STEP 7: End. The name goes with its last handle; the clients see the end. */
+    AcquireSRWLockExclusive(&printing); /* nobody prints behind this line */
     say(stdout, "server: done");
     return EXIT_SUCCESS;
 }

@@ -162,8 +162,8 @@ static struct instance *start_connect(HANDLE event, DWORD flags)
     if (!ResetEvent(event))
         fail("ResetEvent");
     instance->io.hEvent = event;
-    ConnectNamedPipe(instance->pipe, &instance->io);
-    DWORD error = GetLastError();
+    DWORD error = ConnectNamedPipe(instance->pipe, &instance->io) ? ERROR_PIPE_CONNECTED
+                                                                  : GetLastError();
     instance->waits = error == ERROR_IO_PENDING;
     /* A client that was quicker than this call is there already, or has even left again. */
     if ((error == ERROR_PIPE_CONNECTED || error == ERROR_NO_DATA) && !SetEvent(event))

@@ -109,15 +109,20 @@ static void open_slot(int own, const struct sockaddr_un *address)
 /* The address goes along by itself. */
 static void send_message(int own, const char *text)
 {
-    if (send(own, text, strlen(text), MSG_NOSIGNAL) == -1)
-        fail("send");
+    while (send(own, text, strlen(text), MSG_NOSIGNAL) == -1)
+        if (errno != EINTR) /* stopped and continued: see below */
+            fail("send");
 }
 
 static void receive_reply(int own)
 {
     /* Looking at the length first, as server.c: no reply is cut. */
     char first;
-    ssize_t length = recv(own, &first, sizeof first, MSG_PEEK | MSG_TRUNC);
+    ssize_t length;
+    /* Stopped and continued: a call with a time limit does not go on by itself. */
+    while ((length = recv(own, &first, sizeof first, MSG_PEEK | MSG_TRUNC)) == -1 &&
+           errno == EINTR)
+        continue;
     if (length == -1) {
         int error = errno;
         if (error == EAGAIN)

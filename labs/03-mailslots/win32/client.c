@@ -101,11 +101,14 @@ static void send_message(HANDLE slot, const wchar_t *message)
 
 static void print_sent(const wchar_t *message)
 {
-    int length = WideCharToMultiByte(CP_UTF8, 0, message, -1, NULL, 0, NULL, NULL);
-    char *narrow = malloc((size_t)length + 1);
-    if (length == 0 || narrow == NULL)
+    int size = WideCharToMultiByte(CP_UTF8, 0, message, -1, NULL, 0, NULL, NULL);
+    if (size == 0)
         fail("WideCharToMultiByte");
-    WideCharToMultiByte(CP_UTF8, 0, message, -1, narrow, length, NULL, NULL);
+    char *narrow = malloc((size_t)size);
+    if (narrow == NULL)
+        fail_with(ERROR_OUTOFMEMORY, "malloc");
+    if (WideCharToMultiByte(CP_UTF8, 0, message, -1, narrow, size, NULL, NULL) == 0)
+        fail("WideCharToMultiByte");
     char *text = quoted(narrow, strlen(narrow));
     say(stdout, "client: sent %s", text);
     free(text);

@@ -68,7 +68,8 @@ static HANDLE own_slot(const wchar_t *server, wchar_t **name)
     *name = calloc(room, sizeof **name);
     if (*name == NULL)
         fail_with(ERROR_OUTOFMEMORY, "calloc");
-    swprintf(*name, room, L"%ls-%lu", server, GetCurrentProcessId());
+    if (swprintf(*name, room, L"%ls-%lu", server, GetCurrentProcessId()) < 0)
+        fail_with(ERROR_FILENAME_EXCED_RANGE, "CreateMailslot");
     HANDLE slot = CreateMailslotW(*name, MAX_MESSAGE, MAILSLOT_WAIT_FOREVER, NULL);
     if (slot == INVALID_HANDLE_VALUE)
         fail("CreateMailslot");

@@ -63,11 +63,14 @@ int main(int argc, char *argv[])
         }
         inside = !inside;
     }
+    int error = ferror(stdin) ? errno : 0;
     free(line);
 
     /* STEP 4: Go, and not without leaving: nobody else can do it for us. */
     if (inside)
         leave(board);
+    if (error != 0)
+        fail_with(error, "getline");
     if (munmap(board, sizeof *board) == -1 || close(object) == -1)
         fail("munmap");
     say(stdout, "client: done");

@@ -69,9 +69,11 @@ int main(int argc, char *argv[])
     int object = claim(path);
 
     /* STEP 3: Make the memory and map it. An object is born with 0 bytes: whoever touches the
-     * mapping of an object that has not been given its size dies of SIGBUS. */
-    if (ftruncate(object, sizeof *shared) == -1)
-        fail("ftruncate");
+     * mapping of an object that has not been given its size dies of SIGBUS. So does who stores
+     * where ftruncate has given a size and no room is left: here the room is asked for first. */
+    int error = posix_fallocate(object, 0, sizeof *shared);
+    if (error != 0)
+        fail_with(error, "posix_fallocate");
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, object, 0);
     if (shared == MAP_FAILED)
         fail("mmap");
@@ -79,7 +81,8 @@ int main(int argc, char *argv[])
     /* STEP 4: Make the mutex and the two signals, in the memory itself; and only then let
      * anybody use them. */
     set_up();
-    struct sigaction action = {.sa_handler = on_stop};
+    /* SA_RESTART: or a write that waits for room would end, and the line be lost with it. */
+    struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
     if (sigaction(SIGINT, &action, NULL) == -1 || sigaction(SIGTERM, &action, NULL) == -1)
         fail("sigaction");
     atomic_store(&shared->state, READY);
@@ -112,6 +115,9 @@ int main(int argc, char *argv[])
     if (shm_unlink(path) == -1)
         fail("shm_unlink");
     atomic_store(&shared->state, ENDED);
+    action.sa_handler = SIG_IGN; /* ours posts in memory that is about to go */
+    if (sigaction(SIGINT, &action, NULL) == -1 || sigaction(SIGTERM, &action, NULL) == -1)
+        fail("sigaction");
     if (munmap(shared, sizeof *shared) == -1 || close(object) == -1)
         fail("munmap");
     say(stdout, "server: done");

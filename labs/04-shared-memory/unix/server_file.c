@@ -47,7 +47,8 @@ int main(int argc, char *argv[])
     int file = open_alone(name, &size);
 
     /* STEP 3: Make the file as long as it will be, and map it. Memory beyond the last page of a
-     * file has no place to go: whoever touches it dies of SIGBUS. */
+     * file has no place to go: whoever touches it dies of SIGBUS. No more has what ftruncate would
+     * add, a hole, once the disk is full: posix_fallocate asks for the room, or is refused. */
     struct journal head = {0};
     if (size > 0 &&
         (pread(file, &head, sizeof head, 0) != sizeof head || !is_journal(&head, size))) {
@@ -57,8 +58,9 @@ int main(int argc, char *argv[])
     uint32_t first = head.count;
     if (size < size_for(first + count))
         size = size_for(first + count);
-    if (ftruncate(file, (off_t)size) == -1)
-        fail("ftruncate");
+    int error = posix_fallocate(file, 0, (off_t)size);
+    if (error != 0)
+        fail_with(error, "posix_fallocate");
     struct journal *journal = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file,
                                    0);
     if (journal == MAP_FAILED)

@@ -51,15 +51,17 @@ int main(int argc, char *argv[])
     /* STEP 2: Claim the name, make the memory and map it. */
     int object = claim(path);
     struct board *board;
-    if (ftruncate(object, sizeof *board) == -1)
-        fail("ftruncate");
+    int error = posix_fallocate(object, 0, sizeof *board);
+    if (error != 0)
+        fail_with(error, "posix_fallocate");
     board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED, object, 0);
     if (board == MAP_FAILED)
         fail("mmap");
 
     /* STEP 3: Make the lock. */
     make_lock(board);
-    struct sigaction action = {.sa_handler = on_stop};
+    /* SA_RESTART: see server.c. */
+    struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
     if (sigaction(SIGINT, &action, NULL) == -1 || sigaction(SIGTERM, &action, NULL) == -1)
         fail("sigaction");
     atomic_store(&board->state, READY);
@@ -77,11 +79,14 @@ int main(int argc, char *argv[])
         leave(board);
         say(stdout, "server: sent \"%u\"", number);
     }
+    error = ferror(stdin) && !stopped ? errno : 0; /* Ctrl-C has closed it */
     free(line);
 
     /* STEP 5: Take the board away. Who still has it mapped may go on reading. */
     if (shm_unlink(path) == -1)
         fail("shm_unlink");
+    if (error != 0)
+        fail_with(error, "getline");
     if (munmap(board, sizeof *board) == -1 || close(object) == -1)
         fail("munmap");
     say(stdout, "server: done");
@@ -152,8 +157,8 @@ static void leave(struct board *board)
         fail_with(error, "pthread_rwlock_unlock");
 }
 
-/* Ctrl-C is the end of the input: the read that is under way is interrupted, and one that
- * has yet to begin finds it closed. A writer that waits for readers looks at the flag. */
+/* Ctrl-C is the end of the input: the read that is under way is begun again, and finds it
+ * closed, as does one that has yet to begin. A writer that waits for readers looks at the flag. */
 static void on_stop(int number)
 {
     (void)number;

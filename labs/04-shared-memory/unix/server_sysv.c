@@ -65,7 +65,8 @@ int main(int argc, char *argv[])
         fail("shmat");
 
     /* STEP 4: Let clients come, and see what shmctl can do. */
-    struct sigaction action = {.sa_handler = on_stop};
+    /* SA_RESTART: see server.c. */
+    struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
     if (sigaction(SIGINT, &action, NULL) == -1 || sigaction(SIGTERM, &action, NULL) == -1)
         fail("sigaction");
     atomic_store(&shared->state, READY);

@@ -85,8 +85,8 @@ int wmain(int argc, wchar_t *argv[])
     char text[TEXT_SIZE];
     long received = 0;
     while (mutex_only && (count == 0 || received < count)) {
-        if (received > 0 && alive != NULL)
-            server = fate_of(WaitForSingleObject(alive, (DWORD)pace));
+        if (alive != NULL)
+            server = fate_of(WaitForSingleObject(alive, received > 0 ? (DWORD)pace : 0));
         else if (received > 0)
             Sleep((DWORD)pace);
         take_mutex(true);

@@ -28,6 +28,7 @@ static HANDLE
 
 static wchar_t *name_of(const wchar_t *format, const wchar_t *name);
 static struct board *open_board(const wchar_t *name, HANDLE mapping);
+static bool read_line(void);
 static void enter(struct board *board);
 static void leave(struct board *board);
 
@@ -49,9 +50,7 @@ int wmain(int argc, wchar_t *argv[])
 
     /* STEP 3: At each other line go in and read. What is read while inside stays what it is. */
     bool in = false;
-    for (int byte; (byte = getchar()) != EOF;) {
-        if (byte != '\n')
-            continue;
+    while (read_line()) {
         if (in) {
             leave(board);
             say(stdout, "client: outside");
@@ -67,6 +66,8 @@ int wmain(int argc, wchar_t *argv[])
     /* STEP 4: Go, and not without leaving: nobody else can do it for us. */
     if (in)
         leave(board);
+    if (ferror(stdin))
+        fail_with(ERROR_READ_FAULT, "getchar");
     if (!UnmapViewOfFile(board) || !CloseHandle(mapping) || !CloseHandle(readers) ||
         !CloseHandle(inside))
         fail("CloseHandle");
@@ -98,6 +99,16 @@ static struct board *open_board(const wchar_t *name, HANDLE mapping)
     if (board == NULL)
         fail("MapViewOfFile");
     return board;
+}
+
+/* Reads to the end of a line; the last may lack its newline. Returns false at the end. */
+static bool read_line(void)
+{
+    int byte = getchar();
+    bool some = byte != EOF;
+    while (byte != EOF && byte != '\n')
+        byte = getchar();
+    return some;
 }
 
 /* The first reader takes the semaphore for all. While it waits for the writer it keeps the

@@ -206,7 +206,7 @@ static void take_mutex(void)
     if (result == WAIT_FAILED)
         fail("WaitForSingleObject");
     /* We own it as ever, but its owner died over it. That was a reader, which changes nothing
-     * but `unread`: all is well. */
+     * but `unread`, or a server before us, whose number is being forgotten: all is well. */
     if (result == WAIT_ABANDONED)
         say(stdout, "server: mutex abandoned");
 }

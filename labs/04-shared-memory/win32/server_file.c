@@ -57,7 +57,8 @@ int wmain(int argc, wchar_t *argv[])
     uint32_t first = head.count;
     if (size < size_for(first + count))
         size = size_for(first + count);
-    HANDLE mapping = CreateFileMappingW(file, NULL, PAGE_READWRITE, 0, (DWORD)size, NULL);
+    HANDLE mapping = CreateFileMappingW(file, NULL, PAGE_READWRITE,
+                                        (DWORD)((uint64_t)size >> 32), (DWORD)size, NULL);
     if (mapping == NULL)
         fail("CreateFileMapping");
     struct journal *journal = MapViewOfFile(mapping, FILE_MAP_WRITE, 0, 0, size);

@@ -33,6 +33,7 @@ static HANDLE inside; /* the semaphore */
 static wchar_t *name_of(const wchar_t *format, const wchar_t *name);
 static HANDLE claim(const wchar_t *name);
 static void make_lock(const wchar_t *name);
+static bool read_line(void);
 static void enter(void);
 static void leave(void);
 
@@ -64,15 +65,15 @@ int wmain(int argc, wchar_t *argv[])
 
     /* STEP 4: For each line, write the next number, alone. */
     uint32_t state = FIRST_STATE;
-    for (int byte; (byte = getchar()) != EOF;) {
-        if (byte != '\n')
-            continue;
+    while (read_line()) {
         unsigned number = next_number(&state);
         enter();
         snprintf(board->text, TEXT_SIZE, "%u", number);
         leave();
         say(stdout, "server: sent \"%u\"", number);
     }
+    if (ferror(stdin))
+        fail_with(ERROR_READ_FAULT, "getchar");
 
     /* STEP 5: Take the board away: it goes with the last handle. Who still has it mapped may
      * go on reading. */
@@ -113,6 +114,16 @@ static void make_lock(const wchar_t *name)
     inside = CreateSemaphoreW(NULL, 1, 1, name_of(INSIDE_NAME, name));
     if (inside == NULL)
         fail("CreateSemaphore");
+}
+
+/* Reads to the end of a line; the last may lack its newline. Returns false at the end. */
+static bool read_line(void)
+{
+    int byte = getchar();
+    bool some = byte != EOF;
+    while (byte != EOF && byte != '\n')
+        byte = getchar();
+    return some;
 }
 
 static void enter(void)

@@ -89,7 +89,9 @@ static int piped_input(void)
 }
 
 /* Blocks our signals, and returns a descriptor to read them from. Whoever started us may have
- * had them ignored; an ignored signal is thrown away, blocked or not. */
+ * had them ignored, and an ignored signal may be thrown away, though it is blocked: Linux keeps
+ * it, but POSIX leaves it open. So each gets its default action back. That of SIGCHLD and
+ * SIGWINCH is to be thrown away, too, and there POSIX leaves it open again. */
 static int open_signals(void)
 {
     sigset_t ours;

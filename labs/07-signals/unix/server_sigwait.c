@@ -107,10 +107,10 @@ static int piped_input(void)
 }
 
 /* Blocks our signals, and returns them as a set. (Where there are threads, what sigprocmask does
- * is unspecified.) Whoever started us may have had them ignored; an ignored signal is thrown
- * away, blocked or not, so each gets its default action back. That of SIGCHLD and SIGWINCH is
- * to be thrown away too, and yet they wait where they are blocked: so it is on Linux, while
- * POSIX leaves it open. */
+ * is unspecified.) Whoever started us may have had them ignored, and an ignored signal may be
+ * thrown away, though it is blocked: Linux keeps it, but POSIX leaves it open. So each gets its
+ * default action back. That of SIGCHLD and SIGWINCH is to be thrown away, too, and there POSIX
+ * leaves it open again. */
 static sigset_t block_signals(void)
 {
     sigset_t ours;

@@ -113,7 +113,8 @@ static const wchar_t *program_beside(const wchar_t *name)
         fail("GetModuleFileName");
     wchar_t *slash = wcsrchr(path, L'\\');
     wchar_t *file = slash == NULL ? path : slash + 1;
-    swprintf(file, (size_t)(path + COMMAND_LINE_ROOM - file), L"%ls", name);
+    if (swprintf(file, (size_t)(path + COMMAND_LINE_ROOM - file), L"%ls", name) < 0)
+        fail_with(ERROR_FILENAME_EXCED_RANGE, "GetModuleFileName");
     return path;
 }
 
@@ -137,14 +138,14 @@ static BOOL WINAPI stay(DWORD number)
 static PROCESS_INFORMATION start_server(const wchar_t *path, bool own_console,
                                         HANDLE input, HANDLE output)
 {
-    /* A child inherits every inheritable handle: its two ends and standard error, and not our
-     * own input and output. */
+    /* A child inherits every inheritable handle: not our own input and output, but its two ends
+     * and standard error. In this order, for our output and standard error may be one handle. */
     HANDLE error = GetStdHandle(STD_ERROR_HANDLE);
-    if (!SetHandleInformation(input, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
+    if (!SetHandleInformation(GetStdHandle(STD_INPUT_HANDLE), HANDLE_FLAG_INHERIT, 0) ||
+        !SetHandleInformation(GetStdHandle(STD_OUTPUT_HANDLE), HANDLE_FLAG_INHERIT, 0) ||
+        !SetHandleInformation(input, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
         !SetHandleInformation(output, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
-        !SetHandleInformation(error, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
-        !SetHandleInformation(GetStdHandle(STD_INPUT_HANDLE), HANDLE_FLAG_INHERIT, 0) ||
-        !SetHandleInformation(GetStdHandle(STD_OUTPUT_HANDLE), HANDLE_FLAG_INHERIT, 0))
+        !SetHandleInformation(error, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT))
         fail("SetHandleInformation");
 
     static wchar_t command[COMMAND_LINE_ROOM];
