@@ -409,7 +409,7 @@ static bool start_worker(const struct client *client, const char *name)
         pid_t grandchild = -1;
         if (sigprocmask(SIG_SETMASK, &none, NULL) == 0 && (grandchild = _Fork()) == 0)
             execv(worker, words);
-        _exit(grandchild == -1); /* the grandchild's own code nobody reads */
+        _exit(grandchild == -1 ? 1 : 0); /* the grandchild's own code nobody reads */
     }
     int status;
     while (waitpid(child, &status, 0) == -1)
