@@ -82,6 +82,22 @@ static void print_list(const char *name, const json_t *list)
     }
 }
 
+/* Prints a title from where it begins in its source, on to further lines of the comment: its
+ * first sentence, or what of that stands before a colon. */
+static void print_sentence(const char *title, FILE *source)
+{
+    char line[512];
+    do {
+        size_t length = strcspn(title, ".:*\n");
+        printf(" %.*s", (int)length, title);
+        if (title[length] != '\n' || fgets(line, sizeof line, source) == NULL)
+            break;
+        title = line + strspn(line, " \t");
+        if (title[0] == '*' && title[1] == ' ')
+            title += 2;
+    } while (true);
+}
+
 /* Prints which STEP to look at, in the words of our own program. */
 static void print_step(const struct test *test)
 {
@@ -100,9 +116,8 @@ static void print_step(const struct test *test)
             char *found = strstr(line, label);
             if (found == NULL)
                 continue;
-            found += strlen(label);
-            found[strcspn(found, ".*\n")] = '\0';
-            printf(": %s", found);
+            putchar(':');
+            print_sentence(found + strlen(label), source);
             break;
         }
         if (source != NULL)
@@ -122,9 +137,12 @@ static void print_failure(const struct plan *plan, const json_t *evidence)
     print_list("waiting", json_object_get(evidence, "waiting"));
     print_list("left", json_object_get(evidence, "left"));
     print_list("transcript", json_object_get(evidence, "transcript"));
-    if (test->step > 0)
+    /* These are about the server of a pair: they mislead where it is ours, and only the client
+     * is judged. */
+    bool theirs = strstr(plan->cast, "our server") == NULL;
+    if (theirs && test->step > 0)
         print_step(test);
-    if (test->hint != NULL)
+    if (theirs && test->hint != NULL)
         printf(MARGIN "%-10s %s\n", "hint", test->hint);
     printf(MARGIN "%-10s %s TEST=%s SEED=0x%08llx\n", "again", run.command, test->id,
            (unsigned long long)run.seed);

@@ -8,7 +8,8 @@
  * taken is known beforehand: LAB/SYSTEM/server.c, client.c, and headers beside them, as deep
  * as they may lie, in whatever case. Nothing else is ever written, under no other name, and
  * nothing but regular files: so an archive cannot choose where its bytes go. Texts lose their
- * BOM, and their lines end as UNIX has them.
+ * BOM, and their lines end as UNIX has them. Where LABS and SYSTEMS are one each, and nothing
+ * lies as it should, these files are taken from wherever they lie.
  *
  * Writes OUT/sources/LAB/SYSTEM/NAME and OUT/intake.json:
  *
@@ -175,11 +176,21 @@ static const char *lab_named(const char *name)
     return lab;
 }
 
-/* Whether it looks like any lab at all: two digits, then no letter. */
+/* Whether it looks like any lab at all: two digits, then no letter; or "lab" and two digits. */
 static bool looks_like_lab(const char *name)
 {
+    if (strncasecmp(name, "lab", 3) == 0) {
+        name += 3 + strspn(name + 3, "-_ ");
+        return strspn(name, "0123456789") == 2 && name[2] == '\0';
+    }
     return isdigit((unsigned char)name[0]) && isdigit((unsigned char)name[1]) &&
            (name[2] == '-' || name[2] == '_' || name[2] == ' ' || name[2] == '\0');
+}
+
+/* Whether it is called like a system, set or not. */
+static bool is_system(const char *name)
+{
+    return strcasecmp(name, "unix") == 0 || strcasecmp(name, "win32") == 0;
 }
 
 static bool ends_with(const char *name, const char *end)
@@ -195,6 +206,9 @@ struct file {
     char *why;  /* why it is not taken, or NULL */
     char *bytes;
     size_t length;
+    long long time;
+    bool stray;   /* it lies in no folder of a lab and a system */
+    bool dropped; /* and others lie as they should */
 };
 
 static struct file files[MOST_FILES];
@@ -205,6 +219,16 @@ static char *top; /* the folder around the labs, shown(), of the first file take
 static bool is_header(const char *name)
 {
     return ends_with(name, ".h");
+}
+
+static bool is_archive(const char *name)
+{
+    static const char *const ends[] = {".zip",    ".tar", ".tar.gz", ".tgz",
+                                       ".tar.xz", ".txz", ".rar",    ".7z"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (ends_with(name, ends[i]))
+            return true;
+    return false;
 }
 
 /* The file's name as we would write it, or NULL if no such file is asked for. */
@@ -222,33 +246,68 @@ static const char *file_named(const char *name)
     return name;
 }
 
-/* What the `count` parts of a path mean: LAB/SYSTEM/NAME in fresh memory, or NULL for a file
- * that is not asked for. `*before` says how many parts stand before the lab. */
-static char *meaning(char *parts[], size_t count, size_t *before)
+/* Whether a program or header that lies in no folder of a lab and a system can be meant all
+ * the same: where one of each is set, unless it is for another. */
+static bool is_meant(char *folders[], size_t count)
 {
-    if (count < 2)
+    if (set_labs.count != 1 || set_systems.count != 1)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (is_system(folders[i]) ||
+            (looks_like_lab(folders[i]) && lab_named(folders[i]) == NULL))
+            return false;
+    return true;
+}
+
+static void note_stray(const char *from)
+{
+    note(text("%s lies in no folder unix or win32, and was not looked at", from));
+}
+
+/* What the `count` parts of a path mean: LAB/SYSTEM/NAME in fresh memory, or NULL for a file
+ * that is not asked for. `*before` says how many parts stand before the lab; `*stray` whether
+ * it lies elsewhere, and is meant only if nothing lies there. `from` is the path, shown(). */
+static char *meaning(char *parts[], size_t count, const char *from, size_t *before,
+                     bool *stray)
+{
+    if (count == 0)
         return NULL;
-    const char *name = file_named(parts[count - 1]);
-    const char *system = find_alike(&set_systems, parts[count - 2]);
-    const char *lab = count >= 3 ? lab_named(parts[count - 3]) : NULL;
-    *before = count - (lab != NULL ? 3 : 2);
+    const char *last = parts[count - 1], *name = file_named(last);
+    const char *folder = count >= 2 ? parts[count - 2] : "";
+    const char *above = count >= 3 ? parts[count - 3] : "";
+    const char *system = find_alike(&set_systems, folder), *lab = lab_named(above);
+    *before = lab != NULL ? count - 3 : count >= 2 ? count - 2 : 0;
     /* Where one lab is set, its folder may be missing: make check WORK= takes that, too. */
-    if (lab == NULL && set_labs.count == 1 &&
-        (count < 3 || !looks_like_lab(parts[count - 3])))
+    if (lab == NULL && set_labs.count == 1 && !looks_like_lab(above))
         lab = set_labs.word[0];
-    if (lab == NULL || system == NULL)
+    if (is_archive(last)) {
+        note(text("%s is an archive in the archive, and was not opened", from));
         return NULL;
-    if (name == NULL) {
-        const char *other = parts[count - 1];
-        if (ends_with(other, ".c") || ends_with(other, ".cpp") || is_header(other)) {
-            char *safe = shown(other);
+    }
+    if (lab != NULL && system != NULL) {
+        if (name != NULL)
+            return text("%s/%s/%s", lab, system, name);
+        if (ends_with(last, ".c") || ends_with(last, ".cpp") || is_header(last)) {
+            char *safe = shown(last);
             note(text("%s/%s: %s is not asked for, and was not looked at", lab, system,
                       safe));
             free(safe);
         }
         return NULL;
     }
-    return text("%s/%s/%s", lab, system, name);
+    if (name == NULL)
+        return NULL;
+    if (is_meant(parts, count - 1)) {
+        *stray = true;
+        return text("%s/%s/%s", set_labs.word[0], set_systems.word[0], name);
+    }
+    if (is_header(name))
+        return NULL;
+    if (!is_system(folder))
+        note_stray(from);
+    else if (system != NULL && !looks_like_lab(above)) /* else it was not set */
+        note(text("%s lies in no folder of a lab, and was not looked at", from));
+    return NULL;
 }
 
 /* ---- Taking it ----------------------------------------------------------------------- */
@@ -306,28 +365,28 @@ static const char *make_plain(struct file *file)
     return NULL;
 }
 
-static size_t headers_beside(const char *path)
+static size_t headers_beside(const char *path, bool stray)
 {
     size_t folder = (size_t)(strrchr(path, '/') - path), count = 0;
     for (size_t i = 0; i < file_count; i++)
-        count += is_header(files[i].path) &&
+        count += files[i].stray == stray && is_header(files[i].path) &&
                  strncmp(files[i].path, path, folder + 1) == 0;
     return count;
 }
 
-static struct file *find_file(const char *path)
+static struct file *find_file(const char *path, bool stray)
 {
     for (size_t i = 0; i < file_count; i++)
-        if (strcasecmp(files[i].path, path) == 0)
+        if (files[i].stray == stray && strcasecmp(files[i].path, path) == 0)
             return &files[i];
     return NULL;
 }
 
 /* Takes the entry as `path`, which it keeps or frees. */
 static void take(struct archive *archive, struct archive_entry *entry, char *path,
-                 char *from)
+                 char *from, bool stray)
 {
-    struct file *file = find_file(path);
+    struct file *file = find_file(path, stray);
     if (file != NULL) { /* which of them is meant nobody can know */
         file->why = text("is there twice: %s and %s", file->from, from);
         free(path);
@@ -335,8 +394,9 @@ static void take(struct archive *archive, struct archive_entry *entry, char *pat
         return;
     }
     if (file_count == MOST_FILES ||
-        (is_header(path) && headers_beside(path) >= MOST_HEADERS)) {
-        note(text("%s: too many headers; this one was not taken", path));
+        (is_header(path) && headers_beside(path, stray) >= MOST_HEADERS)) {
+        if (!stray)
+            note(text("%s: too many headers; this one was not taken", path));
         free(path);
         free(from);
         return;
@@ -344,6 +404,7 @@ static void take(struct archive *archive, struct archive_entry *entry, char *pat
     file = &files[file_count++];
     file->path = path;
     file->from = from;
+    file->stray = stray;
     const char *why = kind_of(entry);
     if (why == NULL)
         why = read_bytes(archive, file);
@@ -351,8 +412,20 @@ static void take(struct archive *archive, struct archive_entry *entry, char *pat
         why = make_plain(file);
     if (why != NULL)
         file->why = text("%s", why);
-    else if (archive_entry_mtime(entry) > newest)
-        newest = archive_entry_mtime(entry);
+    file->time = archive_entry_mtime(entry);
+}
+
+/* Where anything lies as it should, what lies elsewhere is not meant. */
+static void drop_strays(void)
+{
+    bool proper = false;
+    for (size_t i = 0; i < file_count; i++)
+        proper = proper || !files[i].stray;
+    for (size_t i = 0; proper && i < file_count; i++) {
+        files[i].dropped = files[i].stray;
+        if (files[i].dropped && !is_header(files[i].path))
+            note_stray(files[i].from);
+    }
 }
 
 /* Whether a file is what systems put into archives by themselves. */
@@ -395,16 +468,18 @@ static void look_at(struct archive *archive, struct archive_entry *entry)
     bool outside = *path == '/' || (isalpha((unsigned char)path[0]) && path[1] == ':');
     bool folder = archive_entry_filetype(entry) == AE_IFDIR;
     size_t count = split_path(path, parts), before = 0;
+    bool stray = false;
     for (size_t i = 0; i < count; i++)
         outside = outside || strcmp(parts[i], "..") == 0;
     char *from = shown(name), *meant = NULL;
     if (outside)
         note(text("%s leads out of the archive, and was left out", from));
     else if (!is_litter(parts, count) && !folder)
-        meant = meaning(parts, count, &before);
+        meant = meaning(parts, count, from, &before, &stray);
     if (meant != NULL) {
-        note_top(parts, before);
-        take(archive, entry, meant, from);
+        if (!stray)
+            note_top(parts, before);
+        take(archive, entry, meant, from, stray);
     } else {
         free(from);
     }
@@ -485,10 +560,12 @@ static json_t *write_files(const char *out)
     free(sources);
     for (size_t i = 0; i < file_count; i++) {
         struct file *file = &files[i];
-        if (file->why != NULL) {
+        if (file->why != NULL && !file->dropped) {
             refuse(file->path, file->why);
-        } else {
+        } else if (!file->dropped) {
             write_file(out, file);
+            if (file->time > newest)
+                newest = file->time;
             json_array_append_new(taken, json_pack("{s:s, s:s}", "path", file->path,
                                                    "from", file->from));
         }
@@ -516,6 +593,7 @@ int main(int argc, char *argv[])
     refused = need(json_array());
 
     char *error = read_archive(argv[4]);
+    drop_strays();
     json_t *taken = write_files(argv[1]);
     if (notes_left_out > 0)
         json_array_append_new(notes,

@@ -34,7 +34,9 @@ $classes[0] as $class
 | (($found | length) == 0) as $new
 
 # A student by any of the names that Canvas has for him.
-| (reduce $facts[] as $f ({};
+| ($facts | [shared[].ids[]]) as $doubtful
+| [$facts[] | select(.id | IN($doubtful[]) | not)] as $clear
+| (reduce $clear[] as $f ({};
     .[$f.id | small] = $f | if ($f.email // "") != "" then .[$f.email | small] = $f else . end)) as $known
 | def student($row):
     [($login, $sis, $id) | if . == null then null else $row[.] end] | map(small | select(. != "") | $known[.] | select(. != null))[0];
@@ -64,12 +66,13 @@ $classes[0] as $class
           | . as $row | student($row) as $f
           | if (.[0] // "" | test("Points Possible")) then
               if $new then . + [$any.maximum // ""] else . end
-            elif $f == null or $f.missing then . + (if $new then [""] else [] end)
+            elif $f == null or $f.missing or ($f | judged | not) then . + (if $new then [""] else [] end)
             else reduce $fill[] as $c (.; .[$c.column] = scaled($f; $c))
             end ) ]
       | map(@csv) | join("\n") + "\n"),
     said: (
       [ (if $new then "no column is named \"\($title)\": added it; Canvas will ask which assignment it is" else empty end),
-        ($facts[] | select(.missing | not) | .id | . as $i | select(all($met[]; . != $i))
+        ($facts | left_out),
+        ($clear[] | select(.missing | not) | .id | . as $i | select(all($met[]; . != $i))
          | "nobody in this gradebook has the login, the id or the address of \(.)") ])
   }

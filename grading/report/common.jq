@@ -134,6 +134,22 @@ def excerpt($head; $mark):
 # The words behind "reason": or "because", where nobody failed.
 def why: .reason // "" | visible | split("\n") | join("\\n") | cut(1000);
 
+# The command by which a student repeats it with the kit.
+def again($lab): "make check LAB=\($lab | number) SYSTEM=\($lab.system | line) WORK=your-folder";
+
+# What to do about a failed test. Steps and hints of a pair's test are about its server: they mislead
+# where that one is ours, and the client alone is judged.
+def advice($lab; $seed):
+  (.cast // "" | test("our server") | not) as $theirs
+  | (if (.step // 0) > 0 and $theirs then
+       [ row("step"; "STEP \(.step) of the \({"client": "client"}[.judges // ""] // "server")") ]
+     else [] end)
+  + (if (.hint // "") != "" and $theirs then [ row("hint"; .hint | line) ] else [] end)
+  + (if .repeated and .verdict == "failed" then [ row("repeated"; "once more, alone, with the same end") ] else [] end)
+  + (if .verdict == "failed" then
+       [ row("again"; "\(again($lab)) TEST=\(.id | line) SEED=\($seed // "" | line)") ]
+     else [] end);
+
 # All that is known of a test that was not passed, as lines of text. The input is the test;
 # $lab its lab's result, $seed the seed of the run.
 def evidence($lab; $seed):
@@ -144,13 +160,15 @@ def evidence($lab; $seed):
   + (.waiting | rows("waiting"))
   + (.left | rows("left"))
   + (.transcript | rows("transcript"))
-  + (if (.step // 0) > 0 then
-       [ row("step"; "STEP \(.step) of the \({"client": "client"}[.judges // ""] // "server")") ]
-     else [] end)
-  + (if (.hint // "") != "" then [ row("hint"; .hint | line) ] else [] end)
-  + (if .repeated and .verdict == "failed" then [ row("repeated"; "once more, alone, with the same end") ] else [] end)
-  + (if .verdict == "failed" then
-       [ row("again"; "make check LAB=\($lab | number) SYSTEM=\($lab.system | line) WORK=your-folder TEST=\(.id | line) SEED=\($seed // "" | line)") ]
+  + advice($lab; $seed)
+  | join("\n");
+
+# The same of several tests that have one reason: what to do about the first of them, if they ran
+# at all, which takes time.
+def evidence_of_all($lab; $seed):
+  [ .[0] | row(if .verdict == "failed" then "reason" else "because" end; why) ]
+  + (if .[0].verdict == "failed" and (.[0].seconds // 0) > 0 then .[0] | advice($lab; $seed)
+     elif .[0].reason // "" | test("does not compile") then [ row("again"; again($lab)) ]
      else [] end)
   | join("\n");
 

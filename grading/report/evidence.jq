@@ -21,7 +21,7 @@ def failure($lab; $seed):
       + @html "<pre>\(shortened | evidence($lab; $seed))</pre>"
   else
     .tests as $tests
-    | @html "<h4>\($tests[0] | verdict_name): \($tests | length | plural("test")) for one reason</h4><pre>\($tests[0] | why)</pre>"
+    | @html "<h4>\($tests[0] | verdict_name): \($tests | length | plural("test")) for one reason</h4><pre>\($tests | evidence_of_all($lab; $seed))</pre>"
       + @html "<details><summary>which</summary><ul>" + ($tests | map(@html "<li>\(test_name)</li>") | join("")) + "</ul></details>"
   end;
 

@@ -23,7 +23,7 @@ def by_lab:
           [ .tests[] | select(.verdict == "failed" or .verdict == "error") | test_name ] | join("; ") | cut(600) end) } ];
 
 def deduction:
-  if lateness == null then []
+  if (lateness.deduction // 0) <= 0 then []
   else [ {name: "late deduction", status: "fail", message: late_line, score: (-.late.deduction | points)} ] end;
 
 . as $result

@@ -12,6 +12,6 @@ include "common";
           | [$student.labs[]? | select(.lab == $lab and .system == $system) | .points][0] // ""))
       + if .missing then ["", "", "", "", "", "", "no"]
         else [.points, .maximum, (.late.days // 0), (.late.deduction // 0), .final, (.final | percent($student.maximum) // ""),
-              (if .unsafe then "without the sandbox" else "yes" end)]
+              (if any(.labs[]; .errors > 0) then "not judged" elif .unsafe then "without the sandbox" else "yes" end)]
         end )
 | @csv

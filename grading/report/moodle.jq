@@ -35,13 +35,16 @@ table as $rows
 | if $identifier == null or $grade == null then
     error("this is no worksheet of Moodle in English: its first line has no Identifier and Grade")
   else . end
-| (reduce $facts[] as $f ({};
+| ($facts | [shared[].ids[]]) as $doubtful
+| [$facts[] | select(.id | IN($doubtful[]) | not)] as $clear
+# The folders of Moodle's "download all submissions" end in the number of Identifier. A number that
+# several have is that of something else, of a group.
+| ([$clear[] | . as $f | .id | match("(?:^|_)([0-9]+)(?:_assignsubmission.*)?$") | {number: .captures[0].string, $f}]
+    | group_by(.number) | map(select(length == 1)[0] | {("participant " + .number): .f}) | add // {}) as $numbered
+| (reduce $clear[] as $f ($numbered;
     .[$f.id | small] = $f
-    | if ($f.email // "") != "" then .[$f.email | small] = $f else . end
-    # The folders of Moodle's "download all submissions" end in the number of Identifier.
-    | ([$f.id | match("(?:^|_)([0-9]+)(?:_assignsubmission.*)?$").captures[0].string] | .[0]) as $n
-    | if $n != null then .["participant " + $n] = $f else . end)) as $known
-| ([$facts[] | select((.name // "") != "")] | group_by(.name | one_line | small) | map(select(length == 1)[0])
+    | if ($f.email // "") != "" then .[$f.email | small] = $f else . end)) as $known
+| ([$clear[] | select((.name // "") != "")] | group_by(.name | one_line | small) | map(select(length == 1)[0])
     | map({(.name | one_line | small): .}) | add // {}) as $named
 | def student($row):
     [($email, $ids[], $identifier) | if . == null then null else $row[.] end]
@@ -53,7 +56,7 @@ table as $rows
       [ $head,
         ( $rows[1:][]
           | student(.) as $f
-          | if $f == null or $f.missing then .
+          | if $f == null or $f.missing or ($f | judged | not) then .
             else
               (if $maximum == null then 0 else .[$maximum] | gsub(","; ".") | (tonumber? // 0) end) as $most
               | .[$grade] = (if $most > 0 and $f.maximum > 0 then $f.final * $most / $f.maximum else $f.final end | points)
@@ -62,6 +65,7 @@ table as $rows
       | map(@csv) | join("\r\n") + "\r\n"),
     said: (
       [ (if $feedback == null then "the worksheet has no Feedback comments: only grades are filled in" else empty end),
-        ($facts[] | select(.missing | not) | .id | . as $i | select(all($met[]; . != $i))
+        ($facts | left_out),
+        ($clear[] | select(.missing | not) | .id | . as $i | select(all($met[]; . != $i))
          | "nobody in this worksheet has the address, the id or the name of \(.)") ])
   }

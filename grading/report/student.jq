@@ -28,7 +28,7 @@ def failure($lab; $seed):
       | "### \(verdict_name | ascii_upcase): \(test_name | md)\n\n\(evidence($lab; $seed) | fence)\n\n"
     else
       "### \($tests[0] | verdict_name | ascii_upcase): \($tests | length | plural("test")) for one reason\n\n"
-      + ($tests[0] | row("reason"; why) | fence) + "\n\n"
+      + ($tests | evidence_of_all($lab; $seed) | fence) + "\n\n"
     end;
 
 def skipped:
