@@ -1002,17 +1002,20 @@ TEST(sends_bytes, .judges = CLIENT, .pair = "", .points = 3, .step = 4,
          5);
     wait_line(client, "client: received \"a\\0b\\x1A"
                       "c\"");
-    send_bytes(client, "last", 4); /* a last line without its newline is a line */
+    /* A last line without its newline is a line, and what is no CR LF stays. */
+    send_bytes(client, "last\r", 5);
     close_input(client);
-    expect_line(peer, "last");
-    push(peer, 1, "last", 4);
-    wait_line(client, "client: received \"last\"");
+    tell(peer, "read 1 5");
+    expect_received(peer, 1);
+    expect_last(1, "a last line that ends with a CR", "last\r", 5);
+    push(peer, 1, "last\r", 5);
+    wait_line(client, "client: received \"last\\x0D\"");
     tell(peer, "drain 1");
     expect_stream_end(peer, 1);
     expect_last(1, "all that came",
                 "a\0b\x1A"
-                "clast",
-                9);
+                "clast\r",
+                10);
     wait_line(client, "client: done");
     expect_end(client, 0);
     if (printed_like(client, "client: * \"\""))

@@ -53,9 +53,7 @@ int main(int argc, char *argv[])
     ssize_t length;
     while ((length = getline(&line, &room, stdin)) != -1) {
         /* STEP 4: Take a line, of any length and with any bytes, but without its end. */
-        if (length > 0 && line[length - 1] == '\n')
-            length--;
-        if (length > 0 && line[length - 1] == '\r')
+        if (line[length - 1] == '\n' && --length > 0 && line[length - 1] == '\r')
             length--;
         if (length == 0)
             continue; /* no bytes to send, and none to wait for */

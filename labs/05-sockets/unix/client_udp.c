@@ -52,9 +52,7 @@ int main(int argc, char *argv[])
     ssize_t length;
     while ((length = getline(&line, &room, stdin)) != -1) {
         /* STEP 3: Take a line, without its end. */
-        if (length > 0 && line[length - 1] == '\n')
-            length--;
-        if (length > 0 && line[length - 1] == '\r')
+        if (line[length - 1] == '\n' && --length > 0 && line[length - 1] == '\r')
             length--;
 
         /* STEP 4: Send it, and wait for the echo; if none comes, once more. */

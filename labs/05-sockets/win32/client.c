@@ -68,9 +68,7 @@ int wmain(int argc, wchar_t *argv[])
     size_t length;
     while ((line = take_line(&input, &length)) != NULL) {
         /* STEP 4: Take a line, of any length and with any bytes, but without its end. */
-        if (length > 0 && line[length - 1] == '\n')
-            length--;
-        if (length > 0 && line[length - 1] == '\r')
+        if (line[length - 1] == '\n' && --length > 0 && line[length - 1] == '\r')
             length--;
         if (length == 0)
             continue; /* no bytes to send, and none to wait for */

@@ -70,9 +70,7 @@ int wmain(int argc, wchar_t *argv[])
     size_t length;
     while ((line = take_line(&input, &length)) != NULL) {
         /* STEP 3: Take a line, without its end. */
-        if (length > 0 && line[length - 1] == '\n')
-            length--;
-        if (length > 0 && line[length - 1] == '\r')
+        if (line[length - 1] == '\n' && --length > 0 && line[length - 1] == '\r')
             length--;
 
         /* STEP 4: Send it, and wait for the echo; if none comes, once more. */
