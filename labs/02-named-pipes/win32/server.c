@@ -41,6 +41,7 @@ static SRWLOCK printing = SRWLOCK_INIT; /* taken for a line, and for good at the
 
 static bool add_instance(DWORD flags);
 static unsigned __stdcall serve(void *argument);
+static void tell_of(LONG number, const char *what);
 static void start_again(HANDLE pipe);
 static bool receive_message(HANDLE pipe, LONG number, wchar_t *message, DWORD *length);
 static char *quoted_text(const wchar_t *message, DWORD length);
@@ -119,9 +120,7 @@ static unsigned __stdcall serve(void *argument)
         return 0;
     }
     LONG number = InterlockedIncrement(&client_count);
-    AcquireSRWLockExclusive(&printing);
-    say(stdout, "server: client %ld connected", number);
-    ReleaseSRWLockExclusive(&printing);
+    tell_of(number, "connected");
 
     /* STEP 4: Make another free instance, with its own thread, so that nobody waits for anybody.
      * Where that fails this client is served all the same. */
@@ -150,10 +149,15 @@ static unsigned __stdcall serve(void *argument)
     DisconnectNamedPipe(pipe);
     if (!CloseHandle(pipe))
         report("CloseHandle");
-    AcquireSRWLockExclusive(&printing);
-    say(stdout, "server: client %ld left", number);
-    ReleaseSRWLockExclusive(&printing);
+    tell_of(number, "left");
     return 0;
+}
+
+static void tell_of(LONG number, const char *what)
+{
+    AcquireSRWLockExclusive(&printing);
+    say(stdout, "server: client %ld %s", number, what);
+    ReleaseSRWLockExclusive(&printing);
 }
 
 /* Puts another instance in the place of one on which nobody can come. Whatever is in short
