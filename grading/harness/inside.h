@@ -243,7 +243,7 @@ void report_start(void);
 /* Prints one result and returns it as JSON: `evidence` with the test's own facts added. */
 json_t *report_result(const struct plan *plan, json_t *evidence, double seconds);
 
-/* Prints the summary. */
+/* Prints the summary, and once more what failed, a line each. */
 void report_end(const struct totals *totals);
 
 /* Prints one line of a program, for --run. */

@@ -148,6 +148,10 @@ static void print_failure(const struct plan *plan, const json_t *evidence)
            (unsigned long long)run.seed);
 }
 
+/* What went wrong, a line for each test, said once more at the end: by then the tests themselves
+ * may have scrolled away. */
+static json_t *gone_wrong;
+
 json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
 {
     const struct test *test = plan->test;
@@ -171,9 +175,16 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
         print_failure(plan, evidence);
     else
         print_list("left", json_object_get(evidence, "left"));
+    bool skipped = strcmp(verdict, "skipped") == 0;
     if (!passed && !failed)
-        printf(MARGIN "%-10s %s\n",
-               strcmp(verdict, "skipped") == 0 ? "because" : "the kit's", reason);
+        printf(MARGIN "%-10s %s\n", skipped ? "because" : "the kit's", reason);
+    if (!passed && !skipped) {
+        if (gone_wrong == NULL)
+            gone_wrong = json_array();
+        json_array_append_new(
+            gone_wrong, json_sprintf("%s %s: %s", test->id,
+                                     failed ? "failed" : "could not be judged", reason));
+    }
 
     json_object_update_new(evidence,
                            json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:s*, s:s}",
@@ -197,6 +208,13 @@ void report_end(const struct totals *totals)
         printf(", %d could not be judged (the kit's failure, not the programs')",
                totals->errors);
     putchar('\n');
+
+    size_t i;
+    json_t *line;
+    json_array_foreach(gone_wrong, i, line)
+    {
+        printf("  %s\n", json_string_value(line));
+    }
 }
 
 /* ---- The conversation --------------------------------------------------------------- */
