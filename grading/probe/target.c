@@ -11,6 +11,7 @@
  *     await           wait for the next signal, and print it: "target: got SIGINT, value 1,
  *                     from the parent"
  *     nap N           let N milliseconds pass
+ *     until FILE      wait until the checker has made this file
  *     pending         print how many kinds of signals wait: "target: 0 pending"
  *     drain           read standard input to its end, and print "target: end of input"
  *     close-output    close standard output, and so say nothing more
@@ -29,6 +30,7 @@
 #include <string.h>
 
 #ifdef _WIN32
+#include <io.h>
 #include <process.h>
 #include <windows.h>
 #else
@@ -266,6 +268,9 @@ static void obey(char *line)
         await();
     } else if (strcmp(line, "nap") == 0) {
         nap(atol(rest));
+    } else if (strcmp(line, "until") == 0) {
+        while (access(rest, F_OK) != 0)
+            nap(20);
     } else if (strcmp(line, "pending") == 0) {
         say(stdout, "target: %d pending", pending());
     } else if (strcmp(line, "drain") == 0) {

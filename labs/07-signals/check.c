@@ -905,15 +905,17 @@ TEST(tells_the_end, .judges = CLIENT, .points = 2, .step = 8,
         expect_end(client, codes[i] == 0 ? 0 : 1);
     }
     /* The end of what it prints is not its end yet. */
-    const char *target = place_probe(
-        "target", "server",
-        text("tell server: ready 1\n%sclose-output\nnap 300\nexit 3\n", answer(name)));
+    const char *target =
+        place_probe("target", "server",
+                    text("tell server: ready 1\n%sclose-output\nuntil watched\nexit 3\n",
+                         answer(name)));
     /* On a terminal, because the console that Wine makes otherwise holds the pipe open. */
     struct program *slow = start_with(CLIENT,
                                       (struct start_options){.terminal_input = true},
                                       target, name, NULL);
     wait_line_like(slow, reports(name));
     expect_idle(slow, 0.2, 10);
+    write_file("watched", "", 0, 0644);
     wait_line(slow, "client: server exited with code 3");
     expect_end(slow, 1);
     static const int signals[] = {SIGKILL, SIGTERM, SIGSEGV, SIGALRM};
