@@ -32,6 +32,7 @@
     ((size_t)1 << 20)  /* of a test; a flood of them must not fill the memory */
 #define BUSY_WAIT 60.0 /* percent of a processor: nobody wants that much who waits */
 #define IDLE_WATCHES 3
+#define LEAST_WATCHED 1.0 /* seconds, all watches together */
 #define LINES_IN_REPORT 24
 #define BYTES_IN_REPORT 120 /* of one line */
 #define END_OF_FILE "\x04"  /* what is typed on a terminal at the end of input: Ctrl-D, */
@@ -987,8 +988,10 @@ void expect_idle(struct program *program, double seconds, double percent)
         percent *= 5;
         most = 1e9;
     }
-    /* What was begun before may still be going on. Who does not wait goes on for ever. */
-    for (int i = 0; i < IDLE_WATCHES; i++) {
+    /* What was begun before may still be going on, and one who is just being woken may have to
+     * wait his turn. Who does not wait goes on for ever. */
+    double end = now() + LEAST_WATCHED;
+    for (int i = 0; i < IDLE_WATCHES || now() < end; i++) {
         used = watch_idle(program, seconds, &wanted);
         if (used <= percent && wanted <= most)
             return;

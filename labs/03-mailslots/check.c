@@ -1064,8 +1064,8 @@ TEST(no_reply, .judges = CLIENT, .points = 2, .step = 5, .pair = "echo",
     if (!instrumented())
         expect_idle(client, 0.3, 10);
     wait_error_like(client, "client: *");
-    if (now() - sent > 3)
-        fail_test("the client has waited %.1f s for a reply, and not one", now() - sent);
+    if (now() - sent > 10)
+        fail_test("the client has waited %.1f s for a reply, and not 3", now() - sent);
     expect_end(client, 1);
     farewell(owner);
 }

@@ -35,7 +35,7 @@
 #define MAX_COUNT 1000000
 
 /* The pair "echo": how long a client waits for a reply, since it may never come. */
-#define REPLY_MILLISECONDS 1000
+#define REPLY_MILLISECONDS 3000
 
 /* The pair "mqueue": the highest priority that POSIX promises. */
 #define HIGHEST_PRIORITY 31

@@ -33,7 +33,7 @@
  * two headers. How long the client waits for an echo, in milliseconds, and how often it sends
  * before it gives a line up. */
 #define MAX_DATAGRAM 65536
-#define UDP_TIMEOUT 500
+#define UDP_TIMEOUT 1000
 #define UDP_ATTEMPTS 2
 
 /* server_file and client_file: what stands before and behind the file, and how many bytes one

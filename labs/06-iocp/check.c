@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -968,6 +970,8 @@ TEST(server_closes, .judges = CLIENT, .points = 2, .step = 8,
             send_signal(client, SIGSTOP);
             tell(socket, message, strlen(message) + 1);
             shutdown(socket, SHUT_WR);
+            for (int left = 1; left > 0 && ioctl(socket, SIOCOUTQ, &left) == 0;)
+                usleep(1000); /* until all of it is with the client's system */
         }
         if (kind == 2 || kind == 3)
             tell(socket, "conn", 4);

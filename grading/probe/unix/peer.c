@@ -273,7 +273,8 @@ static void series(int count, const char *address, const char *port)
 {
     int served = 0, i = 0;
     char byte;
-    for (double start = seconds(); i < count && seconds() < start + SERIES_TIME; i++) {
+    double end = seconds() + SERIES_TIME;
+    for (; i < count && (i == 0 || seconds() < end); i++) {
         int one = open_socket(address, port, false);
         if (one == -1)
             continue;

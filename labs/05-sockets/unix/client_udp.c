@@ -42,7 +42,8 @@ int main(int argc, char *argv[])
 
     /* STEP 2: Make a socket that talks to this address alone, and gives up a wait. */
     int server = connect_to(host, port);
-    struct timeval limit = {.tv_usec = UDP_TIMEOUT * 1000};
+    struct timeval limit = {.tv_sec = UDP_TIMEOUT / 1000,
+                            .tv_usec = UDP_TIMEOUT % 1000 * 1000};
     if (setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == -1)
         fail("setsockopt");
 
