@@ -182,8 +182,9 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
         if (gone_wrong == NULL)
             gone_wrong = json_array();
         json_array_append_new(
-            gone_wrong, json_sprintf("%s %s: %s", test->id,
-                                     failed ? "failed" : "could not be judged", reason));
+            gone_wrong,
+            json_sprintf("%s%s%s %s: %s", test->id, *plan->cast != '\0' ? ", " : "",
+                         plan->cast, failed ? "failed" : "could not be judged", reason));
     }
 
     json_object_update_new(evidence,

@@ -29,8 +29,9 @@
 #include <unistd.h>
 
 /* How long the census waits for processes that are about to end by themselves: this part of
- * a wait's limit. And how long it fights those that do not. */
+ * a wait's limit, and at least so long. And how long it fights those that do not. */
 #define GRACE 0.3
+#define LEAST_GRACE_MILLISECONDS 2000
 #define FIGHT_MILLISECONDS 10000
 #define LOOKS 3
 #define MOST_FINDINGS 20 /* that are told one by one */
@@ -495,6 +496,8 @@ static bool has_no_child(void)
 static void census_of_processes(json_t *findings)
 {
     long long grace = (long long)(run.limit * 1000 * GRACE);
+    if (grace < LEAST_GRACE_MILLISECONDS)
+        grace = LEAST_GRACE_MILLISECONDS;
     long long until = milliseconds() + grace, end = until + FIGHT_MILLISECONDS;
     /* All orphans are our children, but under Wine so are wineserver and the like, and in a cell
      * they are not: there no one must be seen for several looks. */

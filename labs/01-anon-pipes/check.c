@@ -551,6 +551,7 @@ TEST(sees_server_go, .judges = SERVER, .points = 2, .step = 3,
     wait_line(server, "puppet: here");
     kill_program(server);
     wait_line(server, "puppet: end of input");
+    wait_silence(server);
 }
 
 TEST(
