@@ -95,6 +95,9 @@ const char *pair_under_test(void);
  * two runs at once would share, is skipped otherwise. Under Wine always. */
 bool private_names(void);
 
+/* The seconds since some moment in the past, by a clock that nobody sets. */
+double now(void);
+
 /* Ends the test as failed, with a reason in the manner of printf. */
 _Noreturn void fail_test(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -24,7 +24,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "say.h"
@@ -802,13 +801,6 @@ static void count_result(struct totals *totals, const json_t *result)
     totals->maximum += passed || failed ? points : 0;
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* The evidence of a test for which no time was left. */
 static json_t *not_begun(double time)
 {
@@ -822,15 +814,15 @@ static json_t *run_plans(const struct choices *choices, struct totals *totals)
 {
     json_t *results = json_array();
     report_start();
-    double first = seconds_now();
+    double first = now();
     for (size_t i = 0; i < plan_count; i++) {
         if (!chosen(choices, &plans[i]))
             continue;
-        double start = seconds_now();
+        double start = now();
         bool late = choices->time > 0 && start - first > choices->time &&
                     plans[i].test != &census_test;
         json_t *evidence = late ? not_begun(choices->time) : judge(i);
-        json_t *result = report_result(&plans[i], evidence, seconds_now() - start);
+        json_t *result = report_result(&plans[i], evidence, now() - start);
         count_result(totals, result);
         json_array_append_new(results, result);
     }

@@ -79,7 +79,7 @@ static size_t line_count, line_room, lines_lost;
 
 /* ---- Time --------------------------------------------------------------------------- */
 
-static double now(void)
+double now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);

@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -232,12 +231,9 @@ double open_system(void)
     double fastest = LARGEST_FACTOR;
     double usual = run.system == UNIX ? USUAL_START_UNIX : USUAL_START_WIN32;
     for (int i = 0; i < 3 && fastest > usual; i++) {
-        struct timespec start, end;
-        clock_gettime(CLOCK_MONOTONIC, &start);
+        double start = now();
         need(run_probe() == 0, "starting the probe");
-        clock_gettime(CLOCK_MONOTONIC, &end);
-        double seconds = (double)(end.tv_sec - start.tv_sec) +
-                         (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+        double seconds = now() - start;
         if (seconds < fastest)
             fastest = seconds;
     }

@@ -25,7 +25,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How long the census waits for processes that are about to end by themselves: this part of
@@ -445,9 +444,7 @@ static const char *kind_of(mode_t mode, const char *usual)
 
 static long long milliseconds(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (long long)(now() * 1000);
 }
 
 /* Waits until `pid` has ended or the clock shows `until`. */

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "contract.h"
@@ -160,13 +159,6 @@ static void expect_count(struct program *program, const char *pattern, size_t ex
     if (count != expected)
         fail_test("there are %zu lines \"%s\", and there should be %zu", count, pattern,
                   expected);
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
 /* ---- The pair ------------------------------------------------------------------------- */

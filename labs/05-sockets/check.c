@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "contract.h"
@@ -728,13 +727,6 @@ static int serve_series(struct program *peer, const char *port, int count)
         fail_test("of clients that came one after the other not all were served: %s",
                   line);
     return served;
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
 /* Waits, not for ever, until nobody listens at the port. A server that was killed may leave
