@@ -11,6 +11,7 @@
 #:        TEST=id             ... by one test        SEED=0x... with the same random texts
 #:        WORK=folder         ... your own programs: folder/unix/server.c and so on
 #:        CELL=yes            ... in the sandbox that grading takes
+#:        LIMIT=30            ... with 30 seconds for a wait, not 10, on a machine that has much to do
 #:   make mistakes LAB=01     prove the checker: each known mistake must be caught
 #:   make experiment LAB=01 M=name   make that mistake and watch what happens
 #:   make measure             lab 08: every mechanism, measured; FULL=1 for long, MECHANISM=, SIZE=

@@ -22,6 +22,7 @@
 #     make check SYSTEM=unix TEST=id SEED=0x...     one system, one test, one seed
 #     make check WORK=folder  judge the programs in folder/unix and folder/win32 instead
 #     make check CELL=yes     run the programs in a sandbox, as grading/grade does
+#     make check LIMIT=30     a wait may last 30 seconds, not 10: on a machine that has much to do
 #     make mistakes           prove the checker: each mistake must be caught by its test
 #     make experiment M=name  make that mistake and watch what happens
 
@@ -143,7 +144,7 @@ run: all
 
 # One run of the checker: $(call judge,SYSTEM,NAME,GUESTS,COMMAND).
 judge = $(ROOM) $(if $(CELL),--bare) $(CHECKER) $(if $(CELL),--cell) --system $(1) $(3) --labs $(LABS) --command "$(4)" \
-	$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) --json $(call json,$(RESULTS)/$(LAB)-$(1)-$(2).json)
+	$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) $(if $(LIMIT),--limit $(LIMIT)) --json $(call json,$(RESULTS)/$(LAB)-$(1)-$(2).json)
 # In a cell's room no file can be written: the checker gets one that is open.
 json = $(if $(CELL),/dev/fd/9 9>$(1),$(1))
 
