@@ -894,7 +894,15 @@ TEST(last_word, .judges = SERVER, .points = 1, .step = 7,
         usleep(20000); /* by then all of them are at it */
         send_signal(server, SIGINT);
         wait_line(server, "server: done");
-        expect_end(server, 0);
+        /* Under Wine 8 a process that ends while many of its threads are at work now and then
+         * stays, asleep in a lock of Wine's that one of them held: its lines are judged. */
+        bool wine = under_test() == WIN32 && !on_windows();
+        for (double end = now() + 3; wine && is_running(server) && now() < end;)
+            usleep(2000);
+        if (wine && is_running(server))
+            kill_program(server);
+        else
+            expect_end(server, 0);
         size_t length, size = strlen("server: done");
         const char *output = output_of(server, &length);
         while (length > size && strchr("\r\n", output[length - 1]) != NULL)
