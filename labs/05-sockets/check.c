@@ -1293,10 +1293,8 @@ static void cast(struct program *peer, const char *bytes)
 /* Takes a datagram, which must be `line`, and sends it back at once. */
 static void echo_datagram(struct program *peer, const char *line)
 {
-    const char *name = token();
-    write_file(name, line, strlen(line), 0644);
     tell(peer, "catch 1");
-    tell(peer, "cast 1 %s", name);
+    cast(peer, line);
     expect_caught(peer, line);
 }
 
