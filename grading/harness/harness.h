@@ -45,8 +45,15 @@ struct test {
     const char *name; /* the sentence that people read */
     enum role judges;
     int points;
-    int step;         /* the STEP of the program to look at, or 0 */
-    const char *hint; /* what to look for, one or two sentences */
+    int step; /* the STEP of the program to look at, or 0: of the server if it judges
+                         a pair */
+    const char
+        *hint; /* what to look for, one or two sentences, if that is the same on both
+                         systems; else the next two */
+    const char *hint_unix, *hint_win32;
+    int client_step;         /* of a PAIR test, for a client that is judged: the STEP */
+    const char *client_hint; /* and the hint, which may also come in two forms */
+    const char *client_hint_unix, *client_hint_win32;
     const char *only; /* the one program it is for ("capacity"), NULL for the pair */
     const char *pair; /* which pair it is for: "" for server and client, "mqueue" for
                          server_mqueue and client_mqueue, NULL for all of them */

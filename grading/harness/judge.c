@@ -477,14 +477,16 @@ static void leaves_nothing_behind(void)
                        json_string_value(json_array_get(all_findings, 0)));
 }
 
+#define TIDY_UP \
+    "Wait for what the program starts; close and remove what it creates, on every way out."
+
 static const struct test census_test = {
     .id = "leaves_nothing_behind",
     .name = "no process and no named object is left when a conversation is over",
     .judges = PAIR,
     .points = 2,
-    .hint =
-        "Whatever a program starts or creates it must wait for, close and remove, on every "
-        "way out.",
+    .hint = TIDY_UP,
+    .client_hint = TIDY_UP,
     .run = leaves_nothing_behind,
 };
 

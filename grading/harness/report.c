@@ -98,17 +98,50 @@ static void print_sentence(const char *title, FILE *source)
     } while (true);
 }
 
-/* Prints which STEP to look at, in the words of our own program. */
-static void print_step(const struct test *test)
+/* What to look at in one of the programs that are judged: a STEP, or 0, and a hint, or NULL. */
+struct advice {
+    const char *program; /* "server" or "client" */
+    int step;
+    const char *hint;
+};
+
+static const char *hint_of_system(const char *both, const char *on_unix,
+                                  const char *win32)
 {
-    const char *program = text("%s%s%s", test->judges == CLIENT ? "client" : "server",
-                               *run.pair != '\0' ? "_" : "", run.pair);
+    const char *own = run.system == UNIX ? on_unix : win32;
+    return own != NULL ? own : both;
+}
+
+/* The advice for each program that `plan` judges, in `advice`, which has room for two. Returns how
+ * many there are. A pair's test has advice for the server and for the client: only the program
+ * that is judged gets its own. */
+static size_t advice_for(const struct plan *plan, struct advice *advice)
+{
+    const struct test *test = plan->test;
+    size_t count = 0;
+    const char *hint = hint_of_system(test->hint, test->hint_unix, test->hint_win32);
+    if (strstr(plan->cast, "our server") == NULL)
+        advice[count++] = (struct advice){test->judges == CLIENT ? "client" : "server",
+                                          test->step, hint};
+    if (test->judges == PAIR && strstr(plan->cast, "our client") == NULL)
+        advice[count++] = (struct advice){"client", test->client_step,
+                                          hint_of_system(test->client_hint,
+                                                         test->client_hint_unix,
+                                                         test->client_hint_win32)};
+    return count;
+}
+
+/* Prints which STEP to look at, in the words of our own program. */
+static void print_step(const struct test *test, const struct advice *advice)
+{
+    const char *program = text("%s%s%s", advice->program, *run.pair != '\0' ? "_" : "",
+                               run.pair);
     if (test->only != NULL)
         program = test->only;
     printf(MARGIN "%-10s STEP %d of %s", "step", test->step, program);
     if (run.labs != NULL) {
         char label[32], line[512];
-        snprintf(label, sizeof label, "/* STEP %d: ", test->step);
+        snprintf(label, sizeof label, "/* STEP %d: ", advice->step);
         FILE *source = fopen(text("%s/%s/%s/%s.c", run.labs, run.lab,
                                   run.system == UNIX ? "unix" : "win32", program),
                              "re");
@@ -137,13 +170,14 @@ static void print_failure(const struct plan *plan, const json_t *evidence)
     print_list("waiting", json_object_get(evidence, "waiting"));
     print_list("left", json_object_get(evidence, "left"));
     print_list("transcript", json_object_get(evidence, "transcript"));
-    /* These are about the server of a pair: they mislead where it is ours, and only the client
-     * is judged. */
-    bool theirs = strstr(plan->cast, "our server") == NULL;
-    if (theirs && test->step > 0)
-        print_step(test);
-    if (theirs && test->hint != NULL)
-        printf(MARGIN "%-10s %s\n", "hint", test->hint);
+    struct advice advice[2];
+    size_t count = advice_for(plan, advice);
+    for (size_t i = 0; i < count; i++) {
+        if (advice[i].step > 0)
+            print_step(test, &advice[i]);
+        if (advice[i].hint != NULL)
+            printf(MARGIN "%-10s %s\n", "hint", advice[i].hint);
+    }
     printf(MARGIN "%-10s %s TEST=%s SEED=0x%08llx\n", "again", run.command, test->id,
            (unsigned long long)run.seed);
 }
@@ -187,15 +221,19 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
                          plan->cast, failed ? "failed" : "could not be judged", reason));
     }
 
-    json_object_update_new(evidence,
-                           json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:s*, s:s}",
-                                     "id", test->id, "name", test->name, "judges",
-                                     test->judges == SERVER   ? "server"
-                                     : test->judges == CLIENT ? "client"
-                                                              : "pair",
-                                     "points", passed ? test->points : 0, "maximum",
-                                     test->points, "step", test->step, "seconds", seconds,
-                                     "hint", test->hint, "cast", plan->cast));
+    /* Reports of grading show one step and one hint: the server's, or those of a client that is
+     * judged with our server. */
+    struct advice advice[2] = {0};
+    advice_for(plan, advice);
+    json_object_update_new(
+        evidence, json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:s*, s:s}", "id",
+                            test->id, "name", test->name, "judges",
+                            test->judges == SERVER   ? "server"
+                            : test->judges == CLIENT ? "client"
+                                                     : "pair",
+                            "points", passed ? test->points : 0, "maximum", test->points,
+                            "step", advice[0].step, "seconds", seconds, "hint",
+                            advice[0].hint, "cast", plan->cast));
     return evidence;
 }
 
