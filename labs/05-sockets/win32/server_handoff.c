@@ -3,10 +3,10 @@
  *
  * Usage: server_handoff [PORT [ADDRESS [MILLISECONDS]]]
  *
- * The worker is another program, "worker.exe" in the folder of this one. A socket of Windows
- * is more than a handle, so inheriting the handle is not enough: WSADuplicateSocket makes a
- * description of it for one process, which makes a socket of it by WSASocket. It travels over
- * a named pipe that is this worker's alone.
+ * The worker is another program, "worker.exe" in the folder of this one. It could inherit the
+ * socket's handle, but not if a layered provider is installed. WSADuplicateSocket works always:
+ * it makes a description of the socket for one process, which makes a socket of it by WSASocket.
+ * It travels over a named pipe that is this worker's alone.
  *
  * A worker that has not answered after MILLISECONDS (30,000) is given up. The contract is that
  * of server.c. When the server ends alone sessions go on in their workers; Ctrl-C goes to all
