@@ -1,0 +1,163 @@
+/*
+ * end.c - threads, and what a program does when the user wants it to end.
+ */
+#include "ipclab.h"
+
+#include "inside.h"
+
+struct start {
+    void (*function)(void *);
+    void *argument;
+};
+
+static void (*clean_up_function)(void);
+
+/* Cleans up, prints the last line and ends the program. */
+_Noreturn static void end_now(void)
+{
+    if (clean_up_function != NULL)
+        clean_up_function();
+    log_last("%s: done", program_name);
+    exit(EXIT_SUCCESS);
+}
+
+static void run(struct start *given)
+{
+    struct start start = *given;
+    free(given);
+    start.function(start.argument);
+}
+
+static struct start *new_start(void (*function)(void *), void *argument)
+{
+    struct start *start = allocate(sizeof *start);
+    *start = (struct start){function, argument};
+    return start;
+}
+
+#ifdef _WIN32
+
+#include <process.h>
+
+static HANDLE interrupted; /* the event of interrupt_event(), or NULL */
+
+static unsigned __stdcall run_thread(void *start)
+{
+    run(start);
+    return 0;
+}
+
+/* _beginthreadex, not CreateThread: the C library prepares itself for the thread. */
+bool start_thread(void (*function)(void *), void *argument)
+{
+    struct start *start = new_start(function, argument);
+    HANDLE thread = (HANDLE)_beginthreadex(NULL, 0, run_thread, start, 0, NULL);
+    if (thread == NULL) {
+        free(start);
+        SetLastError(ERROR_NOT_ENOUGH_MEMORY); /* the call itself sets errno alone */
+        return false;
+    }
+    CloseHandle(thread);
+    return true;
+}
+
+/* Windows calls this in a thread of its own, and ends the program when it returns from the
+ * closing of the console. So it does not return from that before main has ended. */
+static BOOL WINAPI handle_event(DWORD event)
+{
+    if (interrupted == NULL)
+        end_now();
+    SetEvent(interrupted);
+    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT)
+        Sleep(INFINITE);
+    return TRUE;
+}
+
+/* Ctrl-C may be ignored since the program's start, which is inherited: undone first. */
+static void handle_events(void)
+{
+    if (!SetConsoleCtrlHandler(NULL, FALSE) || !SetConsoleCtrlHandler(handle_event, TRUE))
+        sys_error("SetConsoleCtrlHandler");
+}
+
+void end_on_interrupt(void (*clean_up)(void))
+{
+    clean_up_function = clean_up;
+    handle_events();
+}
+
+ipc_file interrupt_event(void)
+{
+    interrupted = CreateEventW(NULL, TRUE, FALSE, NULL);
+    if (interrupted == NULL)
+        sys_error("CreateEvent");
+    handle_events();
+    return interrupted;
+}
+
+#else
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+
+static void *run_thread(void *start)
+{
+    run(start);
+    return NULL;
+}
+
+bool start_thread(void (*function)(void *), void *argument)
+{
+    struct start *start = new_start(function, argument);
+    pthread_t thread;
+    int error = pthread_create(&thread, NULL, run_thread, start);
+    if (error != 0) {
+        free(start);
+        errno = error;
+        return false;
+    }
+    pthread_detach(thread);
+    return true;
+}
+
+/* Blocks the signals that ask a program to end, here and in every thread that starts later. */
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+    int error = pthread_sigmask(SIG_BLOCK, signals, NULL);
+    if (error != 0)
+        sys_error_number("pthread_sigmask", error);
+}
+
+/* A thread waits for the signals: a handler must not even print. */
+static void wait_for_signal(void *argument)
+{
+    int number, error = sigwait(argument, &number);
+    if (error != 0)
+        sys_error_number("sigwait", error);
+    end_now();
+}
+
+void end_on_interrupt(void (*clean_up)(void))
+{
+    static sigset_t signals;
+    clean_up_function = clean_up;
+    block_signals(&signals);
+    if (!start_thread(wait_for_signal, &signals))
+        sys_error("pthread_create");
+}
+
+ipc_file interrupt_event(void)
+{
+    sigset_t signals;
+    block_signals(&signals);
+    int file = signalfd(-1, &signals, SFD_CLOEXEC);
+    if (file == -1)
+        sys_error("signalfd");
+    return file;
+}
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * files.c - where programs and names are found.
+ */
+#include "ipclab.h"
+
+/* `folder` up to and including its last separator, or nothing if it has none, then `name`. */
+static char *beside(const char *file, char separator, const char *name,
+                    const char *suffix)
+{
+    const char *last = strrchr(file, separator);
+    size_t length = last == NULL ? 0 : (size_t)(last + 1 - file);
+    char *path = allocate(length + strlen(name) + strlen(suffix) + 1);
+    memcpy(path, file, length);
+    strcpy(path + length, name);
+    strcat(path, suffix);
+    return path;
+}
+
+#ifdef _WIN32
+
+#define LONGEST_PATH 32768 /* units, which no path of Windows exceeds */
+
+char *program_beside(const char *name)
+{
+    wchar_t *wide = allocate(LONGEST_PATH * sizeof *wide);
+    DWORD units = GetModuleFileNameW(NULL, wide, LONGEST_PATH);
+    if (units == 0 || units == LONGEST_PATH)
+        sys_error("GetModuleFileName");
+    char *self = to_utf8(wide, units);
+    char *path = beside(self, '\\', name, ".exe");
+    free(self);
+    free(wide);
+    return path;
+}
+
+#else
+
+#include <limits.h>
+
+/* Linux keeps a link to the running program's file; argv[0] is what its parent wrote there. */
+char *program_beside(const char *name)
+{
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length == -1)
+        sys_error("readlink");
+    self[length] = '\0';
+    return beside(self, '/', name, "");
+}
+
+char *runtime_path(const char *name)
+{
+    const char *folder = getenv("XDG_RUNTIME_DIR");
+    char *path;
+    int size = folder != NULL && *folder == '/'
+                   ? asprintf(&path, "%s/%s", folder, name)
+                   : asprintf(&path, "/tmp/%s.%ld", name, (long)getuid());
+    if (size == -1)
+        fatal("no memory for a path");
+    return path;
+}
+
+#endif

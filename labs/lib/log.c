@@ -1,0 +1,227 @@
+/*
+ * log.c - one event, one line; and what is printed about a call that failed.
+ *
+ * A line is put together in memory and leaves in one write, past the C library's buffers. So
+ * lines of several threads and processes do not get into each other: a pipe takes up to
+ * PIPE_BUF bytes (4096 on Linux) in one piece. Of a longer line the system may take a part.
+ */
+#include "ipclab.h"
+
+#include "inside.h"
+
+#include <stdarg.h>
+
+#ifdef _WIN32
+#define LINE_END "\r\n"
+static SRWLOCK lock = SRWLOCK_INIT;
+#else
+#include <pthread.h>
+#define LINE_END "\n"
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+#endif
+
+static bool events_on_stderr;
+
+/* ---- What differs between the systems --------------------------------------------------- */
+
+#ifdef _WIN32
+
+static void take_lock(void)
+{
+    AcquireSRWLockExclusive(&lock);
+}
+
+static void give_lock(void)
+{
+    ReleaseSRWLockExclusive(&lock);
+}
+
+/* A console is given UTF-16: it would show bytes in its code page, which is hardly ever UTF-8. */
+static void write_line(FILE *stream, const char *line, size_t length)
+{
+    fflush(stream); /* what the program itself has printed comes first */
+    HANDLE file = GetStdHandle(stream == stdout ? STD_OUTPUT_HANDLE : STD_ERROR_HANDLE);
+    DWORD mode, units;
+    if (!GetConsoleMode(file, &mode)) {
+        write_all(file, line, length);
+        return;
+    }
+    wchar_t *wide = to_utf16(line);
+    WriteConsoleW(file, wide, (DWORD)wcslen(wide), &units, NULL);
+    free(wide);
+}
+
+static int last_error(void)
+{
+    return (int)GetLastError();
+}
+
+/* The system's text for an error, in UTF-8, without the line end that it comes with. */
+static char *error_text(int error)
+{
+    wchar_t wide[512] = L"";
+    FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS |
+                       FORMAT_MESSAGE_MAX_WIDTH_MASK,
+                   NULL, (DWORD)error, 0, wide, sizeof wide / sizeof *wide, NULL);
+    size_t length = wcslen(wide);
+    while (length > 0 && wide[length - 1] == L' ')
+        length--;
+    return to_utf8(wide, length);
+}
+
+#else
+
+static void take_lock(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void give_lock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static void write_line(FILE *stream, const char *line, size_t length)
+{
+    fflush(stream); /* what the program itself has printed comes first */
+    write_all(stream == stdout ? STDOUT_FILENO : STDERR_FILENO, line, length);
+}
+
+static int last_error(void)
+{
+    return errno;
+}
+
+static char *error_text(int error)
+{
+    char text[256] = "";
+    const char *said = strerror_r(error, text,
+                                  sizeof text); /* GNU's: it may not use `text` */
+    return strcpy(allocate(strlen(said) + 1), said);
+}
+
+#endif
+
+/* ---- Lines --------------------------------------------------------------------------------- */
+
+/* The line that `format` and `values` make, behind `start`. */
+static char *make_line(const char *start, const char *format, va_list values,
+                       size_t *length)
+{
+    va_list again;
+    va_copy(again, values);
+    int size = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    size_t head = strlen(start), body = size < 0 ? 0 : (size_t)size;
+    char *line = allocate(head + body + sizeof LINE_END);
+    memcpy(line, start, head);
+    vsnprintf(line + head, body + 1, format, values);
+    memcpy(line + head + body, LINE_END, sizeof LINE_END);
+    *length = head + body + sizeof LINE_END - 1;
+    return line;
+}
+
+/* Prints the line on `stream`; with `last` no event is printed after it. An error number that
+ * the caller is about to report stays as it was. */
+static void print_values(FILE *stream, const char *start, bool last, const char *format,
+                         va_list values)
+{
+    int saved = last_error();
+    size_t length;
+    char *line = make_line(start, format, values, &length);
+    take_lock();
+    write_line(stream, line, length);
+    if (!last)
+        give_lock();
+    free(line);
+#ifdef _WIN32
+    SetLastError((DWORD)saved);
+#else
+    errno = saved;
+#endif
+}
+
+void print_line(FILE *stream, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    print_values(stream, "", false, format, values);
+    va_end(values);
+}
+
+void log_event(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    print_values(events_on_stderr ? stderr : stdout, "", false, format, values);
+    va_end(values);
+}
+
+void log_last(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    print_values(events_on_stderr ? stderr : stdout, "", true, format, values);
+    va_end(values);
+}
+
+void log_text(const char *what, const void *bytes, size_t length)
+{
+    char *text = quoted(bytes, length);
+    log_event("%s %s", what, text);
+    free(text);
+}
+
+void log_to_stderr(void)
+{
+    events_on_stderr = true;
+}
+
+/* ---- Errors -------------------------------------------------------------------------------- */
+
+static void print_error(const char *format, va_list values)
+{
+    char start[64];
+    snprintf(start, sizeof start, "%s: ", program_name);
+    print_values(stderr, start, false, format, values);
+}
+
+void log_error(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    print_error(format, values);
+    va_end(values);
+}
+
+void fatal(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    print_error(format, values);
+    va_end(values);
+    exit(EXIT_FAILURE);
+}
+
+static void report(const char *call, int error)
+{
+    char *text = error_text(error);
+    log_error("%s: error %d: %s", call, error, text);
+    free(text);
+}
+
+void log_sys_error(const char *call)
+{
+    report(call, last_error());
+}
+
+void sys_error(const char *call)
+{
+    sys_error_number(call, last_error());
+}
+
+void sys_error_number(const char *call, int error)
+{
+    report(call, error);
+    exit(EXIT_FAILURE);
+}

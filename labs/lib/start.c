@@ -1,0 +1,106 @@
+/*
+ * start.c - how a program begins: its name, its arguments, its standard streams.
+ */
+#include "ipclab.h"
+
+#include "inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#ifdef _WIN32
+#include <io.h>
+#include <shellapi.h>
+#endif
+
+const char *program_name = "program";
+static const char *program_usage = "";
+
+#ifdef _WIN32
+
+/* A handle that is missing, or was closed, becomes one of the null device. */
+static void open_missing_streams(void)
+{
+    static const struct {
+        DWORD id, access;
+        FILE *stream;
+    } streams[] = {{STD_INPUT_HANDLE, GENERIC_READ, NULL},
+                   {STD_OUTPUT_HANDLE, GENERIC_WRITE, NULL},
+                   {STD_ERROR_HANDLE, GENERIC_WRITE, NULL}};
+    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
+        HANDLE handle = GetStdHandle(streams[i].id);
+        DWORD flags;
+        if (handle != NULL && handle != INVALID_HANDLE_VALUE &&
+            GetHandleInformation(handle, &flags))
+            continue;
+        handle = CreateFileW(L"NUL", streams[i].access,
+                             FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0,
+                             NULL);
+        if (handle == INVALID_HANDLE_VALUE || !SetStdHandle(streams[i].id, handle))
+            sys_error("CreateFile");
+    }
+}
+
+/* The program's arguments in UTF-8: those of main are in the console's code page. */
+static char **utf8_arguments(void)
+{
+    int count;
+    wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), &count);
+    if (wide == NULL)
+        sys_error("CommandLineToArgv");
+    char **arguments = allocate(((size_t)count + 1) * sizeof *arguments);
+    for (int i = 0; i < count; i++)
+        arguments[i] = to_utf8(wide[i], wcslen(wide[i]));
+    arguments[count] = NULL;
+    LocalFree(wide);
+    return arguments;
+}
+
+#else
+
+/* open() returns the lowest number that is free: the closed stream's own, going upwards. */
+static void open_missing_streams(void)
+{
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
+        if (fcntl(stream, F_GETFD) == -1 && errno == EBADF &&
+            open("/dev/null", stream == STDIN_FILENO ? O_RDONLY : O_WRONLY) == -1)
+            exit(EXIT_FAILURE); /* and nowhere to print why */
+}
+
+#endif
+
+void begin_program(const char *name, const char *usage, char **argv[])
+{
+    program_name = name;
+    program_usage = usage;
+    open_missing_streams();
+#ifdef _WIN32
+    *argv = utf8_arguments();
+    /* As the bytes are: in text mode CR LF would become LF, and 0x1A would end the input. */
+    _setmode(_fileno(stdin), _O_BINARY);
+    _setmode(_fileno(stdout), _O_BINARY);
+    _setmode(_fileno(stderr), _O_BINARY);
+#else
+    (void)argv;
+#endif
+}
+
+void usage_exit(void)
+{
+    print_line(stderr, "usage: %s %s", program_name, program_usage);
+    exit(2);
+}
+
+long parse_long(const char *what, const char *text, long least, long most)
+{
+    char *end;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    bool digits = *text >= '0' && *text <= '9'; /* strtol also takes blanks and a sign */
+    if (!digits || *end != '\0' || errno == ERANGE || number < least || number > most) {
+        print_line(stderr, "usage: %s %s; %s is a whole number from %ld to %ld",
+                   program_name, program_usage, what, least, most);
+        exit(2);
+    }
+    return number;
+}

@@ -1,0 +1,121 @@
+/*
+ * tcp.c - a socket that listens, or is connected. Lab 05's pair shows these calls themselves.
+ */
+#include "ipclab.h"
+
+#ifdef _WIN32
+#include <ws2tcpip.h>
+#define CLOSE_ON_EXEC 0 /* a child gets no handle that is not inheritable */
+#else
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#define INVALID_SOCKET (-1)
+#define CLOSE_ON_EXEC SOCK_CLOEXEC
+#endif
+
+#define ADDRESS_SIZE 80 /* room for the longest address and port */
+
+static void start_sockets(void)
+{
+#ifdef _WIN32
+    static bool started;
+    WSADATA data;
+    int error = started ? 0 : WSAStartup(MAKEWORD(2, 2), &data);
+    if (error != 0)
+        sys_error_number("WSAStartup", error);
+    started = true;
+#endif
+}
+
+/* Winsock's last error is GetLastError()'s. */
+static struct addrinfo *resolve(const char *host, const char *port, int flags)
+{
+    struct addrinfo *list, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
+    start_sockets();
+    int error = getaddrinfo(host, port, &hints, &list);
+    if (error != 0) {
+#ifdef _WIN32
+        sys_error_number("getaddrinfo", error);
+#else
+        fatal("getaddrinfo: error %d: %s", error, gai_strerror(error));
+#endif
+    }
+    return list;
+}
+
+static void set_option(ipc_socket socket, int level, int option, int value)
+{
+    if (setsockopt(socket, level, option, (const char *)&value, sizeof value) != 0)
+        sys_error("setsockopt");
+}
+
+ipc_socket tcp_listen(const char *host, const char *port)
+{
+    struct addrinfo *address = resolve(host, port, AI_PASSIVE);
+    ipc_socket listener = socket(address->ai_family, SOCK_STREAM | CLOSE_ON_EXEC, 0);
+    if (listener == INVALID_SOCKET)
+        sys_error("socket");
+        /* UNIX: a server that is started again gets its port, although connections of the one before
+     * are in TIME_WAIT. Windows: no other program can take the port while we listen on it. */
+#ifdef _WIN32
+    set_option(listener, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
+#else
+    set_option(listener, SOL_SOCKET, SO_REUSEADDR, 1);
+#endif
+    if (address->ai_family == AF_INET6) /* :: means IPv4 as well */
+        set_option(listener, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    if (bind(listener, address->ai_addr, (socklen_t)address->ai_addrlen) != 0)
+        sys_error("bind");
+    if (listen(listener, SOMAXCONN) != 0)
+        sys_error("listen");
+    freeaddrinfo(address);
+    return listener;
+}
+
+/* A name may have several addresses: the first that answers is taken. */
+ipc_socket tcp_connect(const char *host, const char *port)
+{
+    struct addrinfo *list = resolve(host, port, 0);
+    ipc_socket connection = INVALID_SOCKET;
+    const char *failed = "socket";
+    for (struct addrinfo *one = list; one != NULL; one = one->ai_next) {
+        connection = socket(one->ai_family, SOCK_STREAM | CLOSE_ON_EXEC, 0);
+        if (connection == INVALID_SOCKET)
+            continue;
+        if (connect(connection, one->ai_addr, (socklen_t)one->ai_addrlen) == 0)
+            break;
+        failed = "connect";
+#ifdef _WIN32
+        DWORD error = GetLastError();
+        closesocket(connection);
+        SetLastError(error);
+#else
+        int error = errno;
+        close(connection);
+        errno = error;
+#endif
+        connection = INVALID_SOCKET;
+    }
+    if (connection == INVALID_SOCKET)
+        sys_error(failed);
+    freeaddrinfo(list);
+    return connection;
+}
+
+const char *socket_address(ipc_socket socket)
+{
+    static char text[ADDRESS_SIZE];
+    char host[64], port[8];
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+    if (getsockname(socket, (struct sockaddr *)&address, &size) != 0)
+        sys_error("getsockname");
+    if (getnameinfo((struct sockaddr *)&address, size, host, sizeof host, port,
+                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        fatal("getnameinfo: the socket has no address");
+    bool ipv6 = address.ss_family ==
+                AF_INET6; /* whose colons must not run into the port's */
+    snprintf(text, sizeof text, ipv6 ? "[%s]:%s" : "%s:%s", host, port);
+    return text;
+}
