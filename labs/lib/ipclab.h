@@ -109,6 +109,9 @@ void buffer_remove(struct buffer *buffer, size_t length); /* from the beginning 
 size_t buffer_find(const struct buffer *buffer, char end);
 
 #ifdef _WIN32
+/* log_text() for `units` of UTF-16. */
+void log_utf16(const char *what, const wchar_t *text, size_t units);
+
 /* UTF-8 as UTF-16 and back, with a NUL behind it; the caller frees it. Of `units` (a character
  * takes one or two); what is malformed becomes U+FFFD. */
 wchar_t *to_utf16(const char *text);

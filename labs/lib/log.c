@@ -177,6 +177,15 @@ void log_to_stderr(void)
     events_on_stderr = true;
 }
 
+#ifdef _WIN32
+void log_utf16(const char *what, const wchar_t *text, size_t units)
+{
+    char *bytes = to_utf8(text, units);
+    log_text(what, bytes, strlen(bytes));
+    free(bytes);
+}
+#endif
+
 /* ---- Errors -------------------------------------------------------------------------------- */
 
 static void print_error(const char *format, va_list values)
