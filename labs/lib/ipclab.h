@@ -40,7 +40,8 @@ typedef int ipc_socket;
 
 /* The first call of main. `name` begins the program's error lines, `usage` lists its arguments:
  * "[COUNT [CLIENT]]". On Windows it also puts the arguments in UTF-8 in place of argv. A
- * standard stream that is closed becomes the null device, so that no file gets its number. */
+ * standard stream that is closed becomes the null device, so that no file gets its number: it is
+ * at end of file, and writes to it fail. */
 void begin_program(const char *name, const char *usage, char **argv[]);
 
 /* Prints "usage: NAME USAGE" on standard error and ends the program with exit code 2. */

@@ -18,25 +18,18 @@ static const char *program_usage = "";
 
 #ifdef _WIN32
 
-/* A handle that is missing, or was closed, becomes one of the null device. */
+/* A missing handle becomes one of the null device that can only be read: a write still fails. */
 static void open_missing_streams(void)
 {
-    static const struct {
-        DWORD id, access;
-        FILE *stream;
-    } streams[] = {{STD_INPUT_HANDLE, GENERIC_READ, NULL},
-                   {STD_OUTPUT_HANDLE, GENERIC_WRITE, NULL},
-                   {STD_ERROR_HANDLE, GENERIC_WRITE, NULL}};
+    static const DWORD streams[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+                                    STD_ERROR_HANDLE};
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
-        HANDLE handle = GetStdHandle(streams[i].id);
-        DWORD flags;
-        if (handle != NULL && handle != INVALID_HANDLE_VALUE &&
-            GetHandleInformation(handle, &flags))
+        HANDLE handle = GetStdHandle(streams[i]);
+        if (handle != NULL && handle != INVALID_HANDLE_VALUE)
             continue;
-        handle = CreateFileW(L"NUL", streams[i].access,
-                             FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0,
-                             NULL);
-        if (handle == INVALID_HANDLE_VALUE || !SetStdHandle(streams[i].id, handle))
+        handle = CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                             NULL, OPEN_EXISTING, 0, NULL);
+        if (handle == INVALID_HANDLE_VALUE || !SetStdHandle(streams[i], handle))
             sys_error("CreateFile");
     }
 }
@@ -58,12 +51,12 @@ static char **utf8_arguments(void)
 
 #else
 
-/* open() returns the lowest number that is free: the closed stream's own, going upwards. */
+/* open() returns the lowest number that is free: the closed stream's own, going upwards. It is
+ * opened to be read only: a write to the stream still fails. */
 static void open_missing_streams(void)
 {
     for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
-        if (fcntl(stream, F_GETFD) == -1 && errno == EBADF &&
-            open("/dev/null", stream == STDIN_FILENO ? O_RDONLY : O_WRONLY) == -1)
+        if (fcntl(stream, F_GETFD) == -1 && open("/dev/null", O_RDONLY) == -1)
             exit(EXIT_FAILURE); /* and nowhere to print why */
 }
 
