@@ -164,6 +164,7 @@ static void print_failure(const struct plan *plan, const json_t *evidence)
     const struct test *test = plan->test;
     printf(MARGIN "%-10s %s\n", "reason",
            json_string_value(json_object_get(evidence, "reason")));
+    print_list("note", json_object_get(evidence, "notes"));
     print_excerpt("sent", json_object_get(evidence, "sent"), false);
     print_excerpt("expected", json_object_get(evidence, "expected"), false);
     print_excerpt("received", json_object_get(evidence, "received"), true);
@@ -182,8 +183,8 @@ static void print_failure(const struct plan *plan, const json_t *evidence)
            (unsigned long long)run.seed);
 }
 
-/* What went wrong, a line for each test, said once more at the end: by then the tests themselves
- * may have scrolled away. */
+/* What went wrong, a line for each test, repeated at the end: by then the tests themselves may have
+ * scrolled away. */
 static json_t *gone_wrong;
 
 json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
@@ -204,14 +205,14 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
     putchar('\n');
     const char *disturbed = json_string_value(json_object_get(evidence, "disturbed"));
     if (disturbed != NULL)
-        printf(MARGIN "%-10s %s\n", "once more", disturbed);
+        printf(MARGIN "%-10s %s\n", "repeated", disturbed);
     if (failed)
         print_failure(plan, evidence);
     else
         print_list("left", json_object_get(evidence, "left"));
     bool skipped = strcmp(verdict, "skipped") == 0;
     if (!passed && !failed)
-        printf(MARGIN "%-10s %s\n", skipped ? "because" : "the kit's", reason);
+        printf(MARGIN "%-10s %s\n", skipped ? "because" : "kit error", reason);
     if (!passed && !skipped) {
         if (gone_wrong == NULL)
             gone_wrong = json_array();
@@ -244,7 +245,7 @@ void report_end(const struct totals *totals)
            totals->points, totals->maximum, PLAIN, totals->passed, totals->failed,
            totals->skipped);
     if (totals->errors > 0)
-        printf(", %d could not be judged (the kit's failure, not the programs')",
+        printf(", %d could not be judged (an error of the kit, not of the programs)",
                totals->errors);
     putchar('\n');
 

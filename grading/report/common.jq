@@ -145,7 +145,7 @@ def advice($lab; $seed):
        [ row("step"; "STEP \(.step) of the \({"client": "client"}[.judges // ""] // "server")") ]
      else [] end)
   + (if (.hint // "") != "" and $theirs then [ row("hint"; .hint | line) ] else [] end)
-  + (if .repeated and .verdict == "failed" then [ row("repeated"; "once more, alone, with the same end") ] else [] end)
+  + (if .repeated and .verdict == "failed" then [ row("repeated"; "alone, with the same result") ] else [] end)
   + (if .verdict == "failed" then
        [ row("again"; "\(again($lab)) TEST=\(.id | line) SEED=\($seed // "" | line)") ]
      else [] end);
@@ -154,6 +154,7 @@ def advice($lab; $seed):
 # $lab its lab's result, $seed the seed of the run.
 def evidence($lab; $seed):
   [ row(if .verdict == "failed" then "reason" else "because" end; why) ]
+  + (.notes | rows("note"))
   + (.sent | excerpt("sent"; false))
   + (.expected | excerpt("expected"; false))
   + (.received | excerpt("received"; true))
