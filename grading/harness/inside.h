@@ -7,6 +7,7 @@
  *     cell.c     the sandbox around the programs of a test
  *     watch.c    look at processes from outside: who waits, who is left
  *     report.c   verdicts for people and as JSON
+ *     lint.c     reads the advice of the tests
  *
  * A run has three kinds of processes. The keeper makes the run's folder, waits, and cleans up
  * when the run is over, however it ended: by Ctrl-C, too, or by a crash of ours. The runner, its
@@ -239,6 +240,11 @@ void kill_all(void);
 
 /* Removes a folder and all that is in it. */
 void remove_tree(const char *path);
+
+/* ---- lint.c ---- */
+
+/* Prints what is wrong with the advice of a test, a line each; returns how many lines. */
+int lint_test(const struct test *test);
 
 /* ---- report.c ---- */
 

@@ -542,7 +542,7 @@ struct choices {
     const char *only;            /* a pattern for the ids of tests */
     const char *json;            /* where the JSON goes */
     const char *must_fail;       /* ids that must fail, and no other */
-    bool conversation, list;
+    bool conversation, list, lint;
     double limit;
     double time; /* seconds for all tests together, or 0 */
 };
@@ -566,7 +566,8 @@ static void usage(FILE *stream)
         "  --command TEXT        the command that runs this again, for the report\n"
         "  --cell                run all programs in a sandbox, inside of tools/room --bare\n"
         "  --run                 show the conversation instead of checking\n"
-        "  --list                list the tests\n",
+        "  --list                list the tests\n"
+        "  --lint                read the steps and hints of the tests: what is missing?\n",
         stream);
 }
 
@@ -600,6 +601,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         {"cell", no_argument, NULL, 'E'},
         {"run", no_argument, NULL, 'r'},
         {"list", no_argument, NULL, 'L'},
+        {"lint", no_argument, NULL, 'A'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -635,6 +637,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         case 'E': run.cell = true; break;
         case 'r': choices->conversation = true; break;
         case 'L': choices->list = true; break;
+        case 'A': choices->lint = true; break;
         case 'h': usage(stdout); exit(0);
         default: usage(stderr); exit(2);
         }
@@ -924,6 +927,15 @@ static int show_conversation(void (*conversation)(void))
     return strcmp(verdict, "skipped") == 0 ? 0 : 1;
 }
 
+/* Returns the exit code of the run. */
+static int lint_tests(void)
+{
+    int faults = 0;
+    for (size_t i = 0; i < test_count; i++)
+        faults += lint_test(tests[i]);
+    return faults > 0 ? 1 : 0;
+}
+
 /* What the runner does. Returns the exit code of the run. */
 static int run_all(const struct choices *options, void (*conversation)(void))
 {
@@ -985,6 +997,8 @@ int check_main(int argc, char *argv[], const char *lab, const char *title,
     run.command = text("make check LAB=%.2s", lab);
     setvbuf(stdout, NULL, _IOLBF, 0);
     read_options(argc, argv, &choices);
+    if (choices.lint)
+        return lint_tests();
 
     /* Where a standard stream is closed, a pipe of ours must not take its number. */
     int null;

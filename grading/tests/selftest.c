@@ -704,6 +704,40 @@ TEST(fail_advice, .judges = PAIR, .step = 1,
               under_test() == UNIX ? "UNIX" : "Win32");
 }
 
+TEST(fail_lint_pair, .judges = PAIR, .points = 1, .step = 1,
+     .hint_unix = "^no client hears of it", .hint_win32 = "^no client hears of it",
+     .client_hint_win32 = "^ReadFile",
+     .name = "a test of a pair without advice for the client on UNIX")
+{
+    fail_test("no client hears of it");
+}
+
+TEST(fail_lint_unix, .points = 1, .hint = "^GetLastError has nothing to say$",
+     .name = "a hint that names only a call of Win32, on both systems")
+{
+    fail_test("GetLastError has nothing to say");
+}
+
+TEST(fail_lint_win32, .points = 1, .hint = "^write[(][)] failed with EPIPE$",
+     .name = "a hint that names only words of UNIX, on both systems")
+{
+    fail_test("write() failed with EPIPE");
+}
+
+TEST(fail_lint_ghost, .points = 1, .pair = "ghost", .hint = "^CreateFile: error 2$",
+     .name = "a hint about a pair of programs that may be there for one system")
+{
+    fail_test("CreateFile: error 2");
+}
+
+TEST(fail_lint_swapped, .points = 1,
+     .hint_unix = "^ERROR_BROKEN_PIPE and open.2.: SIGPIPE$",
+     .hint_win32 = "^ERROR_BROKEN_PIPE and open.2.: SIGPIPE$",
+     .name = "hints that name words of both systems")
+{
+    fail_test("ERROR_BROKEN_PIPE and open(2): SIGPIPE");
+}
+
 TEST(fail_tokens, .hint = "^the words are [a-z0-9]{13} and [a-z0-9]{13}, [a-z]{8}$",
      .name = "words by chance, for the judge to compare")
 {
