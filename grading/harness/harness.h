@@ -216,6 +216,14 @@ const char *wait_line_like(struct program *program, const char *pattern);
 /* The same for standard error alone, where failures are told. */
 const char *wait_error_like(struct program *program, const char *pattern);
 
+/* The same two, for a pattern that explains nothing: a failure says that `meaning` was waited for,
+ * "the answer to \"connect 2\"". Without it a failure quotes the pattern, with "..." for what may
+ * be anything. */
+const char *wait_line_that(struct program *program, const char *pattern,
+                           const char *meaning);
+const char *wait_error_that(struct program *program, const char *pattern,
+                            const char *meaning);
+
 /* Whether such a line is there now, anywhere in the transcript. A line with a NUL byte in it
  * is equal to no line, and fits no pattern. */
 bool printed_like(struct program *program, const char *pattern);

@@ -7,6 +7,7 @@
  *     cell.c     the sandbox around the programs of a test
  *     watch.c    look at processes from outside: who waits, who is left
  *     report.c   verdicts for people and as JSON
+ *     lint.c     reads the advice of the tests
  *
  * A run has three kinds of processes. The keeper makes the run's folder, waits, and cleans up
  * when the run is over, however it ended: by Ctrl-C, too, or by a crash of ours. The runner, its
@@ -61,6 +62,19 @@ extern struct run run;
 /* Ends the test with `evidence`, to which verdict and reason are added. Steals it. */
 _Noreturn void end_test(json_t *evidence, const char *verdict, const char *format,
                         va_list values);
+
+/* Ends the test as failed with `evidence`, which it steals, and a reason in the manner of printf.
+ * "notes" in it is an array of sentences that explain the reason. */
+_Noreturn void fail_with_evidence(json_t *evidence, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Adds to `evidence` what was expected and what came, with the place of the first difference. */
+void add_difference(json_t *evidence, const void *expected, size_t expected_length,
+                    const void *got, size_t length);
+
+/* The first line of events ("client: sent ...") in bytes that should have none, or NULL. The
+ * caller frees the string. */
+const char *event_line(const void *bytes, size_t length);
 
 /* `bytes` fit for a line of a report: as quoted() of say.h writes them, but without the
  * quotes, and with quotes and backslashes as they are. The caller frees the string. */
@@ -226,6 +240,11 @@ void kill_all(void);
 
 /* Removes a folder and all that is in it. */
 void remove_tree(const char *path);
+
+/* ---- lint.c ---- */
+
+/* Prints what is wrong with the advice of a test, a line each; returns how many lines. */
+int lint_test(const struct test *test);
 
 /* ---- report.c ---- */
 

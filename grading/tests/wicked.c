@@ -239,6 +239,43 @@ static void print_nul(void)
     print_bytes(bytes, sizeof bytes - 1);
 }
 
+/* On standard output, where none of it should be but the first line. */
+static void wrong_stream(void)
+{
+    say(stdout, "wicked: ready");
+    say(stdout, "usage: wicked WHAT");
+    say(stdout, "wicked: open: error 2: No such file");
+}
+
+static void nearly(void)
+{
+    say(stdout, "Wicked: all  done.");
+}
+
+static void stray(void)
+{
+    static const char bytes[] = "wicked: one\r\r\n\0wicked: two\n";
+    print_bytes(bytes, sizeof bytes - 1);
+}
+
+/* Leaves a line in the buffer. (Wine's printf() would flush it at the newline.) */
+static void print_unflushed(void)
+{
+    fwrite("wicked: ready\n", 1, 14, stdout);
+}
+
+static void unflushed(void)
+{
+    print_unflushed();
+    silent_hang();
+}
+
+static void unflushed_die(void)
+{
+    print_unflushed();
+    die(atoi(word));
+}
+
 static void print_garbage(void)
 {
     static const char bytes[] =
@@ -301,6 +338,12 @@ static void close_input_hang(void)
 {
     shut(stdin);
     hang();
+}
+
+static void close_output_hang(void)
+{
+    shut(stdout);
+    silent_hang();
 }
 
 static void close_output_exit(void)
@@ -372,6 +415,11 @@ static const struct {
     {"no-newline-hang", no_newline_hang},
     {"crlf", print_crlf},
     {"nul", print_nul},
+    {"wrong-stream", wrong_stream},
+    {"nearly", nearly},
+    {"stray", stray},
+    {"unflushed", unflushed},
+    {"unflushed-die", unflushed_die},
     {"garbage", print_garbage},
     {"forge", forge},
     {"long-line", print_long},
@@ -380,6 +428,7 @@ static const struct {
     {"echo-changed", echo_changed},
     {"read-all-go-on", read_all_go_on},
     {"close-input-hang", close_input_hang},
+    {"close-output-hang", close_output_hang},
     {"close-output-exit", close_output_exit},
     {"terminals", tell_terminals},
     {"crash", crash},
