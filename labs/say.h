@@ -62,6 +62,32 @@ static inline bool show_on_console(FILE *stream, const char *bytes, size_t lengt
     return true;
 }
 
+/* Held while a line is printed. The C library has a lock for each stream, but its function to
+ * take one does not lock what fwrite() locks, in every version. */
+static SRWLOCK line_lock = SRWLOCK_INIT;
+static volatile DWORD last_speaker; /* the thread that keeps the lock, or 0 */
+
+static inline void lock_line(FILE *stream)
+{
+    (void)stream;
+    if (last_speaker != GetCurrentThreadId())
+        AcquireSRWLockExclusive(&line_lock);
+}
+
+static inline void unlock_line(FILE *stream)
+{
+    (void)stream;
+    if (last_speaker != GetCurrentThreadId())
+        ReleaseSRWLockExclusive(&line_lock);
+}
+
+/* From now on say() prints for the calling thread alone; it blocks in every other. */
+static inline void silence_others(void)
+{
+    AcquireSRWLockExclusive(&line_lock);
+    last_speaker = GetCurrentThreadId();
+}
+
 /* Call it first in main: see below. */
 static inline void open_missing_streams(void)
 {
@@ -89,6 +115,23 @@ static inline bool show_on_console(FILE *stream, const char *bytes, size_t lengt
 {
     (void)stream, (void)bytes, (void)length;
     return false; /* a terminal of UNIX takes UTF-8 */
+}
+
+static inline void lock_line(FILE *stream)
+{
+    flockfile(stream);
+}
+
+static inline void unlock_line(FILE *stream)
+{
+    funlockfile(stream);
+}
+
+/* From now on standard output is the calling thread's alone: say() and exit() of any other
+ * block. */
+static inline void silence_others(void)
+{
+    flockfile(stdout);
 }
 
 /* Call it first in main. A program may be started without a standard stream (`server 2>&-`).
@@ -126,11 +169,13 @@ say(FILE *stream, const char *format, ...)
     va_end(values);
     memcpy(line + length, LINE_END, sizeof LINE_END);
     size_t size = (size_t)length + sizeof LINE_END - 1;
+    lock_line(stream);
     if (!show_on_console(stream, line, size)) {
         leave_bytes_alone(stream);
         fwrite(line, 1, size, stream);
         fflush(stream);
     }
+    unlock_line(stream);
     free(line);
 }
 
