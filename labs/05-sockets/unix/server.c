@@ -53,6 +53,8 @@ static bool send_all(int socket, const char *bytes, size_t length);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the port, and at which of our addresses. */
     if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
         say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");
@@ -115,7 +117,7 @@ static void *wait_for_signal(void *argument)
     int error = sigwait(argument, &number);
     if (error != 0)
         fail_with(error, "sigwait");
-    flockfile(stdout); /* nobody prints behind this line, or while exit() does */
+    silence_others(); /* no other thread prints after this line, or while exit() does */
     say(stdout, "server: done");
     exit(EXIT_SUCCESS);
 }
