@@ -146,9 +146,14 @@ static void send_line(struct program *client, const char *line)
 
 /* ---- The pair ----------------------------------------------------------------------- */
 
-TEST(lines, .judges = PAIR, .pair = "", .points = 3, .step = 5,
-     .name = "lines are sent, received and echoed, in order, and QUIT ends the session",
-     .hint = "Send the line, wait for as many bytes to come back; QUIT has no reply.")
+TEST(
+    lines, .judges = PAIR, .pair = "", .points = 3, .step = 5,
+    .name = "lines are sent, received and echoed, in order, and QUIT ends the session",
+    .hint =
+        "Send back as many bytes as recv() returned. After QUIT send nothing, and close.",
+    .client_step = 5,
+    .client_hint =
+        "Send the bytes of the line. Then call recv() until as many bytes have come back. After QUIT wait for the end.")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
@@ -188,10 +193,14 @@ static void hold_default_port(void)
     close(probe);
 }
 
-TEST(default_address, .judges = PAIR, .pair = "", .points = 1, .step = 1,
-     .name = "without arguments both use 127.0.0.1, port 5050",
-     .hint =
-         "The port goes over the network in its byte order: htons(), or getaddrinfo().")
+TEST(
+    default_address, .judges = PAIR, .pair = "", .points = 1, .step = 3,
+    .name = "without arguments both use 127.0.0.1, port 5050",
+    .hint =
+        "Convert the port with htons(), or let getaddrinfo() do it: the address has it in network byte order.",
+    .client_step = 3,
+    .client_hint =
+        "Convert the port with htons(), or let getaddrinfo() do it: connect() takes it in network byte order.")
 {
     hold_default_port();
     struct program *server = start(SERVER, NULL);
@@ -205,9 +214,13 @@ TEST(default_address, .judges = PAIR, .pair = "", .points = 1, .step = 1,
     expect_end(client, 0);
 }
 
-TEST(two_clients, .judges = PAIR, .pair = "", .points = 2, .step = 4,
-     .name = "two clients at once each get their own echo",
-     .hint = "Each thread needs a variable of its own for its client, not the loop's.")
+TEST(
+    two_clients, .judges = PAIR, .pair = "", .points = 2, .step = 4,
+    .name = "two clients at once each get their own echo",
+    .hint =
+        "Give each thread a variable of its own for its client. The loop's variable is overwritten by the next client.",
+    .client_step = 5,
+    .client_hint = "Wait for the echo of a line before you send the next.")
 {
     struct program *server = start(SERVER, "0", NULL), *clients[2];
     const char *port = port_of(server);
@@ -226,9 +239,14 @@ TEST(two_clients, .judges = PAIR, .pair = "", .points = 2, .step = 4,
     wait_line_like(server, "server: client [12] left");
 }
 
-TEST(long_lines, .judges = PAIR, .pair = "", .points = 2, .step = 5,
-     .name = "lines of any length come back whole: around 1000, 1024, 4096, 65536 bytes",
-     .hint = "Send until all has gone; and a long line that ends in QUIT is no QUIT.")
+TEST(
+    long_lines, .judges = PAIR, .pair = "", .points = 2, .step = 6,
+    .name = "lines of any length come back whole: around 1000, 1024, 4096, 65536 bytes",
+    .hint =
+        "Call send() again with the rest until all is sent. A longer text that ends in QUIT is not QUIT: compare its length first.",
+    .client_step = 5,
+    .client_hint =
+        "Call recv() until as many bytes have come back as were sent. Send no part of a longer line as QUIT alone.")
 {
     static const size_t lengths[] = {1,    3,     4,     5,     996,  999,  1000,
                                      1001, 1003,  1004,  1005,  1023, 1024, 1025,
@@ -248,9 +266,14 @@ TEST(long_lines, .judges = PAIR, .pair = "", .points = 2, .step = 5,
     expect_end(client, 0);
 }
 
-TEST(by_name, .judges = PAIR, .pair = "", .points = 1, .step = 3,
-     .name = "the client finds a server by name, whichever address it listens on",
-     .hint = "getaddrinfo() returns a list: try one address after the other.")
+TEST(
+    by_name, .judges = PAIR, .pair = "", .points = 1, .step = 3,
+    .name = "the client finds a server by name, whichever address it listens on",
+    .hint =
+        "Bind to the ADDRESS given, of IPv4 or of IPv6, and print it in the line \"server: ready\".",
+    .client_step = 3,
+    .client_hint =
+        "getaddrinfo() returns a list: call connect() with one address after the other.")
 {
     /* What the name stands for is the machine's own affair: one address, or both. */
     struct addrinfo *list, hints = {.ai_socktype = SOCK_STREAM};
@@ -271,9 +294,12 @@ TEST(by_name, .judges = PAIR, .pair = "", .points = 1, .step = 3,
     freeaddrinfo(list);
 }
 
-TEST(six_and_four, .judges = PAIR, .pair = "", .points = 1, .step = 3,
-     .name = "a server at :: is reached by IPv6 and by IPv4",
-     .hint = "IPV6_V6ONLY: off on most Linux machines, on on Windows. Set it yourself.")
+TEST(
+    six_and_four, .judges = PAIR, .pair = "", .points = 1, .step = 3,
+    .name = "a server at :: is reached by IPv6 and by IPv4",
+    .hint = "Set IPV6_V6ONLY to 0 before bind(): its default is not the same everywhere.",
+    .client_step = 3,
+    .client_hint = "Ask getaddrinfo() for any family: AF_UNSPEC, not AF_INET.")
 {
     struct program *server = start(SERVER, "0", "::", NULL);
     const char *port = strrchr(wait_line_like(server, "server: ready \\[::\\]:*"), ':') +
@@ -301,10 +327,10 @@ static struct program *start_mortal(enum role role, const char *first, const cha
                       first, second, NULL);
 }
 
-TEST(client_killed, .judges = SERVER, .pair = "", .points = 1, .step = 5,
-     .name = "when a client is killed the server sees it leave, and serves the next",
-     .hint =
-         "0 bytes, or an error of recv(), is the end of one client, not of the server.")
+TEST(
+    client_killed, .judges = SERVER, .pair = "", .points = 1, .step = 5,
+    .name = "when a client is killed the server sees it leave, and serves the next",
+    .hint = "recv() that returns 0 or fails is the end of one client, not of the server.")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server), *word = token();
@@ -318,9 +344,11 @@ TEST(client_killed, .judges = SERVER, .pair = "", .points = 1, .step = 5,
     wait_line(client, "client: received \"%s\"", word);
 }
 
-TEST(server_killed, .judges = CLIENT, .pair = "", .points = 1, .step = 5,
-     .name = "when the server is killed the client says so at its next line, exit code 1",
-     .hint = "A recv() of 0 bytes is no reply.")
+TEST(
+    server_killed, .judges = CLIENT, .pair = "", .points = 1, .step = 5,
+    .name = "when the server is killed the client says so at its next line, exit code 1",
+    .hint =
+        "recv() that returns 0 is no reply: print a line on standard error, and exit with 1.")
 {
     struct program *server = start_mortal(SERVER, "0", NULL);
     struct program *client = start(CLIENT, LOOPBACK, port_of(server), NULL);
@@ -336,7 +364,7 @@ TEST(server_killed, .judges = CLIENT, .pair = "", .points = 1, .step = 5,
 
 TEST(client_of_unix, .judges = SERVER, .pair = "", .win32_only = true, .points = 2,
      .step = 5, .name = "a client of UNIX talks to the Windows server",
-     .hint = "Bytes are bytes: no NUL, no newline, no UTF-16.")
+     .hint = "Send the bytes that came, and no NUL, no newline, no UTF-16.")
 {
     struct program *server = start(SERVER, "0", NULL);
     struct program *client = start_with(
@@ -355,7 +383,7 @@ TEST(client_of_unix, .judges = SERVER, .pair = "", .win32_only = true, .points =
 
 TEST(server_of_unix, .judges = CLIENT, .pair = "", .win32_only = true, .points = 2,
      .step = 5, .name = "the Windows client talks to a server of UNIX",
-     .hint = "Bytes are bytes: no NUL, no newline, no UTF-16.")
+     .hint = "Send the bytes of the line, and no NUL, no newline, no UTF-16.")
 {
     struct program *server = start_with(
         SERVER,
@@ -376,7 +404,8 @@ TEST(server_of_unix, .judges = CLIENT, .pair = "", .win32_only = true, .points =
 
 TEST(two_hosts, .judges = PAIR, .pair = "", .points = 1, .step = 3,
      .name = "a server and a client on two hosts talk over the network between them",
-     .hint = "Listen on the address that is told: 127.0.0.1 is no address of a network.")
+     .hint = "Bind to the ADDRESS given: no other machine reaches 127.0.0.1.",
+     .client_step = 3, .client_hint = "Connect to the HOST given, not to 127.0.0.1.")
 {
     if (on_windows())
         skip_test("needs two machines, or Linux, which can play two");
@@ -400,10 +429,11 @@ TEST(two_hosts, .judges = PAIR, .pair = "", .points = 1, .step = 3,
 
 /* ---- The server --------------------------------------------------------------------- */
 
-TEST(any_bytes, .judges = SERVER, .pair = "", .points = 2, .step = 6,
-     .name = "every byte comes back as it was sent, 0x00 to 0xFF",
-     .hint =
-         "A byte may be 0: no strlen(), no strcpy(), no printf() of what was received.")
+TEST(
+    any_bytes, .judges = SERVER, .pair = "", .points = 2, .step = 6,
+    .name = "every byte comes back as it was sent, 0x00 to 0xFF",
+    .hint =
+        "Use the length that recv() returned. strlen(), strcpy() and printf() stop at a byte of value 0.")
 {
     struct program *server = start(SERVER, "0", NULL);
     struct program *peer = peer_at(port_of(server));
@@ -421,7 +451,7 @@ TEST(any_bytes, .judges = SERVER, .pair = "", .points = 2, .step = 6,
 TEST(any_pieces, .judges = SERVER, .pair = "", .points = 2, .step = 6,
      .name =
          "bytes come back in order however they are cut: singly, or a megabyte at once",
-     .hint = "send() may take a part only: go on with the rest.")
+     .hint = "send() may take a part only: call it again with the rest.")
 {
     static const size_t lengths[] = {1,    1000, 1023,  1024,  1025, 4095,
                                      4096, 4097, 65536, 65537, 1};
@@ -434,9 +464,11 @@ TEST(any_pieces, .judges = SERVER, .pair = "", .points = 2, .step = 6,
     exchange_by("lockstep", peer, 1, random_bytes(20, 'a', 'z'), 20);
 }
 
-TEST(quit, .judges = SERVER, .pair = "", .points = 2, .step = 5,
-     .name = "QUIT ends its own session, without a reply, and no other",
-     .hint = "Compare what was received by its length: it is not a string.")
+TEST(
+    quit, .judges = SERVER, .pair = "", .points = 2, .step = 5,
+    .name = "QUIT ends its own session, without a reply, and no other",
+    .hint =
+        "Compare the length that recv() returned, and the bytes with memcmp(): they are no string.")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
@@ -465,8 +497,7 @@ TEST(
     quit_in_text, .judges = SERVER, .pair = "", .points = 2, .step = 5,
     .name = "QUIT as a part of a longer piece is text, and so are its letters one by one",
     .hint =
-        "Only four bytes that come alone are QUIT: not what begins with it, not what ends "
-        "with it, and not bytes that you have sent back already.")
+        "Take only four bytes that arrive alone for QUIT. QUIT with a line end, at the beginning or at the end of a longer text is text. So are bytes that were sent back before.")
 {
     struct program *server = start(SERVER, "0", NULL);
     struct program *peer = peer_at(port_of(server));
@@ -494,7 +525,7 @@ TEST(
     half_close, .judges = SERVER, .pair = "", .points = 2, .step = 7,
     .name = "a client that has said all still gets every echo, and then the end",
     .hint =
-        "0 bytes received mean that the client sends no more, not that it hears no more.")
+        "recv() returns 0 when the client sends no more. It still reads: send all echoes before you close.")
 {
     struct program *server = start(SERVER, "0", NULL);
     struct program *peer = peer_at(port_of(server));
@@ -512,7 +543,7 @@ TEST(
 
 TEST(says_nothing, .judges = SERVER, .pair = "", .points = 1, .step = 7,
      .name = "a client that connects and leaves without a word is counted, and closed",
-     .hint = "The first read may bring the end.")
+     .hint = "The first recv() may return 0.")
 {
     struct program *server = start(SERVER, "0", NULL);
     struct program *peer = peer_at(port_of(server));
@@ -528,9 +559,10 @@ TEST(says_nothing, .judges = SERVER, .pair = "", .points = 1, .step = 7,
 TEST(
     resets, .judges = SERVER, .pair = "", .points = 2, .step = 5,
     .name = "a client that breaks the connection takes nobody with it",
-    .hint =
-        "An error of recv() or send() is the end of one client; UNIX: SIGPIPE must not be "
-        "the end of the server.")
+    .hint_unix =
+        "Ignore SIGPIPE, so that send() fails with EPIPE. An error of recv() or send() is the end of one client, not of the server.",
+    .hint_win32 =
+        "An error of recv() or send(), WSAECONNRESET for example, is the end of one client, not of the server.")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
@@ -571,11 +603,11 @@ TEST(
         fail_test("the server has ended");
 }
 
-TEST(never_reads, .judges = SERVER, .pair = "", .points = 3, .step = 6,
-     .name = "a client that sends much and reads late costs neither others nor memory",
-     .hint =
-         "While a client takes no echoes, receive nothing from it: TCP then tells it to "
-         "wait. Otherwise it fills your memory, or holds everybody up.")
+TEST(
+    never_reads, .judges = SERVER, .pair = "", .points = 3, .step = 6,
+    .name = "a client that sends much and reads late costs neither others nor memory",
+    .hint =
+        "Receive nothing from a client while it does not take its echoes: TCP then makes it wait. Otherwise it fills your memory, or blocks the server in send() for all others.")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
@@ -601,7 +633,7 @@ TEST(never_reads, .judges = SERVER, .pair = "", .points = 3, .step = 6,
 
 TEST(reads_late, .judges = SERVER, .pair = "", .points = 1, .step = 6,
      .name = "echoes that had to wait come whole and in order when the client reads",
-     .hint = "What a full socket did not take is still to be sent.")
+     .hint = "Keep what send() did not take, and send it later.")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
@@ -617,11 +649,11 @@ TEST(reads_late, .judges = SERVER, .pair = "", .points = 1, .step = 6,
     expect_last(1, "the echo", bytes, length);
 }
 
-TEST(hundred_at_once, .judges = SERVER, .pair = "", .points = 2, .step = 4,
-     .name = "100 clients come at once, 50 stay until all 50 are served; all are served",
-     .hint =
-         "Each client needs its own thread, or its own place in the table; who finds no "
-         "place waits until one is free.")
+TEST(
+    hundred_at_once, .judges = SERVER, .pair = "", .points = 2, .step = 4,
+    .name = "100 clients come at once, 50 stay until all 50 are served; all are served",
+    .hint =
+        "Give each client its own thread, or its own place in the table. If there is no place, let it wait until one is free. Pass SOMAXCONN to listen().")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
@@ -634,12 +666,12 @@ TEST(hundred_at_once, .judges = SERVER, .pair = "", .points = 2, .step = 4,
         fail_test("the transcript does not count to client 100");
 }
 
-TEST(no_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points = 2,
-     .step = 4,
-     .name = "50 clients, and descriptors for fewer: the rest wait until others leave",
-     .hint =
-         "EMFILE of accept() is no reason to end. But the listener stays ready: whoever "
-         "tries again at once is told so for ever.")
+TEST(
+    no_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points = 2,
+    .step = 4,
+    .name = "50 clients, and descriptors for fewer: the rest wait until others leave",
+    .hint =
+        "accept() fails with EMFILE: do not end. The listener stays ready, so do not call accept() again before a client has left.")
 {
     if (instrumented())
         skip_test(
@@ -681,10 +713,9 @@ TEST(no_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points = 
     expect_service(peer, 1, port);
 }
 
-TEST(
-    no_threads, .judges = SERVER, .pair = "", .unix_only = true, .points = 1, .step = 4,
-    .name = "a server that has no room for a thread refuses one client, and serves on",
-    .hint = "pthread_create(), or fork(), can fail: that client has to go, and no other.")
+TEST(no_threads, .judges = SERVER, .pair = "", .unix_only = true, .points = 1, .step = 4,
+     .name = "a server that has no room for a thread refuses one client, and serves on",
+     .hint = "pthread_create() or fork() can fail: close this one client, and serve on.")
 {
     if (instrumented())
         skip_test("valgrind and the sanitizers need more memory than the test leaves");
@@ -765,9 +796,10 @@ static int count_zombies(void)
 TEST(
     leaks_nothing, .judges = SERVER, .pair = "", .points = 2, .step = 7,
     .name = "2,000 clients, or a second of them, leave nothing behind",
-    .hint =
-        "Close the socket on every way out, free what belongs to the client, let go of its "
-        "thread, or wait for its process.")
+    .hint_unix =
+        "On every way out close() the socket and free() what belongs to the client. Call pthread_detach() for its thread, or waitpid() for its process.",
+    .hint_win32 =
+        "On every way out call closesocket(), free the client's memory, and call CloseHandle() for its thread and its events.")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
@@ -805,9 +837,10 @@ TEST(
 TEST(
     restart, .judges = SERVER, .pair = "", .points = 2, .step = 3,
     .name = "a server that was killed can be started again at once on the same port",
-    .hint =
-        "UNIX: SO_REUSEADDR before bind(): connections that the server closed first hold "
-        "the port for a minute.")
+    .hint_unix =
+        "Set SO_REUSEADDR before bind(): connections that the server closed first hold the port for a minute.",
+    .hint_win32 =
+        "Set SO_EXCLUSIVEADDRUSE before bind(), and let no child process hold a connection: it would hold the port.")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
@@ -827,11 +860,12 @@ TEST(
     expect_service(peer, 3, port);
 }
 
-TEST(port_taken, .judges = SERVER, .pair = "", .points = 2, .step = 3,
-     .name = "a second server on the same port says so, exit code 1; the first serves on",
-     .hint =
-         "Check bind(). Windows: SO_REUSEADDR would let the second one steal the port; "
-         "SO_EXCLUSIVEADDRUSE does not.")
+TEST(
+    port_taken, .judges = SERVER, .pair = "", .points = 2, .step = 3,
+    .name = "a second server on the same port says so, exit code 1; the first serves on",
+    .hint_unix = "Check bind(): it fails with EADDRINUSE.",
+    .hint_win32 =
+        "Check bind(). Do not set SO_REUSEADDR, which lets the second server take the port; set SO_EXCLUSIVEADDRUSE.")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
@@ -845,10 +879,10 @@ TEST(port_taken, .judges = SERVER, .pair = "", .points = 2, .step = 3,
     wait_line(server, "server: client 1 left");
 }
 
-TEST(
-    only_here, .judges = SERVER, .pair = "", .points = 1, .step = 3,
-    .name = "without an ADDRESS nobody reaches the server but by 127.0.0.1",
-    .hint = "INADDR_ANY opens the server to the whole network: bind to the address told.")
+TEST(only_here, .judges = SERVER, .pair = "", .points = 1, .step = 3,
+     .name = "without an ADDRESS nobody reaches the server but by 127.0.0.1",
+     .hint =
+         "Bind to the ADDRESS given. INADDR_ANY opens the server to the whole network.")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
@@ -866,7 +900,7 @@ TEST(
 
 TEST(ends_in_order, .judges = SERVER, .pair = "", .points = 1, .step = 2,
      .name = "Ctrl-C ends the server in order, exit code 0, and its clients see the end",
-     .hint = "The end of the process closes every socket, if no child holds a copy.")
+     .hint = "The end of the process closes every socket, if no child has a copy of it.")
 {
     static const int signals[] = {SIGINT, SIGTERM};
     for (int i = 0; i < (under_test() == UNIX ? 2 : 1); i++) {
@@ -885,9 +919,10 @@ TEST(ends_in_order, .judges = SERVER, .pair = "", .points = 1, .step = 2,
 TEST(
     ends_when_busy, .judges = SERVER, .pair = "", .points = 1, .step = 4,
     .name = "Ctrl-C ends a server that its clients never leave idle",
-    .hint =
-        "pselect() and ppoll() let a signal in when they have to wait, and they do not as "
-        "long as somebody is ready: look for it yourself.")
+    .hint_unix =
+        "pselect() and ppoll() let a signal in only while they wait, and they do not wait if a client is ready. Look for the signal yourself, with sigpending().",
+    .hint_win32 =
+        "The handler of SetConsoleCtrlHandler() runs in a thread of its own: end the program there, or set a flag that the loop reads each time.")
 {
     /* It prints 2 KB for each message, and goes on until it learns of the signal. */
     struct start_options options = {.output_limit = (size_t)256 << 20};
@@ -904,9 +939,11 @@ TEST(
     wait_silence(server);
 }
 
-TEST(idle_server, .judges = SERVER, .pair = "", .points = 1, .step = 5,
-     .name = "clients that stay silent cost the server nothing",
-     .hint = "Wait in the call; do not ask again and again. After 0 bytes comes nothing.")
+TEST(
+    idle_server, .judges = SERVER, .pair = "", .points = 1, .step = 5,
+    .name = "clients that stay silent cost the server nothing",
+    .hint =
+        "Wait in a call that blocks. Stop to wait for a socket whose recv() has returned 0: it stays ready.")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
@@ -956,11 +993,11 @@ static void expect_line(struct program *peer, const char *line)
     expect_last(1, "the line", line, strlen(line));
 }
 
-TEST(sends_bytes, .judges = CLIENT, .pair = "", .points = 3, .step = 4,
-     .name = "the client sends each line's bytes, blanks and all, and nothing else",
-     .hint =
-         "No newline, no NUL; a line goes as a whole, not word by word; an empty line is "
-         "nothing.")
+TEST(
+    sends_bytes, .judges = CLIENT, .pair = "", .points = 3, .step = 4,
+    .name = "the client sends each line's bytes, blanks and all, and nothing else",
+    .hint =
+        "Send the whole line, blanks included, without newline or NUL. Of an empty line send nothing.")
 {
     struct program *peer, *client = client_of_peer(&peer);
     static const char *const lines[] = {
@@ -1029,9 +1066,11 @@ TEST(sends_quit, .judges = CLIENT, .pair = "", .points = 2, .step = 4,
         fail_test("the client sent a line behind QUIT");
 }
 
-TEST(end_of_input, .judges = CLIENT, .pair = "", .points = 2, .step = 6,
-     .name = "at the end of its input the client closes, and repeats nothing",
-     .hint = "Check what the read of a line returns; the buffer still has the last one.")
+TEST(
+    end_of_input, .judges = CLIENT, .pair = "", .points = 2, .step = 6,
+    .name = "at the end of its input the client closes, and repeats nothing",
+    .hint =
+        "Check what the read of a line returns: at the end of input the buffer still has the last line.")
 {
     struct program *peer, *client = client_of_peer(&peer);
     const char *word = token();
@@ -1050,9 +1089,11 @@ TEST(end_of_input, .judges = CLIENT, .pair = "", .points = 2, .step = 6,
         fail_test("%zu bytes came, and the only line has %zu", length, strlen(word));
 }
 
-TEST(waits_for_echo, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
-     .name = "an echo that comes byte by byte is one, and the next line waits for it",
-     .hint = "One recv() need not bring all: receive until as much came as was sent.")
+TEST(
+    waits_for_echo, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
+    .name = "an echo that comes byte by byte is one, and the next line waits for it",
+    .hint =
+        "One recv() need not bring all: call it until as many bytes have come as were sent.")
 {
     struct program *peer, *client = client_of_peer(&peer);
     const char *first = token(), *second = token();
@@ -1075,11 +1116,11 @@ TEST(waits_for_echo, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
                   count_lines(client, "client: received *"));
 }
 
-TEST(longest_line, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
-     .name = "a line of 3 megabytes goes to a server that holds little, and comes back",
-     .hint =
-         "If the client sends all of a long line before it reads, both wait for ever in "
-         "send(): send a part, receive its echo, and so on.")
+TEST(
+    longest_line, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
+    .name = "a line of 3 megabytes goes to a server that holds little, and comes back",
+    .hint =
+        "Send a part, receive its echo, and so on. If the client sends all of a long line before it reads, both programs block in send().")
 {
     struct program *peer, *client = client_of_peer(&peer);
     tell(peer, "echo 1");
@@ -1095,7 +1136,7 @@ TEST(longest_line, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
 TEST(server_closes, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
      .name =
          "when the server closes before it has replied the client says so, exit code 1",
-     .hint = "recv() of 0 bytes is the end, also in the middle of an echo.")
+     .hint = "recv() that returns 0 is the end, also in the middle of an echo.")
 {
     static const char *const parts[] = {"", "some"};
     for (size_t i = 0; i < 2; i++) {
@@ -1113,9 +1154,13 @@ TEST(server_closes, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
     }
 }
 
-TEST(server_resets, .judges = CLIENT, .pair = "", .points = 1, .step = 5,
-     .name = "a connection that breaks is a line on standard error, and exit code 1",
-     .hint = "UNIX: a send() to nobody is the signal SIGPIPE, unless that is ignored.")
+TEST(
+    server_resets, .judges = CLIENT, .pair = "", .points = 1, .step = 5,
+    .name = "a connection that breaks is a line on standard error, and exit code 1",
+    .hint_unix =
+        "Ignore SIGPIPE: send() on a connection that is closed must fail with EPIPE.",
+    .hint_win32 =
+        "Check what send() and recv() return: SOCKET_ERROR is a line on standard error, and exit code 1.")
 {
     struct program *peer, *client = client_of_peer(&peer);
     send_line(client, "one");
@@ -1132,9 +1177,11 @@ TEST(server_resets, .judges = CLIENT, .pair = "", .points = 1, .step = 5,
     expect_end(client, 1);
 }
 
-TEST(no_server, .judges = CLIENT, .pair = "", .points = 2, .step = 3,
-     .name = "no server, or no such name, is a line on standard error, and exit code 1",
-     .hint = "Check connect(), and getaddrinfo(), which has error numbers of its own.")
+TEST(
+    no_server, .judges = CLIENT, .pair = "", .points = 2, .step = 3,
+    .name = "no server, or no such name, is a line on standard error, and exit code 1",
+    .hint =
+        "Check connect() and getaddrinfo(). The latter returns an error number of its own.")
 {
     struct program *peer = start_unix_probe("peer", NULL);
     tell(peer, "listen " LOOPBACK);
@@ -1178,9 +1225,13 @@ static void exchange_datagram(struct program *peer, int k, const char *bytes,
     expect_bytes("the echo", bytes, length, bytes, length, received, got);
 }
 
-TEST(udp_lines, .judges = PAIR, .pair = "udp", .points = 3, .step = 4,
-     .name = "each line is a datagram, and comes back; an empty one, too",
-     .hint = "A datagram of 0 bytes is one; it is not the end of anything.")
+TEST(
+    udp_lines, .judges = PAIR, .pair = "udp", .points = 3, .step = 4,
+    .name = "each line is a datagram, and comes back; an empty one, too",
+    .hint = "recvfrom() that returns 0 has received an empty datagram: send it back.",
+    .client_step = 4,
+    .client_hint =
+        "Send an empty line as a datagram of 0 bytes. recv() that returns 0 is its echo.")
 {
     struct program *server = start(SERVER, "0", NULL);
     struct program *client = start(CLIENT, LOOPBACK, port_of(server), NULL);
@@ -1200,7 +1251,10 @@ TEST(udp_lines, .judges = PAIR, .pair = "udp", .points = 3, .step = 4,
 TEST(udp_largest, .judges = PAIR, .pair = "udp", .points = 2, .step = 4,
      .name =
          "the largest datagram has 65,507 bytes; a longer line is an error, exit code 1",
-     .hint = "What does not fit into the buffer of recvfrom() is lost.")
+     .hint =
+         "Give recvfrom() a buffer for the largest datagram: what does not fit is lost.",
+     .client_step = 4,
+     .client_hint = "Check send(): it fails for more than 65,507 bytes.")
 {
     struct program *server = start(SERVER, "0", NULL);
     struct program *client = start(CLIENT, LOOPBACK, port_of(server), NULL);
@@ -1219,9 +1273,10 @@ TEST(
     udp_server, .judges = SERVER, .pair = "udp", .points = 2, .step = 5,
     .name =
         "each datagram goes back to its own sender, bytes and all; who is gone is no harm",
-    .hint =
-        "Send to the address that recvfrom() told. Windows reports a sender that has gone "
-        "as an error of the next recvfrom().")
+    .hint_unix =
+        "Send to the address that recvfrom() has stored, and use the length that it returned.",
+    .hint_win32 =
+        "Send to the address that recvfrom() has stored. If it fails with WSAECONNRESET, an earlier echo found nobody: call it again.")
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
@@ -1301,8 +1356,7 @@ static void echo_datagram(struct program *peer, const char *line)
 TEST(
     udp_lost, .judges = CLIENT, .pair = "udp", .points = 3, .step = 4,
     .name = "a line whose echo is lost is sent once more, and then given up; exit code 1",
-    .hint =
-        "SO_RCVTIMEO limits the wait; without it a lost datagram is waited for for ever.")
+    .hint = "Set SO_RCVTIMEO: without it recv() waits for a lost datagram without end.")
 {
     struct program *peer, *client = client_of_caster(&peer);
     const char *first = token(), *second = token(), *third = token();
@@ -1335,7 +1389,7 @@ TEST(
 
 TEST(udp_stranger, .judges = CLIENT, .pair = "udp", .points = 2, .step = 2,
      .name = "a datagram from a stranger is no reply",
-     .hint = "connect() the socket, or compare the address that recvfrom() tells.")
+     .hint = "connect() the socket, or compare the address that recvfrom() has stored.")
 {
     struct program *peer, *client = client_of_caster(&peer);
     const char *word = token();
@@ -1351,9 +1405,15 @@ TEST(udp_stranger, .judges = CLIENT, .pair = "udp", .points = 2, .step = 2,
 
 /* ---- server_file and client_file --------------------------------------------------------- */
 
-TEST(file_copied, .judges = PAIR, .pair = "file", .points = 3, .step = 6,
-     .name = "a file arrives as it is: of 0, 1, 65,536 and 5,000,000 bytes of any value",
-     .hint = "sendfile() may send a part; text mode changes bytes; 0 is a size.")
+TEST(
+    file_copied, .judges = PAIR, .pair = "file", .points = 3, .step = 6,
+    .name = "a file arrives as it is: of 0, 1, 65,536 and 5,000,000 bytes of any value",
+    .hint_unix = "sendfile() may send a part: call it again. A file may have 0 bytes.",
+    .hint_win32 =
+        "Open the file without text mode. For a file of 0 bytes call TransmitFile() without a file.",
+    .client_step = 5,
+    .client_hint =
+        "Receive as many bytes as the header says, and write the file in binary mode.")
 {
     static const size_t sizes[] = {0, 1, 65536, 5000000};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -1374,7 +1434,10 @@ TEST(file_copied, .judges = PAIR, .pair = "file", .points = 3, .step = 6,
 
 TEST(file_missing, .judges = PAIR, .pair = "file", .points = 2, .step = 6,
      .name = "a file that is not there is told to the client, and the server serves on",
-     .hint = "Open the file for each client, and tell of the error in the header.")
+     .hint = "Open the file anew for each client, and send the error in the header.",
+     .client_step = 4,
+     .client_hint =
+         "A header that begins with ERROR is a line on standard error, and exit code 1.")
 {
     struct program *server = start(SERVER, "original", "0", NULL);
     const char *port = port_of(server);
@@ -1388,9 +1451,11 @@ TEST(file_missing, .judges = PAIR, .pair = "file", .points = 2, .step = 6,
     expect_end(client, 0);
 }
 
-TEST(file_wire, .judges = SERVER, .pair = "file", .points = 2, .step = 7,
-     .name = "on the wire are the header, the file and the trailer",
-     .hint = "The header has the size of the file; the trailer stands right behind it.")
+TEST(
+    file_wire, .judges = SERVER, .pair = "file", .points = 2, .step = 7,
+    .name = "on the wire are the header, the file and the trailer",
+    .hint =
+        "Send the size of the file in the header, and the trailer directly after the file.")
 {
     char *bytes = random_bytes(3 * MEGABYTE, 'a', 'z');
     write_file("original", bytes, 3 * MEGABYTE, 0644);
@@ -1448,7 +1513,7 @@ static struct program *file_client_of_peer(const char *output, struct program **
 
 TEST(file_no_room, .judges = CLIENT, .pair = "file", .unix_only = true, .points = 1,
      .step = 5, .name = "a file that cannot be written is a line and exit code 1",
-     .hint = "fwrite() and fclose() tell of a full disk.")
+     .hint = "Check fwrite() and fclose(): they fail when the disk is full.")
 {
     struct program *peer, *client = file_client_of_peer("/dev/full", &peer);
     push(peer, 1, "FILE 4\nabcdEND\n", 15);
@@ -1459,7 +1524,7 @@ TEST(file_no_room, .judges = CLIENT, .pair = "file", .unix_only = true, .points 
 
 TEST(file_broken, .judges = SERVER, .pair = "file", .points = 1, .step = 7,
      .name = "a client that breaks off in the middle of the file does no harm",
-     .hint = "A client that has gone is an error of one sending.")
+     .hint = "If sending fails, this client has left: print a line, and serve the next.")
 {
     if (under_test() == WIN32 && !on_windows())
         skip_test("needs Windows: under Wine 8 a TransmitFile that waits for room mostly "
@@ -1480,9 +1545,11 @@ TEST(file_broken, .judges = SERVER, .pair = "file", .points = 1, .step = 7,
     expect_received(peer, 2);
 }
 
-TEST(file_cut, .judges = CLIENT, .pair = "file", .points = 2, .step = 6,
-     .name = "a file that is cut off, or has a wrong trailer, is a line and exit code 1",
-     .hint = "Neither the end of the connection nor the size alone say that all is well.")
+TEST(
+    file_cut, .judges = CLIENT, .pair = "file", .points = 2, .step = 6,
+    .name = "a file that is cut off, or has a wrong trailer, is a line and exit code 1",
+    .hint =
+        "The file is complete only if as many bytes came as the header says, and the trailer after them.")
 {
     static const char *const streams[] = {"FILE 4\nabc",    "FILE 4\nabcd",
                                           "FILE 4\nabcdEN", "FILE 4\nabcdENT\n",
@@ -1505,9 +1572,11 @@ TEST(file_cut, .judges = CLIENT, .pair = "file", .points = 2, .step = 6,
     }
 }
 
-TEST(file_in_bytes, .judges = CLIENT, .pair = "file", .points = 1, .step = 4,
-     .name = "header, file and trailer that come byte by byte are taken as they are",
-     .hint = "One recv() may bring a part of the header, or of the file with it.")
+TEST(
+    file_in_bytes, .judges = CLIENT, .pair = "file", .points = 1, .step = 4,
+    .name = "header, file and trailer that come byte by byte are taken as they are",
+    .hint =
+        "One recv() may bring a part of the header, or the header with a part of the file.")
 {
     struct program *peer, *client = file_client_of_peer("copy", &peer);
     write_file("stream",
@@ -1613,8 +1682,7 @@ TEST(handoff_worker_dies, .judges = SERVER, .only = "server_handoff", .points = 
 TEST(handoff_no_worker, .judges = SERVER, .only = "server_handoff", .points = 1,
      .step = 5,
      .name = "a worker that is missing, or ends at once, costs one client, and a line",
-     .hint =
-         "Wait for the worker's call, but not for ever, and not for one that has ended.")
+     .hint = "Limit the wait for the worker, and end it if the worker has ended.")
 {
     check_no_worker("server_handoff", NULL);
     check_no_worker("server_handoff", "exit 3\n");
@@ -1640,7 +1708,7 @@ TEST(scm_worker_dies, .judges = SERVER, .only = "server_scm", .unix_only = true,
 TEST(scm_no_worker, .judges = SERVER, .only = "server_scm", .unix_only = true,
      .points = 1, .step = 5,
      .name = "a worker that does not call in time costs one client, and a line",
-     .hint = "Nobody tells that it will never call: the wait needs a limit.")
+     .hint = "Nobody reports that the worker will never connect: limit the wait.")
 {
     check_no_worker("server_scm", WAITS);
 }
@@ -1660,11 +1728,13 @@ static struct program *start_limited(const char *name, const char *command)
                       NULL);
 }
 
-TEST(select_limit, .judges = SERVER, .only = "server_select", .unix_only = true,
-     .points = 1, .step = 5,
-     .name =
-         "a client whose descriptor does not fit into a set is turned away; others stay",
-     .hint = "FD_SET() of a descriptor from FD_SETSIZE on writes behind the set.")
+TEST(
+    select_limit, .judges = SERVER, .only = "server_select", .unix_only = true,
+    .points = 1, .step = 5,
+    .name =
+        "a client whose descriptor does not fit into a set is turned away; others stay",
+    .hint =
+        "Compare the descriptor with FD_SETSIZE: FD_SET() with a larger one writes beyond the set.")
 {
     if (instrumented() || access("/bin/bash", X_OK) != 0)
         skip_test("needs bash, and descriptors that nobody else takes");
@@ -1691,10 +1761,12 @@ TEST(select_limit, .judges = SERVER, .only = "server_select", .unix_only = true,
     expect_service(peer, k + 1, port);
 }
 
-TEST(signals_lost, .judges = SERVER, .only = "server_sigio", .unix_only = true,
-     .points = 1, .step = 4,
-     .name = "a server whose queue of signals is full loses nobody",
-     .hint = "SIGIO, without a descriptor, means: look at everybody.")
+TEST(
+    signals_lost, .judges = SERVER, .only = "server_sigio", .unix_only = true,
+    .points = 1, .step = 4,
+    .name = "a server whose queue of signals is full loses nobody",
+    .hint =
+        "SIGIO comes without a descriptor when the queue of signals was full: look at all clients.")
 {
     if (access("/bin/bash", X_OK) != 0)
         skip_test("needs bash, whose ulimit knows the queue of signals");
