@@ -43,8 +43,9 @@ struct client {
     char bytes[READ_SIZE];
 };
 
-/* The clients by their descriptors, as the signals name them: 0 to MAX_DESCRIPTOR - 1. */
-#define MAX_DESCRIPTOR (MAX_CLIENTS + 100)
+/* The clients by their descriptors, as the signals name them: 0 to MAX_DESCRIPTOR - 1. Whoever
+ * started us may have left some open, so there is room for more than MAX_CLIENTS. */
+#define MAX_DESCRIPTOR 2048
 static struct client *clients[MAX_DESCRIPTOR];
 
 static bool is_port(const char *text);

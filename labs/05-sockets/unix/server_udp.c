@@ -86,8 +86,9 @@ static void end_on_signal(void)
     sigaddset(&signals, SIGTERM);
     pthread_t thread;
     int error = pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    if (error == 0)
-        error = pthread_create(&thread, NULL, wait_for_signal, &signals);
+    if (error != 0)
+        fail_with(error, "pthread_sigmask");
+    error = pthread_create(&thread, NULL, wait_for_signal, &signals);
     if (error == 0)
         error = pthread_detach(thread);
     if (error != 0)
