@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -148,6 +149,27 @@ static void send_line(struct program *client, const char *line)
 }
 
 /* ---- The pair ----------------------------------------------------------------------- */
+
+/* A socket of the checker's own that listens at `port`, 0 for any; -1 if it cannot. Sets `*port`
+ * to the one that it got. */
+static int listen_here(uint16_t *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(*port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener == -1)
+        kit_error("no socket");
+    if (bind(listener, (struct sockaddr *)&address, size) == -1 ||
+        listen(listener, 5) == -1 ||
+        getsockname(listener, (struct sockaddr *)&address, &size) == -1) {
+        close(listener);
+        return -1;
+    }
+    *port = ntohs(address.sin_port);
+    return listener;
+}
 
 TEST(lines, .judges = PAIR, .pair = "", .points = 3, .step = 5,
      .name = "lines are sent, received and echoed, in order, and QUIT ends the session",
@@ -315,7 +337,8 @@ TEST(six_and_four, .judges = PAIR, .pair = "", .points = 1, .step = 3,
 
 /* Whoever is killed is a program of UNIX in every run: of a killed one of Windows, Wine 8 now
  * and then keeps the connection open. */
-static struct program *start_mortal(enum role role, const char *first, const char *second)
+static struct program *start_reference(enum role role, const char *first,
+                                       const char *second)
 {
     const char *name = role == SERVER ? "server" : "client";
     return start_with(role,
@@ -332,12 +355,12 @@ TEST(client_killed, .judges = SERVER, .pair = "", .points = 1, .step = 5,
 {
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server), *word = token();
-    struct program *client = start_mortal(CLIENT, LOOPBACK, port);
+    struct program *client = start_reference(CLIENT, LOOPBACK, port);
     send_line(client, word);
     wait_line(client, "client: received \"%s\"", word);
     kill_program(client);
     wait_line(server, "server: client 1 left");
-    client = start_mortal(CLIENT, LOOPBACK, port);
+    client = start_reference(CLIENT, LOOPBACK, port);
     send_line(client, word);
     wait_line(client, "client: received \"%s\"", word);
 }
@@ -347,7 +370,7 @@ TEST(server_killed, .judges = CLIENT, .pair = "", .points = 1, .step = 5,
      .hint = "recv() that returns 0 is no reply: print a line on standard error, "
              "and exit with 1.")
 {
-    struct program *server = start_mortal(SERVER, "0", NULL);
+    struct program *server = start_reference(SERVER, "0", NULL);
     struct program *client = start(CLIENT, LOOPBACK, port_of(server), NULL);
     send_line(client, "one");
     wait_line(client, "client: received \"one\"");
@@ -752,6 +775,39 @@ TEST(no_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points = 
     expect_service(peer, 1, port);
 }
 
+TEST(high_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points = 1,
+     .step = 4,
+     .name = "clients with descriptors of 1,024 and above do no harm to others",
+     .hint = "FD_SET() with a descriptor of FD_SETSIZE or above writes beyond "
+             "the set: close such a connection, or use poll().")
+{
+    if (instrumented())
+        skip_test("valgrind has descriptors of its own");
+    enum { CLIENTS = 60, TAKEN = 1000 };
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == -1 || files.rlim_max < 2 * TAKEN)
+        skip_test("needs 2,000 descriptors a process (ulimit -Hn)");
+    struct program *server = start_with(SERVER, (struct start_options){.taken = TAKEN},
+                                        "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = peer_at(port);
+    exchange(peer, 1, token());
+    for (int k = 2; k <= CLIENTS; k++) { /* served, closed, or waiting */
+        connect_peer(peer, k, port);
+        push(peer, k, token(), strlen(token()));
+        exchange(peer, 1, token());
+    }
+    expect_idle(server, 0.3, 30);
+    for (int k = 2; k <= CLIENTS; k++) {
+        tell(peer, "close %d", k);
+        wait_line(peer, text("peer: %d closed", k));
+    }
+    expect_service(peer, 2, port);
+    exchange(peer, 1, token());
+    if (!is_running(server))
+        fail_test("the server has ended");
+}
+
 TEST(no_threads, .judges = SERVER, .pair = "", .unix_only = true, .points = 1, .step = 4,
      .name = "a server that has no room for a thread refuses one client, and serves on",
      .hint = "pthread_create() or fork() can fail: close this one client, and "
@@ -848,6 +904,44 @@ TEST(leaks_nothing, .judges = SERVER, .pair = "", .points = 2, .step = 7,
         count += serve_series(peer, port, 1950);
         wait_line(server, "server: client %d left", count + 1);
         holds = resources_of(server).memory;
+    }
+}
+
+/* Lets a client send messages for half a second, each when the one before is back. Returns how
+ * many there were. */
+static long talk(struct program *peer, int k)
+{
+    enum { SIZE = PIECE_SIZE, MOST = 50000 };
+    long count;
+    tell(peer, "talk %d %d %d", k, SIZE, MOST);
+    const char *line = wait_line_like(peer, text("peer: %d talked *", k));
+    if (sscanf(line, "peer: %*d talked %ld", &count) != 1 || count < 2)
+        fail_test("the echo of a message was not complete (%s)", line);
+    return count;
+}
+
+TEST(long_talk, .judges = SERVER, .pair = "", .points = 1, .step = 6,
+     .name = "a connection over which thousands of messages pass takes no more memory",
+     .hint = "free() what you allocate for a message, such as a copy of its "
+             "text, before you receive the next.")
+{
+    if (instrumented())
+        skip_test("valgrind and the sanitizers keep memory that is free");
+    struct program *server = start_with(
+        SERVER, (struct start_options){.output_limit = (size_t)256 << 20}, "0", NULL);
+    struct program *peer = peer_at(port_of(server));
+    talk(peer, 1); /* what the first messages take is used again */
+    const size_t slack = under_test() == UNIX ? MEGABYTE / 4 : MEGABYTE;
+    size_t held = resources_of(server).memory;
+    for (int talks = 1;; talks++) {
+        long count = talk(peer, 1);
+        size_t holds = resources_of(server).memory;
+        if (holds <= held + slack)
+            break;
+        if (talks == 3)
+            fail_test("the last %ld messages of a connection took %zu bytes of memory",
+                      count, holds - held);
+        held = holds;
     }
 }
 
@@ -988,6 +1082,103 @@ TEST(ends_when_busy, .judges = SERVER, .pair = "", .points = 1, .step = 4,
     wait_silence(server);
 }
 
+TEST(last_line, .judges = SERVER, .pair = "", .points = 1, .step = 2,
+     .name = "after \"server: done\" the server prints nothing",
+     .hint_unix = "Threads run until the process has ended: take the lock of standard "
+                  "output with flockfile(), print, and exit() without giving it back.",
+     .hint_win32 = "Threads run until ExitProcess() has ended them: take the lock with "
+                   "which lines are printed, print the last, and do not give it back.")
+{
+    /* Once it needs some luck to meet a thread between the line and the end. */
+    for (int i = 0; i < (under_test() == UNIX ? 5 : 6); i++) {
+        struct start_options options = {.output_limit = (size_t)256 << 20};
+        struct program *server = start_with(SERVER, options, "0", NULL);
+        const char *port = port_of(server);
+        struct program *peer = peer_at(port);
+        exchange(peer, 1, token());
+        if (helper_count() > 0)
+            return; /* processes of its own, which may serve on, print what they like */
+        tell(peer, "flood 30 " LOOPBACK " %s", port);
+        for (int n = 0; n < 100; n++)
+            wait_line_like(server, "server: received *");
+        send_signal(server, SIGINT);
+        wait_line(server, "server: done");
+        expect_end(server, 0);
+        size_t length;
+        const char *output = output_of(server, &length);
+        const char *done = memmem(output, length, "server: done", 12);
+        const char *next = done == NULL
+                               ? NULL
+                               : memchr(done, '\n', length - (size_t)(done - output));
+        if (next != NULL && next + 1 < output + length)
+            fail_test("%zu bytes were printed after \"server: done\": %.60s",
+                      (size_t)(output + length - next - 1), next + 1);
+    }
+}
+
+/* A port that is free at this moment, for a server that cannot tell which one it got. */
+static const char *free_port(void)
+{
+    uint16_t port = 0;
+    int listener = listen_here(&port);
+    if (listener == -1)
+        kit_error("no port is free");
+    close(listener);
+    return text("%d", port);
+}
+
+/* Connects to a server that cannot tell when it is ready. */
+static void connect_to_silent(struct program *peer, struct program *server, int k,
+                              const char *port)
+{
+    for (double end = now() + 10; now() < end && is_running(server); usleep(5000)) {
+        tell(peer, "connect %d " LOOPBACK " %s", k, port);
+        if (strstr(wait_line_like(peer, text("peer: %d *", k)), "refused") == NULL)
+            return;
+    }
+    fail_test("the server, which has no standard output, does not listen at its port");
+}
+
+#define INPUT 1u
+#define OUTPUT 2u
+#define ERRORS 4u
+
+TEST(missing_streams, .judges = SERVER, .pair = "", .points = 1, .step = 3,
+     .name = "a server without standard input, output or error serves as usual",
+     .hint_unix = "socket() and accept() return the lowest free number, 1 if standard "
+                  "output is closed, and printf() writes into that. Open /dev/null "
+                  "until 0 to 2 are taken.",
+     .hint_win32 = "GetStdHandle() may return NULL: a program without that stream is "
+                   "no failure.")
+{
+    static const unsigned missing[] = {INPUT, OUTPUT, ERRORS, OUTPUT + ERRORS,
+                                       INPUT + OUTPUT + ERRORS};
+    struct program *peer = start_unix_probe("peer", NULL);
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        const char *port = free_port();
+        struct program *server =
+            start_with(SERVER, (struct start_options){.closed = missing[i]}, port, NULL);
+        connect_to_silent(peer, server, 1, port);
+        exchange(peer, 1, token());
+        connect_peer(peer, 2, port);
+        exchange(peer, 2, token());
+        tell(peer, "reset 2"); /* of which a server may tell on standard error */
+        wait_line(peer, "peer: 2 closed");
+        exchange(peer, 1, token());
+        push(peer, 1, QUIT, QUIT_SIZE);
+        tell(peer, "drain 1");
+        expect_stream_end(peer, 1);
+        size_t length;
+        read_file("1.received", &length);
+        if (length != 2 * strlen(token()))
+            fail_test("expected %zu bytes from the server, got %zu", 2 * strlen(token()),
+                      length);
+        tell(peer, "close 1");
+        wait_line(peer, "peer: 1 closed");
+        kill_program(server);
+    }
+}
+
 TEST(idle_server, .judges = SERVER, .pair = "", .points = 1, .step = 5,
      .name = "clients that stay silent cost the server nothing",
      .hint = "Wait in a call that blocks. Stop to wait for a socket whose recv() "
@@ -1004,6 +1195,36 @@ TEST(idle_server, .judges = SERVER, .pair = "", .points = 1, .step = 5,
     wait_line(server, "server: client 3 left");
     expect_idle(server, 0.3, 5);
     exchange(peer, 1, token());
+}
+
+TEST(sanitized_server, .judges = SERVER, .pair = "", .unix_only = true, .sanitized = true,
+     .points = 2, .step = 6,
+     .name = "under ASan and UBSan the server serves without a report",
+     .hint = "Keep within your buffers: recv() may fill the whole buffer, and "
+             "bytes[length] = 0 is then one byte beyond it.")
+{
+    static const size_t lengths[] = {1,    99,   100,  127,  128,  255,   256,   511,
+                                     512,  999,  1000, 1023, 1024, 1025,  2047,  2048,
+                                     2049, 4095, 4096, 4097, 8192, 16384, 65536, 1};
+    struct program *server = start(SERVER, "0", NULL);
+    const char *port = port_of(server);
+    struct program *peer = peer_at(port);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        exchange_by("send", peer, 1,
+                    random_bytes(lengths[i], '\0', (unsigned char)'\xFF'), lengths[i]);
+    exchange_by("send", peer, 1, random_bytes(MEGABYTE, 'a', 'z'), MEGABYTE);
+    connect_peer(peer, 2, port);
+    exchange(peer, 2, token());
+    push(peer, 2, QUIT, QUIT_SIZE);
+    tell(peer, "drain 2");
+    expect_stream_end(peer, 2);
+    tell(peer, "reset 1");
+    expect_service(peer, 3, port);
+    for (int i = 0; i < 3; i++)
+        wait_line_like(server, "server: client * left");
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
 }
 
 TEST(server_usage, .judges = SERVER, .pair = "", .points = 1, .step = 1,
@@ -1040,27 +1261,6 @@ static void expect_line(struct program *peer, const char *line)
     tell(peer, "read 1 %zu", strlen(line));
     expect_received(peer, 1);
     expect_last(1, "the line", line, strlen(line));
-}
-
-/* A socket of the checker's own that listens at `port`, 0 for any; -1 if it cannot. Sets `*port`
- * to the one that it got. */
-static int listen_here(uint16_t *port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(*port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener == -1)
-        kit_error("no socket");
-    if (bind(listener, (struct sockaddr *)&address, size) == -1 ||
-        listen(listener, 5) == -1 ||
-        getsockname(listener, (struct sockaddr *)&address, &size) == -1) {
-        close(listener);
-        return -1;
-    }
-    *port = ntohs(address.sin_port);
-    return listener;
 }
 
 static bool is_called(int listener)
@@ -1240,6 +1440,43 @@ TEST(longest_line, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
     expect_end(client, 0);
 }
 
+TEST(client_missing_streams, .judges = CLIENT, .pair = "", .points = 1, .step = 3,
+     .name = "a client without a standard stream keeps its lines out of the connection",
+     .hint_unix = "socket() returns the lowest free number, 0 if standard input is "
+                  "closed, and the client reads its lines from that. Open /dev/null "
+                  "until 0 to 2 are taken.",
+     .hint_win32 = "GetStdHandle() may return NULL. Without standard input there is "
+                   "nothing to send, as at the end of the input.")
+{
+    static const unsigned missing[] = {INPUT, OUTPUT, OUTPUT + ERRORS};
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        struct program *peer = start_unix_probe("peer", NULL);
+        tell(peer, "listen " LOOPBACK);
+        const char *listening = wait_line_like(peer, "peer: listening at *");
+        struct program *client = start_with(CLIENT,
+                                            (struct start_options){.closed = missing[i]},
+                                            LOOPBACK, strrchr(listening, ' ') + 1, NULL);
+        tell(peer, "accept 1");
+        wait_line(peer, "peer: 1 accepted");
+        const char *word = missing[i] & INPUT ? "" : token();
+        if (*word != '\0') {
+            send_line(client, word);
+            expect_line(peer, word);
+            push(peer, 1, word, strlen(word));
+            close_input(client);
+        }
+        tell(peer, "drain 1");
+        expect_stream_end(peer, 1);
+        size_t length;
+        read_file("1.received", &length);
+        if (length != strlen(word))
+            fail_test("expected %zu bytes from the client, got %zu", strlen(word),
+                      length);
+        expect_end(client, 0);
+        kill_program(peer);
+    }
+}
+
 TEST(server_closes, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
      .name =
          "when the server closes before it has replied the client says so, exit code 1",
@@ -1316,6 +1553,28 @@ TEST(client_error_number, .judges = CLIENT, .pair = "", .points = 1, .step = 3,
     int refused = under_test() == UNIX ? ECONNREFUSED : WSAECONNREFUSED;
     expect_error_number(client, "client", refused, refused);
     expect_end(client, 1);
+}
+
+TEST(sanitized_client, .judges = CLIENT, .pair = "", .unix_only = true, .sanitized = true,
+     .points = 1, .step = 4,
+     .name = "under ASan and UBSan the client works without a report",
+     .hint = "Keep within your buffers: a line may be as long as the buffer, or "
+             "longer, and bytes[length] = 0 is then one byte beyond it.")
+{
+    static const size_t lengths[] = {1,    99,   100,  127,  128,  255,   256,  511,
+                                     512,  999,  1000, 1023, 1024, 1025,  2047, 2048,
+                                     2049, 4095, 4096, 4097, 8192, 65536, 1};
+    struct program *server = start_reference(SERVER, "0", NULL);
+    struct program *client = start(CLIENT, LOOPBACK, port_of(server), NULL);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char *line = random_bytes(lengths[i], 'a', 'z');
+        send_line(client, line);
+        wait_line(client, "client: received \"%s\"", line);
+    }
+    send_line(client, "");
+    send_line(client, QUIT);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
 }
 
 TEST(client_usage, .judges = CLIENT, .pair = "", .points = 1, .step = 1,
