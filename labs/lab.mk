@@ -10,6 +10,8 @@
 #                                          the whole checker judges them too
 #     PAIRS    := mqueue ...               server_mqueue with client_mqueue: a wire of their own
 #     BORROWS  := 05-sockets               labs whose programs the checker needs, too
+#     SANITIZED := server client           programs of UNIX that are built once more, with ASan and
+#                                          UBSan, as NAME.asan beside NAME: for sanitized tests
 #     LIBS_name_system := -lws2_32         what one program needs beyond the usual
 #     NEEDS_name := liburing               the library (of pkg-config) without which a program
 #                                          of UNIX is left out; the others do without it
@@ -75,6 +77,7 @@ RUNNABLE  := $(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),,$(s)))
 
 ON_unix  := $(patsubst %,$(OUT)/unix/%,$(PROGRAMS) $(UNIX))
 ON_win32 := $(patsubst %,$(OUT)/win32/%.exe,$(PROGRAMS) $(WIN32))
+ON_asan  := $(if $(SANITIZE_UNIX),,$(patsubst %,$(OUT)/unix/%.asan,$(filter $(SANITIZED),$(PROGRAMS) $(UNIX))))
 HEADERS  := $(wildcard $(SOURCES)/*.h $(LABS)/$(LAB)/*.h $(LABS)/*.h)
 CHECKER  := $(BUILD)/labs/$(LAB)/check
 PROBES   := $(BUILD)/grading/probe
@@ -102,13 +105,20 @@ all: programs borrowed $(if $(LACKS_RUN),,checker)
 
 # ---- Building ----------------------------------------------------------------------------
 
-programs: $(foreach s,$(BUILDABLE),$(ON_$(s)))
+programs: $(foreach s,$(BUILDABLE),$(ON_$(s)) $(if $(filter unix,$(s)),$(ON_asan)))
 
 # A program appears whole or not at all: two makes at once may build it, one may run it.
 $(OUT)/unix/%: $(SOURCES)/unix/%.c $(HEADERS) $(LABS)/lab.mk
 	@mkdir -p $(@D)
 	@echo "  cc     $(LAB)/unix/$*"
 	$(Q)$(CC) $(CFLAGS_UNIX) -o $@.$$$$ $< $(LIBS_$*_unix) && mv $@.$$$$ $@
+
+# Without the sanitizers' libraries there is no such file, and the tests that need it are skipped.
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+$(OUT)/unix/%.asan: $(SOURCES)/unix/%.c $(HEADERS) $(LABS)/lab.mk
+	@mkdir -p $(@D)
+	@echo "  cc     $(LAB)/unix/$*.asan"
+	$(Q)if $(CC) $(CFLAGS_UNIX) $(ASAN) -o $@.$$$$ $< $(LIBS_$*_unix) 2>/dev/null; then mv $@.$$$$ $@; else rm -f $@.$$$$ $@; fi
 
 # -municode only where there is a wmain: a program with a plain main is welcome too.
 $(OUT)/win32/%.exe: $(SOURCES)/win32/%.c $(HEADERS) $(LABS)/lab.mk

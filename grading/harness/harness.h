@@ -59,6 +59,10 @@ struct test {
                          server_mqueue and client_mqueue, NULL for all of them */
     bool win32_only;  /* it has no meaning on UNIX */
     bool unix_only;   /* it has no meaning on Windows */
+    bool
+        sanitized; /* start() starts the judged program as it was built with ASan and UBSan,
+                         NAME.asan beside NAME, and their reports fail the test; it is skipped if
+                         there is no such file. SERVER and CLIENT tests, with unix_only */
     void (*run)(void);
 };
 
@@ -151,8 +155,14 @@ struct start_options {
         terminal_output; /* standard output and error are that terminal, else pipes; under
                              Wine lines are taken out of what it paints there */
     bool closed_input;   /* standard input is at its end from the start */
-    size_t descriptors;  /* how many it may have open, until it sets RLIMIT_NOFILE itself;
+    unsigned closed;    /* the standard streams that it does not have at all: 1 for input,
+                            2 for output, 4 for error, added up. On UNIX the descriptor is
+                            closed, on Windows the handle is NULL; there the probe "without"
+                            starts the program, and signals and a kill go to the probe */
+    size_t descriptors; /* how many it may have open, until it sets RLIMIT_NOFILE itself;
                              0: as many as usual */
+    size_t
+        taken; /* UNIX: all descriptors below this one are open already, on /dev/null */
     size_t output_limit; /* bytes kept of each output, 0 for the usual 16 MiB; the rest is
                              read and thrown away, and the report says so */
 };
@@ -247,6 +257,10 @@ const char *errors_of(struct program *program, size_t *length);
  * happened at all. */
 void wait_descriptor(int descriptor, const char *what);
 
+/* Stops to read what the program prints, until it is called with `hold` false: its pipes fill
+ * up, and then it blocks when it prints. */
+void hold_output(struct program *program, bool hold);
+
 /* Waits for the program's end. Returns its exit code, or 128 + the signal that ended it. Under
  * Wine an exit code is what UNIX leaves of it, the low 8 bits: 5 for an access violation. */
 int wait_end(struct program *program);
@@ -286,6 +300,12 @@ struct resources {
     size_t descriptors, memory, addresses;
 };
 struct resources resources_of(struct program *program);
+
+/* How many children of the program have ended without a wait() by it. */
+size_t zombies_of(struct program *program);
+
+/* How many processes of this test run that the test has not started itself. */
+size_t helper_count(void);
 
 /* From now on the program can get no more than `more` bytes of addresses beyond those that it
  * has (RLIMIT_AS): room for a few threads. Only for a program of UNIX. */

@@ -103,6 +103,9 @@ void end_programs(void);
 /* The transcript so far, its last lines, as an array of objects; what was cut as a note. */
 json_t *transcript(void);
 
+/* What ASan or UBSan have reported in this test, in one line, or NULL. */
+const char *sanitizer_report(void);
+
 /* "server" for the program that has the process `pid`, NULL for none. */
 const char *program_name(pid_t pid);
 
@@ -221,6 +224,9 @@ double processor_time(void);
 /* Time that our processes have waited for a processor to be free, in seconds, all their threads
  * added up. */
 double queueing_time(void);
+
+/* How many children of `parent` have ended and were not waited for. */
+size_t count_zombies(pid_t parent);
 
 /* What the process `pid` has open and holds. */
 struct resources look_at_resources(pid_t pid);

@@ -107,6 +107,11 @@ _Noreturn void end_test(json_t *evidence, const char *verdict, const char *forma
     char *reason;
     if (vasprintf(&reason, format, values) == -1)
         abort();
+    const char *report = run.plan->test->sanitized && strcmp(verdict, "failed") == 0
+                             ? sanitizer_report()
+                             : NULL;
+    if (report != NULL)
+        reason = text("%s", report);
     /* A reason may quote what a program printed, and JSON takes nothing but UTF-8. Nobody reads
      * a megabyte of it; libcheck, which ends the process over 8 kB, gets the verdict alone. */
     size_t length = strlen(reason);
@@ -405,7 +410,12 @@ START_TEST(run_plan)
     signal(SIGPIPE, SIG_IGN);
     run.plan = &plans[_i];
     seed_for(run.plan);
-    run.plan->test->run();
+    const struct test *test = run.plan->test;
+    if (test->sanitized && access(file_of(test->judges, NULL), X_OK) == -1)
+        skip_test("needs a compiler with AddressSanitizer and UBSan");
+    test->run();
+    if (test->sanitized && sanitizer_report() != NULL)
+        fail_test("the sanitizers have reported something");
     end_programs();
     hand_over(json_object(), "passed");
 }

@@ -39,6 +39,7 @@
 #define BYTES_IN_REASON 80  /* of a line that a reason quotes */
 #define OUTPUT_BUFFER 4096  /* the C library's, of an output that is no terminal */
 #define LATE_END 1.0 /* seconds: a program that is about to end has closed its input */
+#define SANITIZED_SUFFIX ".asan"
 #define END_OF_FILE "\x04" /* what is typed on a terminal at the end of input: Ctrl-D, */
 #define END_OF_FILE_WIN32 "\x1A\r" /* and on a console: Ctrl-Z and Enter */
 
@@ -66,6 +67,7 @@ struct program {
     bool piped;      /* its output is none */
     bool painted;    /* Wine paints its output on a terminal */
     bool one_output; /* standard error is where standard output is */
+    bool held;       /* its outputs are not read for the time being */
     int status;      /* as by waitpid(2), once it has been reaped */
     bool reaped;
 };
@@ -262,7 +264,7 @@ static bool pump_with(double deadline, int other, short wanted)
                   run.limit * LIMITS_PER_TEST);
     for (size_t i = 0; i < program_count; i++) {
         for (int s = 0; s < 2; s++)
-            if (programs[i]->outputs[s].fd != -1)
+            if (programs[i]->outputs[s].fd != -1 && !programs[i]->held)
                 events[count++] = (struct pollfd){programs[i]->outputs[s].fd, POLLIN, 0};
         if (programs[i]->handle != -1)
             events[count++] = (struct pollfd){programs[i]->handle, POLLIN, 0};
@@ -282,7 +284,8 @@ static bool pump_with(double deadline, int other, short wanted)
     size_t at = 0;
     for (size_t i = 0; i < program_count; i++) {
         for (int s = 0; s < 2; s++)
-            if (programs[i]->outputs[s].fd != -1 && events[at++].revents != 0)
+            if (programs[i]->outputs[s].fd != -1 && !programs[i]->held &&
+                events[at++].revents != 0)
                 read_stream(programs[i], &programs[i]->outputs[s]);
         if (programs[i]->handle != -1 && events[at++].revents != 0)
             note_end(programs[i]);
@@ -304,7 +307,8 @@ static void drain(struct program *program)
     for (int s = 0; s < 2; s++) {
         struct stream *stream = &program->outputs[s];
         struct pollfd event = {stream->fd, POLLIN, 0};
-        for (int i = 0; i < 64 && stream->fd != -1 && poll(&event, 1, 0) > 0; i++)
+        for (int i = 0;
+             i < 64 && stream->fd != -1 && !program->held && poll(&event, 1, 0) > 0; i++)
             read_stream(program, stream);
     }
 }
@@ -324,7 +328,9 @@ const char *file_of(enum role role, const char *name)
 {
     const char *given = role == SERVER ? run.plan->server : run.plan->client;
     if (name == NULL)
-        return given;
+        return run.plan->test->sanitized && role == run.plan->test->judges
+                   ? text("%s" SANITIZED_SUFFIX, given)
+                   : given;
     if (run.plan->guest != NULL && is_named(run.plan->guest, name))
         return run.plan->guest;
     return text("%.*s/%s%s", (int)(strrchr(given, '/') - given), given, name,
@@ -347,6 +353,27 @@ _Noreturn static void excuse_self(int report, const char *failing)
     struct excuse excuse = {errno, failing};
     (void)!write(report, &excuse, sizeof excuse);
     _exit(126);
+}
+
+/* In the child: opens all descriptors below `first`, and leaves room for as many behind them.
+ * Returns the descriptor that has taken the place of `report`. */
+static int take_descriptors(int first, int report)
+{
+    struct rlimit files;
+    rlim_t most = 2 * (rlim_t)first;
+    if (getrlimit(RLIMIT_NOFILE, &files) == -1 ||
+        (files.rlim_cur < most &&
+         setrlimit(RLIMIT_NOFILE, &(struct rlimit){most, files.rlim_max}) == -1))
+        excuse_self(report, "setrlimit");
+    int null = open("/dev/null", O_RDWR), moved = fcntl(report, F_DUPFD_CLOEXEC, first);
+    if (null == -1 || moved == -1)
+        excuse_self(report, "fcntl");
+    for (int number = STDERR_FILENO + 1; number < first; number++)
+        if (dup2(null, number) == -1)
+            excuse_self(moved, "dup2");
+    if (null >= first)
+        close(null);
+    return moved;
 }
 
 /* In the child: from here to exec nothing may print; a failure goes through the pipe `report`,
@@ -374,8 +401,14 @@ _Noreturn static void become(char **words, const int streams[3], int terminal, i
     for (const char *const *more = options->environment; more != NULL && *more != NULL;
          more++)
         putenv((char *)*more);
+    if (run.plan->test->sanitized) {
+        putenv("ASAN_OPTIONS=detect_leaks=0");
+        putenv("UBSAN_OPTIONS=print_stacktrace=1");
+    }
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     struct rlimit files;
+    if (options->taken > 0)
+        report = take_descriptors((int)options->taken, report);
     if (options->descriptors > 0 &&
         (getrlimit(RLIMIT_NOFILE, &files) == -1 ||
          setrlimit(RLIMIT_NOFILE,
@@ -478,10 +511,18 @@ static struct program *start_words(enum role role, struct start_options options,
                                                     : "the %s",
                              name);
     expect_program(system, title, file);
-    char **words = command_for(system, cell_path(file), count);
+    const char *launcher = text("%s/grading/probe/%s/without%s", run.build,
+                                system == UNIX ? "unix" : "win32", suffix_of(system));
+    char **words = command_for(system, cell_path(options.closed ? launcher : file),
+                               count + 2);
     size_t first = 0;
     while (words[first] != NULL)
         first++;
+    if (options.closed != 0) {
+        const char *path = cell_path(file);
+        words[first++] = text("%u", options.closed);
+        words[first++] = text("%s", system == UNIX ? path : system_path(path));
+    }
     for (size_t i = 0; i < count; i++)
         words[first + i] = va_arg(values, char *);
 
@@ -795,6 +836,11 @@ void close_output(struct program *program)
     if (program->outputs[0].fd != -1)
         close(program->outputs[0].fd);
     program->outputs[0].fd = -1;
+}
+
+void hold_output(struct program *program, bool hold)
+{
+    program->held = hold;
 }
 
 /* ---- Waiting ------------------------------------------------------------------------ */
@@ -1438,6 +1484,21 @@ struct resources resources_of(struct program *program)
     return look_at_resources(program->pid);
 }
 
+size_t zombies_of(struct program *program)
+{
+    return count_zombies(program->pid);
+}
+
+size_t helper_count(void)
+{
+    struct process *list;
+    size_t count = our_processes(&list), helpers = 0;
+    for (size_t i = 0; i < count; i++)
+        helpers += program_name(list[i].pid) == NULL;
+    free(list);
+    return helpers;
+}
+
 void limit_addresses(struct program *program, size_t more)
 {
     rlim_t most = resources_of(program).addresses + more;
@@ -1448,10 +1509,44 @@ void limit_addresses(struct program *program, size_t more)
 
 bool instrumented(void)
 {
-    return getenv("PROGRAM_PREFIX") != NULL || getenv("SANITIZED") != NULL;
+    return getenv("PROGRAM_PREFIX") != NULL || getenv("SANITIZED") != NULL ||
+           run.plan->test->sanitized;
 }
 
 /* ---- For the report ----------------------------------------------------------------- */
+
+/* The place in the source that a line of a report names, "    #1 0x55d5 in main /tmp/a.c:7", if
+ * it is in a program's source, which the C library's is not; else NULL. */
+static const char *place_in(const char *line)
+{
+    char function[64], file[256];
+    int number;
+    if (sscanf(line, " #%*d 0x%*x in %63s %255[^:]:%d", function, file, &number) != 3 ||
+        strstr(file, "sanitizer") != NULL || strrchr(file, '/') == NULL)
+        return NULL;
+    return text("%s, line %d, in %s()", strrchr(file, '/') + 1, number, function);
+}
+
+const char *sanitizer_report(void)
+{
+    static const char *const signs[] = {"ERROR: AddressSanitizer: ", "runtime error: "};
+    for (size_t i = 0; i < program_count; i++)
+        drain(programs[i]);
+    for (size_t i = 0; i < line_count; i++)
+        for (size_t k = 0; k < sizeof signs / sizeof *signs; k++) {
+            const char *sign = strstr(lines[i].text, signs[k]), *place = NULL;
+            if (sign == NULL || lines[i].stream != &lines[i].program->outputs[1])
+                continue;
+            const char *what = sign + strlen(signs[k]),
+                       *end = strstr(what, " on address");
+            for (size_t j = i; j < line_count && place == NULL; j++)
+                place = place_in(lines[j].text);
+            return text("%s: %.*s%s%s", k == 0 ? "AddressSanitizer" : "UBSan",
+                        end != NULL ? (int)(end - what) : (int)strcspn(what, "\n"), what,
+                        place != NULL ? ": " : "", place != NULL ? place : "");
+        }
+    return NULL;
+}
 
 static bool in_report(const struct program *program)
 {

@@ -203,6 +203,16 @@ size_t our_processes(struct process **list)
     return below_runner(list, true);
 }
 
+size_t count_zombies(pid_t parent)
+{
+    struct process *list;
+    size_t count = all_processes(&list), zombies = 0;
+    for (size_t i = 0; i < count; i++)
+        zombies += list[i].parent == parent && list[i].state == 'Z';
+    free(list);
+    return zombies;
+}
+
 void note_processes(void)
 {
     struct process *list;

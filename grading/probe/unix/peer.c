@@ -6,6 +6,8 @@
  * is received on it is kept in the file K.received in the folder that the peer runs in.
  *
  *     connect K ADDRESS PORT   K connected | K refused
+ *     reach K ADDRESS PORT     the same without a wait: K reaches out. What is sent on it goes
+ *                              when the server's system has taken the connection
  *     listen ADDRESS           listening at PORT (a free one)
  *     accept K                 K accepted, when somebody has come
  *     send K FILE              K sent, when the system has taken all of the file's bytes
@@ -14,6 +16,8 @@
  *     read K N                 K received all, when N more bytes have come
  *     echo K                   send back what comes, and read no more before that has gone, up
  *                              to the end; no other command meanwhile: K received the end
+ *     talk K SIZE COUNT        COUNT messages of SIZE bytes, each when the one before is back: K
+ *                              talked N
  *     drain K                  read to the end; before it, and without "read", nothing is read
  *                              (both: K received the end, or K received a reset)
  *     stall K                  K stalled, when no byte of what is to be sent has gone for 0.2 s,
@@ -365,6 +369,35 @@ static void catch (size_t k)
     say(stdout, "peer: %zu caught %zd", k, length);
 }
 
+/* Messages of `size` bytes, one after the other has come back; blocking. */
+static void talk(size_t k, size_t size, long count)
+{
+    static char message[NARROW], echo[NARROW];
+    memset(message, 'm', sizeof message);
+    long done = 0;
+    for (; done < count; done++)
+        if (size > sizeof message ||
+            send(peers[k].socket, message, size, MSG_NOSIGNAL) != (ssize_t)size ||
+            recv(peers[k].socket, echo, size, MSG_WAITALL) != (ssize_t)size)
+            break;
+    say(stdout, "peer: %zu talked %ld", k, done);
+}
+
+/* Begins to connect, and does not wait for it. */
+static void reach(size_t k, const char *address, const char *port)
+{
+    struct sockaddr_in there = {.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)atoi(port))};
+    int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (one == -1 || inet_pton(AF_INET, address, &there.sin_addr) != 1)
+        give_up("no socket");
+    if (connect(one, (struct sockaddr *)&there, sizeof there) == -1 &&
+        errno != EINPROGRESS)
+        give_up("it cannot connect");
+    begin(k, one);
+    say(stdout, "peer: %zu reaches out", k);
+}
+
 static void obey(char *line)
 {
     char *words[6] = {"", "", "", "", "", ""}, *rest = line;
@@ -396,6 +429,8 @@ static void obey(char *line)
         if (one != -1)
             begin(k, one);
         say(stdout, one == -1 ? "peer: %zu refused" : "peer: %zu connected", k);
+    } else if (strcmp(verb, "reach") == 0) {
+        reach(k, words[2], words[3]);
     } else if (strcmp(verb, "datagram") == 0) {
         open_datagrams(k, words[2], words[3], false);
     } else if (strcmp(verb, "bind") == 0) {
@@ -411,6 +446,8 @@ static void obey(char *line)
         load(peer, words[2]);
         peer->stepping = verb[0] == 'l';
         peer->single = verb[0] != 's';
+    } else if (strcmp(verb, "talk") == 0) {
+        talk(k, strtoul(words[2], NULL, 10), atol(words[3]));
     } else if (strcmp(verb, "read") == 0) {
         peer->wanted = atol(words[2]);
         if (peer->wanted == 0)
