@@ -497,7 +497,7 @@ TEST(arrive_at_once, .judges = SERVER, .points = 2, .step = 2,
      .hint = "Pass SOMAXCONN to listen(). Its second argument, the backlog, limits how "
              "many connections wait for accept(). Then accept every one that waits.")
 {
-    enum { COUNT = 100 };
+    enum { COUNT = BACKLOG_NEEDED };
     struct program *server = start_server();
     struct hand hands[COUNT];
     send_signal(server, SIGSTOP);
