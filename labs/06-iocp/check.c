@@ -929,6 +929,39 @@ TEST(ctrl_c_at_start, .judges = SERVER, .points = 1, .step = 2,
     }
 }
 
+/* Which of the three standard streams are missing: see start_options. */
+static const unsigned missing[] = {7, 1, 2, 4, 3, 5, 6};
+
+static size_t missing_count(void)
+{
+    return under_test() == UNIX ? 7
+                                : 4; /* on Windows a handle is no number of a stream */
+}
+
+TEST(
+    server_without_streams, .judges = SERVER, .points = 1, .step = 1,
+    .name = "a server that is started without standard streams serves",
+    .hint_unix = "Open /dev/null for a standard descriptor that is closed: otherwise the "
+                 "next socket gets its number, and lines are written to it.",
+    .hint_win32 = "Expect NULL from GetStdHandle(), and go on: what cannot be printed is "
+                  "lost.")
+{
+    for (size_t i = 0; i < missing_count(); i++) {
+        struct hand *hands = calloc(2, sizeof *hands);
+        struct start_options options = {.closed = missing[i]};
+        struct program *server = start_at_known_port(options, &hands[0]);
+        reach_for(&hands[1]);
+        drive(hands, 2, "the welcome");
+        exchange_tokens(hands, 2, 2);
+        if (under_test() == WIN32) { /* Ctrl-C reaches only what has started the server */
+            kill_program(server);
+        } else {
+            send_signal(server, SIGINT);
+            expect_end(server, 0);
+        }
+    }
+}
+
 TEST(restart, .judges = SERVER, .points = 1, .step = 2,
      .name = "a server can be started again at once on the port of one that has ended",
      .hint_unix = "Set SO_REUSEADDR before bind(): connections of the former server stay "
@@ -1327,6 +1360,34 @@ TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,
         expect_end(client, 2);
     }
     expect_end(start(CLIENT, DEFAULT_HOST, "7710", "1", "1", "1", NULL), 2);
+}
+
+TEST(
+    client_without_streams, .judges = CLIENT, .points = 1, .step = 1,
+    .name = "a client that is started without standard streams sends what it must",
+    .hint_unix = "Open /dev/null for a standard descriptor that is closed: otherwise the "
+                 "next socket gets its number, and lines are sent to the server.",
+    .hint_win32 = "Expect NULL from GetStdHandle(), and go on: what cannot be printed is "
+                  "lost.")
+{
+    int listener = listen_here();
+    for (size_t i = 0; i < missing_count(); i++) {
+        struct start_options options = {.closed = missing[i]};
+        struct program *client = far_end = start_with(CLIENT, options, DEFAULT_HOST,
+                                                      text("%ld", port), "3", "1", NULL);
+        int sockets[3];
+        for (int k = 0; k < 3; k++)
+            sockets[k] = accept_one(listener, WELCOME, sizeof WELCOME);
+        for (int k = 0; k < 3; k++) {
+            char *message = expect_message(sockets[k], 1);
+            tell(sockets[k], message, strlen(message) + 1);
+        }
+        for (int k = 0; k < 3; k++) {
+            expect_no_message(sockets[k]);
+            close(sockets[k]);
+        }
+        expect_end(client, 0);
+    }
 }
 
 /* ---- The pair ----------------------------------------------------------------------- */

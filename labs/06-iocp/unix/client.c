@@ -74,6 +74,8 @@ static void report(void);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: whom to talk to, over how many connections, how much. */
     long port = DEFAULT_PORT;
     if (argc > 5 || (argc > 2 && !take_number(argv[2], 1, MAX_PORT, &port)) ||

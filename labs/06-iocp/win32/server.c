@@ -68,6 +68,8 @@ static void leave(struct client *client);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the port. */
     long number = argc > 1 ? port_from(argv[1]) : DEFAULT_PORT;
     if (argc > 2 || number == -1) {
