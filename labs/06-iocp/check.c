@@ -135,7 +135,8 @@ static void compare(struct hand *hand, const char *got, size_t length, const cha
         char expected = echo ? hand->bytes[(at - sizeof WELCOME) % hand->period]
                              : WELCOME[at];
         if (echo && at - sizeof WELCOME >= hand->sent)
-            fail_test("%s: expected %zu bytes, got more", what, hand->sent);
+            fail_test("%s: expected %zu bytes after the welcome, got more", what,
+                      hand->sent);
         if (got[i] == expected)
             continue;
         size_t rest = length - i;
@@ -324,14 +325,12 @@ static struct program *start_at_known_port(struct start_options options,
     for (double begun = now();
          connect(socket, (struct sockaddr *)&address, sizeof address) == -1 &&
          errno == ECONNREFUSED;) {
-        /* No event tells that it listens. */
-        const char *ending = ending_within(server, 0.001);
+        usleep(100); /* no event tells that it listens */
+        bool running = is_running(server);
         if (printed_like(server, "server: io_uring_queue_init: error *"))
             skip_test("io_uring is not to be had here");
-        if (ending != NULL || now() > begun + 10)
-            fail_test(
-                "expected a server that listens on port %ld, got none; the server %s",
-                port, ending == NULL ? "is still running" : ending);
+        if (!running || now() > begun + 10)
+            lost("expected a server that listens on port %ld, got none", port);
     }
     fcntl(socket, F_SETFL, O_NONBLOCK);
     reach_with(hand, socket);
@@ -444,7 +443,7 @@ TEST(quit_is_text, .judges = SERVER, .points = 2, .step = 7,
          "Do not look for commands in what a client sends. This server has none: QUIT "
          "belongs to lab 05. A worker ends only when the server ends.")
 {
-    static const char *const words[] = {"QUIT", "QUIT\n", "QUIT\r\n", "QUIT\0",
+    static const char *const words[] = {"QUIT", "QUIT\n", "QUIT\r\n", "BYE",
                                         "quit", "exit",   "exit\n",   "EXIT"};
     struct program *server = start_server();
     struct hand *hands = connect_hands(4);
@@ -452,7 +451,7 @@ TEST(quit_is_text, .judges = SERVER, .points = 2, .step = 7,
     for (int round = 0; round < 40; round++) {
         for (int i = 0; i < 4; i++) {
             const char *word = words[round == 0 ? 0 : (round + i) % 8];
-            give(&hands[i], word, strlen(word) + (word == words[3]));
+            give(&hands[i], word, strlen(word));
         }
         drive(hands, 4, "the echo of QUIT");
     }
@@ -461,7 +460,6 @@ TEST(quit_is_text, .judges = SERVER, .points = 2, .step = 7,
     if (printed_like(server, "server: client * left"))
         fail_test("expected no line that a client left, got one: a word of its text has "
                   "ended it");
-    end_server(server);
 }
 
 TEST(half_close, .judges = SERVER, .points = 2, .step = 7,
@@ -480,14 +478,14 @@ TEST(half_close, .judges = SERVER, .points = 2, .step = 7,
     send_signal(server, SIGSTOP);
     advance(&hands[2], "sending 30000 bytes");
     send_signal(server, SIGCONT);
-    drive(&hands[2], 1, "the rest of the echo, and the close");
+    drive(&hands[2], 1, "the rest of the echo and the close");
     for (int i = 0; i < 2; i++) {
         give(&hands[i], random_bytes(100000, 0, 255), 100000);
         hands[i].finish = hands[i].deaf = true;
     }
     drive(hands, 2, "sending 100000 bytes");
     hands[0].deaf = hands[1].deaf = false;
-    drive(hands, 2, "the rest of the echo, and the close");
+    drive(hands, 2, "the rest of the echo and the close");
     wait_left(server, 3);
     end_server(server);
 }
@@ -644,9 +642,9 @@ TEST(slow_reader, .judges = SERVER, .points = 3, .step = 7,
     wait_left(server, 1);
 }
 
-/* How often a server's growth is measured. What happens once is not counted: a pool or a ring
- * that is touched for the first time, threads that Wine starts. A leak grows in every stretch. */
-#define STRETCHES 3
+/* In so many stretches a server has to grow until that is a leak. What happens once is none: a
+ * pool or a ring for 5,000 clients that is touched for the first time. */
+#define STRETCHES 5
 
 TEST(never_reads, .judges = SERVER, .points = 3, .step = 7,
      .name = "clients that never read cost the server no more than 64 KiB each",
@@ -684,23 +682,25 @@ TEST(never_reads, .judges = SERVER, .points = 3, .step = 7,
 static void expect_no_growth(struct program *server, void (*stretch)(struct program *),
                              const char *what)
 {
-    const size_t slack = under_test() == UNIX ? 65536 : 2 * MEGABYTE,
-                 few = under_test() == UNIX ? 2
-                                            : 40; /* Wine's threads have descriptors */
+    const size_t slack = under_test() == UNIX ? 65536 : 2 * MEGABYTE, few = 2,
+                 threads = under_test() == UNIX ? 0 : 200; /* with their descriptors */
     struct resources before = resources_of(server);
-    for (int times = 1;; times++) {
+    for (int halves = 0;;) {
         stretch(server);
         struct resources after = resources_of(server);
+        size_t most = before.descriptors + few;
         bool more = !instrumented() && after.memory > before.memory + slack;
-        if (!more && after.descriptors <= before.descriptors + few)
+        if (!more && after.descriptors <= most)
             break;
-        if (times == STRETCHES)
-            fail_test(
-                "expected a server that does not grow with %s, got one that grew %d "
-                "times in a row, at last from %zu to %zu KiB and from %zu to %zu "
-                "descriptors",
-                what, times, before.memory / 1024, after.memory / 1024,
-                before.descriptors, after.descriptors);
+        /* Wine's pool of threads grows for long, but comes to an end. */
+        bool pool = after.descriptors > most && after.descriptors <= most + threads;
+        halves += pool ? 1 : 2;
+        if (halves >= 2 * STRETCHES)
+            fail_test("expected a server that does not grow with %s, got one that grows "
+                      "each time, at last from %zu to %zu KiB of memory and from %zu to "
+                      "%zu descriptors",
+                      what, before.memory / 1024, after.memory / 1024, before.descriptors,
+                      after.descriptors);
         before = after;
     }
 }
@@ -742,26 +742,26 @@ static struct hand *talkers;
 static void talk_on(struct program *server)
 {
     (void)server;
-    enum { TALKERS = 20, ROUNDS = 200, LENGTH = 1000 };
+    enum { TALKERS = 20, LENGTH = 2000 };
+    int rounds = under_test() == UNIX ? 200 : 100;
     if (talkers == NULL)
         talkers = connect_hands(TALKERS);
-    char *bytes = random_bytes(TALKERS * LENGTH, 0, 255);
-    for (int round = 0; round < ROUNDS; round++) {
+    char *bytes = random_bytes(TALKERS * LENGTH, 'a', 'z');
+    for (int round = 0; round < rounds; round++) {
         for (int i = 0; i < TALKERS; i++)
             give(&talkers[i], bytes + i * LENGTH, LENGTH);
-        drive(talkers, TALKERS, "the echo of 1000 bytes");
+        drive(talkers, TALKERS, "the echo of 2000 bytes");
     }
 }
 
 TEST(long_conversations, .judges = SERVER, .points = 2, .step = 7,
-     .name = "4,000 messages on connections that stay leave the server as it was",
+     .name = "thousands of messages on connections that stay leave the server as it was",
      .hint = "Free what a message needed when its echo is sent, not when its client "
              "leaves; or use the client's one buffer again.")
 {
     struct program *server = start_server();
     talk_on(server);
-    expect_no_growth(server, talk_on, "4,000 messages on 20 connections");
-    end_server(server);
+    expect_no_growth(server, talk_on, "thousands of messages on 20 connections");
 }
 
 TEST(many_clients, .judges = SERVER, .points = 3, .step = 4,
