@@ -914,18 +914,27 @@ TEST(ctrl_c_at_start, .judges = SERVER, .points = 1, .step = 2,
          "Call getsockname() before SetConsoleCtrlHandler(): after that call the "
          "handler may close the listener at any moment.")
 {
-    for (int i = 0; i < (under_test() == UNIX ? 10 : 6); i++) {
+    /* If Ctrl-C comes while Wine makes a thread, that fails now and then (error 998): so under
+     * Wine one failure proves nothing. */
+    int failures = 0, forgiven = under_test() == WIN32 && !on_windows();
+    for (int i = 0; i < (under_test() == UNIX ? 40 : 6); i++) {
         struct hand hand;
         struct program *server = start_at_known_port((struct start_options){0}, &hand);
         send_signal(server, SIGINT);
-        int ended = wait_end(server);
+        const char *ending = ending_within(server, 10);
         close(hand.socket);
+        int ended = ending == NULL ? -1 : wait_end(server);
         /* Before it has a handler, the system's own ends it. */
-        if (ended != 0 && (under_test() == WIN32 || ended != 128 + SIGINT))
-            expect_end(server, 0);
-        if (printed_like(server, "server: *error *"))
+        bool right = ended == 0 ||
+                     ended == 128 + (under_test() == UNIX ? SIGINT : SIGKILL);
+        if (right && !printed_like(server, "server: *error *"))
+            continue;
+        if (++failures > forgiven)
             fail_test(
-                "expected no error after Ctrl-C at the start, got a line about one");
+                "expected that Ctrl-C ends the server with 0 and without an error, got "
+                "a server that %s",
+                ending == NULL ? "is still running" : ending);
+        kill_program(server);
     }
 }
 
