@@ -278,6 +278,11 @@ void wait_silence(struct program *program);
 /* Whether the program is still running. */
 bool is_running(struct program *program);
 
+/* Waits up to `seconds` for the program's end. Returns how it ended, "exited with code 3", or NULL
+ * if it is still running. For a failure that another one may explain: when a program crashes, its
+ * connections are closed a moment before its end can be seen. */
+const char *ending_within(struct program *program, double seconds);
+
 /* Sends a UNIX signal (under Wine, SIGINT arrives as Ctrl-C). With SIGSTOP it returns when the
  * program stands still, or has ended. */
 void send_signal(struct program *program, int number);

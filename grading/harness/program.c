@@ -1379,6 +1379,14 @@ bool is_running(struct program *program)
     return program->handle != -1;
 }
 
+const char *ending_within(struct program *program, double seconds)
+{
+    double deadline = now() + seconds;
+    while (program->handle != -1 && now() < deadline)
+        pump(deadline, -1);
+    return program->handle != -1 ? NULL : ending_of(program);
+}
+
 /* ---- Signals, and being killed ------------------------------------------------------ */
 
 void send_signal(struct program *program, int number)
