@@ -255,6 +255,10 @@ int wait_end(struct program *program);
  * Windows that is an exception, and no signal; so it is Wine that fell. */
 void expect_end(struct program *program, int code);
 
+/* Waits for the program's end and fails the test unless that signal ended it. An exit code of 128 +
+ * the signal is something else: only a shell shows both alike. Only for a program of UNIX. */
+void expect_signal(struct program *program, int number);
+
 /* Waits until nobody holds the program's standard error any more: it and whoever inherited
  * it have ended, or closed it. */
 void wait_silence(struct program *program);

@@ -915,6 +915,14 @@ void expect_end(struct program *program, int code)
                   code);
 }
 
+void expect_signal(struct program *program, int number)
+{
+    wait_end(program);
+    if (!WIFSIGNALED(program->status) || WTERMSIG(program->status) != number)
+        fail_test("the %s %s; expected: an end by signal %d (%s)", program->name,
+                  ending_of(program), number, strsignal(number));
+}
+
 void wait_silence(struct program *program)
 {
     double deadline = now() + run.limit;
