@@ -35,6 +35,8 @@ static bool report_end(pid_t server, const struct event *last);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which server, and which events to send. */
     const char *const *names = default_events;
     int count = (int)DEFAULT_EVENTS;
