@@ -1150,9 +1150,9 @@ TEST(without_streams, .judges = CLIENT, .points = 1, .step = 3,
      .hint_win32 = "GetStdHandle() returns NULL if there is no stream, and "
                    "SetHandleInformation() then fails with 6: open NUL first.")
 {
-    static const unsigned missing[] = {1, 2, 3, 4, 7};
+    static const unsigned missing[] = {1, 7, 3};
     const char *name = interrupt_name();
-    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+    for (size_t i = 0; i < (under_test() == UNIX ? 3 : 2); i++) {
         const char *target = place_probe("target", text("server%zu", i),
                                          text("tell server: ready 1\n%sdrain\n",
                                               answer(name)));
