@@ -155,11 +155,12 @@ struct start_options {
         terminal_output; /* standard output and error are that terminal, else pipes; under
                              Wine lines are taken out of what it paints there */
     bool closed_input;   /* standard input is at its end from the start */
-    unsigned closed;    /* the standard streams that it does not have at all: 1 for input,
-                            2 for output, 4 for error, added up. On UNIX the descriptor is
-                            closed, on Windows the handle is NULL; there the probe "without"
-                            starts the program, and signals and a kill go to the probe */
-    size_t descriptors; /* how many it may have open, until it sets RLIMIT_NOFILE itself;
+    unsigned closed;       /* the standard streams that it does not have at all: 1 for input,
+                              2 for output, 4 for error, added up. On UNIX the descriptor is
+                              closed, on Windows the handle is NULL; there the probe "without"
+                              starts the program, and signals and a kill go to the probe */
+    bool ignores_children; /* SIGCHLD is ignored, as a program inherits it from its caller */
+    size_t descriptors;    /* how many it may have open, until it sets RLIMIT_NOFILE itself;
                              0: as many as usual */
     size_t
         taken; /* UNIX: all descriptors below this one are open already, on /dev/null */
@@ -270,6 +271,10 @@ int wait_end(struct program *program);
  * wineserver then kills, and of one that has said "done" and then fell by SIGSEGV: to programs of
  * Windows that is an exception, and no signal; so it is Wine that fell. */
 void expect_end(struct program *program, int code);
+
+/* Waits for the program's end and fails the test unless that signal ended it. An exit code of 128 +
+ * the signal is something else: only a shell shows both alike. Only for a program of UNIX. */
+void expect_signal(struct program *program, int number);
 
 /* Waits until nobody holds the program's standard error any more: it and whoever inherited
  * it have ended, or closed it. */

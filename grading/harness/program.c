@@ -394,6 +394,8 @@ _Noreturn static void become(char **words, const int streams[3], int terminal, i
     syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC: exec may still fail */);
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
+    if (options->ignores_children)
+        signal(SIGCHLD, SIG_IGN);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -1360,6 +1362,14 @@ void expect_end(struct program *program, int code)
                        code > 128 ? text("be ended by signal %d", code - 128)
                                   : text("exit with code %d", code),
                        ending_of(program));
+}
+
+void expect_signal(struct program *program, int number)
+{
+    wait_end(program);
+    if (!WIFSIGNALED(program->status) || WTERMSIG(program->status) != number)
+        fail_test("the %s %s; expected: an end by signal %d (%s)", program->name,
+                  ending_of(program), number, strsignal(number));
 }
 
 void wait_silence(struct program *program)
