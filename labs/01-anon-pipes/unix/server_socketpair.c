@@ -64,7 +64,10 @@ int main(int argc, char *argv[])
         fail("socketpair");
     say(stdout, "server: ready");
 
-    /* STEP 3: Start the client with its end as both its standard input and output. */
+    /* STEP 3: Start the client with its end as both its standard input and output. Whoever
+     * started us may have had SIGCHLD ignored; then the system keeps no exit code for STEP 6. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     pid_t client = start_client(path, count, ends[1]);
 
     /* STEP 4: Close the client's end here: while we held it, we would wait for ourselves. */

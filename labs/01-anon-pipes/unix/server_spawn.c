@@ -64,7 +64,10 @@ int main(int argc, char *argv[])
         fail("pipe2");
     say(stdout, "server: ready");
 
-    /* STEP 3: Start the client with its two ends as its standard input and output. */
+    /* STEP 3: Start the client with its two ends as its standard input and output. Whoever
+     * started us may have had SIGCHLD ignored; then the system keeps no exit code for STEP 6. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     pid_t client = start_client(path, count, to_client[0], from_client[1]);
 
     /* STEP 4: Close the client's ends here. A pipe is at its end when nobody can write to
