@@ -685,7 +685,7 @@ TEST(
         fail_test("the server was started with SIGPIPE ignored, and so is its client");
 }
 
-TEST(sigchld_ignored, .judges = SERVER, .unix_only = true, .points = 1, .step = 3,
+TEST(sigchld_ignored, .judges = SERVER, .unix_only = true, .points = 1, .step = 6,
      .name =
          "the exit code is reported also if the server was started with SIGCHLD ignored",
      .hint =

@@ -57,6 +57,10 @@ int main(int argc, char *argv[])
     snprintf(count, sizeof count, "%ld", argc > 1 ? atol(argv[1]) : (long)DEFAULT_COUNT);
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
+    /* Whoever started us may have had SIGCHLD ignored, and then waitpid() finds no exit code. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
+
     /* STEP 2: Make a pair of connected sockets: unlike a pipe, each end reads and writes.
      * Close-on-exec keeps both from whatever program this process starts. */
     int ends[2]; /* ours, and the client's */
@@ -64,10 +68,7 @@ int main(int argc, char *argv[])
         fail("socketpair");
     say(stdout, "server: ready");
 
-    /* STEP 3: Start the client with its end as both its standard input and output. Whoever
-     * started us may have had SIGCHLD ignored; then the system keeps no exit code for STEP 6. */
-    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
-        fail("signal");
+    /* STEP 3: Start the client with its end as both its standard input and output. */
     pid_t client = start_client(path, count, ends[1]);
 
     /* STEP 4: Close the client's end here: while we held it, we would wait for ourselves. */
