@@ -699,15 +699,17 @@ TEST(sigchld_ignored, .judges = SERVER, .unix_only = true, .points = 1, .step = 
     expect_end(server, 1);
 }
 
-/* Sends the signals that a program ignores unless it asks for them. It must be blocked in a
- * call: there a handler without SA_RESTART makes the call fail with EINTR. */
+/* Sends the signals that a program ignores unless it asks for them, while it is blocked in a
+ * call: there a handler without SA_RESTART makes the call fail with EINTR. The watches only let
+ * it get there, and see whether it exits: they allow any use of the processor. */
 static void interrupt(struct program *program)
 {
     static const int signals[] = {SIGCHLD, SIGWINCH, SIGURG, SIGCONT};
-    expect_idle(program, 0.1, 50);
+    expect_idle(program, 0.1, 10000);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         send_signal(program, signals[i]);
-    expect_idle(program, 0.1, 50); /* before a read finds bytes, which end it as well */
+    expect_idle(program, 0.1,
+                10000); /* before a read finds bytes, which end it as well */
 }
 
 TEST(interrupted, .judges = SERVER, .unix_only = true, .points = 1, .step = 5,
