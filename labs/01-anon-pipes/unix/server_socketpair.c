@@ -57,6 +57,10 @@ int main(int argc, char *argv[])
     snprintf(count, sizeof count, "%ld", argc > 1 ? atol(argv[1]) : (long)DEFAULT_COUNT);
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
+    /* Whoever started us may have had SIGCHLD ignored, and then waitpid() finds no exit code. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
+
     /* STEP 2: Make a pair of connected sockets: unlike a pipe, each end reads and writes.
      * Close-on-exec keeps both from whatever program this process starts. */
     int ends[2]; /* ours, and the client's */

@@ -174,7 +174,7 @@ static bool echo(HANDLE from_client, HANDLE to_client, long count)
                             .pipe = to_client};
     HANDLE writer = (HANDLE)_beginthreadex(NULL, 0, write_echoes, &outbox, 0, NULL);
     if (writer == NULL)
-        fail("_beginthreadex");
+        fail_with(_doserrno, "_beginthreadex"); /* it does not set GetLastError() */
 
     struct buffer message = {0}; /* what has come of the message that comes now */
     if (count == 0)
