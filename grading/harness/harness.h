@@ -151,7 +151,11 @@ struct start_options {
         terminal_output; /* standard output and error are that terminal, else pipes; under
                              Wine lines are taken out of what it paints there */
     bool closed_input;   /* standard input is at its end from the start */
-    size_t descriptors;  /* how many it may have open, until it sets RLIMIT_NOFILE itself;
+    unsigned closed;    /* the standard streams that it does not have at all: 1 for input,
+                            2 for output, 4 for error, added up. On UNIX the descriptor is
+                            closed, on Windows the handle is NULL; there the probe "without"
+                            starts the program, and signals and a kill go to the probe */
+    size_t descriptors; /* how many it may have open, until it sets RLIMIT_NOFILE itself;
                              0: as many as usual */
     size_t output_limit; /* bytes kept of each output, 0 for the usual 16 MiB; the rest is
                              read and thrown away, and the report says so */

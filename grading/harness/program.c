@@ -458,10 +458,18 @@ static struct program *start_words(enum role role, struct start_options options,
                        : role == SERVER     ? "server"
                                             : "client";
     expect_program(system, name, file);
-    char **words = command_for(system, cell_path(file), count);
+    const char *launcher = text("%s/grading/probe/%s/without%s", run.build,
+                                system == UNIX ? "unix" : "win32", suffix_of(system));
+    char **words = command_for(system, cell_path(options.closed ? launcher : file),
+                               count + 2);
     size_t first = 0;
     while (words[first] != NULL)
         first++;
+    if (options.closed != 0) {
+        const char *path = cell_path(file);
+        words[first++] = text("%u", options.closed);
+        words[first++] = text("%s", system == UNIX ? path : system_path(path));
+    }
     for (size_t i = 0; i < count; i++)
         words[first + i] = va_arg(values, char *);
 

@@ -240,6 +240,18 @@ TEST(pass_environment, .name = "input that has ended, and other options, arrive"
     expect_end(wicked, 0);
 }
 
+TEST(pass_without_streams, .name = "any of the three standard streams can be missing")
+{
+    for (unsigned mask = 0; mask < 8; mask++) {
+        struct start_options options = {.closed = mask};
+        expect_end(start_with(SERVER, options, "missing", NULL), (int)mask);
+    }
+    struct start_options options = {.closed = 1};
+    struct program *wicked = start_with(SERVER, options, "echo-lines", NULL);
+    wait_line(wicked, "wicked: end of input");
+    expect_end(wicked, 0);
+}
+
 TEST(pass_output_closed, .name = "who reads no more is no trouble")
 {
     struct program *wicked = start(SERVER, "echo-lines", NULL);

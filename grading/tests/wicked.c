@@ -66,6 +66,13 @@ static void shut(FILE *stream)
                                                 : STD_ERROR_HANDLE));
 }
 
+static bool is_missing(int stream)
+{
+    static const DWORD numbers[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+                                    STD_ERROR_HANDLE};
+    return GetStdHandle(numbers[stream]) == NULL;
+}
+
 /* Starts this program again, to `act` alone; detached, it has no console of ours and no
  * stream, and belongs to no group of ours. */
 static void start_child(const char *act, bool detached)
@@ -115,6 +122,11 @@ static void die(int code)
 static void shut(FILE *stream)
 {
     close(fileno(stream));
+}
+
+static bool is_missing(int stream)
+{
+    return fcntl(stream, F_GETFD) == -1;
 }
 
 static void start_child(const char *act, bool detached)
@@ -312,6 +324,12 @@ static void close_output_exit(void)
     _Exit(5);
 }
 
+/* Exits with the standard streams that are missing: 1 for input, 2 for output, 4 for error. */
+static void tell_missing(void)
+{
+    exit(is_missing(0) | is_missing(1) << 1 | is_missing(2) << 2);
+}
+
 static void tell_terminals(void)
 {
     say(stdout, "wicked: input %d, output %d, errors %d", is_terminal(stdin),
@@ -381,6 +399,7 @@ static const struct {
     {"read-all-go-on", read_all_go_on},
     {"close-input-hang", close_input_hang},
     {"close-output-exit", close_output_exit},
+    {"missing", tell_missing},
     {"terminals", tell_terminals},
     {"crash", crash},
     {"child", child},
