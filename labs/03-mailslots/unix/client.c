@@ -81,9 +81,10 @@ static int open_slot(const struct sockaddr_un *address)
     /* On a datagram socket this only notes where messages go; but it looks whether somebody
      * is there: no file is ENOENT, a file that nobody has open is ECONNREFUSED. */
     if (connect(slot, (const struct sockaddr *)address, sizeof *address) == -1) {
-        if (errno == ENOENT || errno == ECONNREFUSED)
+        int error = errno; /* the next call may change errno */
+        if (error == ENOENT || error == ECONNREFUSED)
             say(stderr, "client: no server owns %s", address->sun_path);
-        fail("connect");
+        fail_with(error, "connect");
     }
     return slot;
 }

@@ -100,9 +100,10 @@ static int own_socket(void)
 static void open_slot(int own, const struct sockaddr_un *address)
 {
     if (connect(own, (const struct sockaddr *)address, sizeof *address) == -1) {
-        if (errno == ENOENT || errno == ECONNREFUSED)
+        int error = errno; /* the next call may change errno */
+        if (error == ENOENT || error == ECONNREFUSED)
             say(stderr, "client: no server owns %s", address->sun_path);
-        fail("connect");
+        fail_with(error, "connect");
     }
 }
 

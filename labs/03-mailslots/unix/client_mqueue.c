@@ -78,9 +78,10 @@ static mqd_t open_queue(const char *name)
 {
     mqd_t queue = mq_open(name, O_WRONLY | O_CLOEXEC);
     if (queue == (mqd_t)-1) {
-        if (errno == ENOENT)
+        int error = errno; /* the next call may change errno */
+        if (error == ENOENT)
             say(stderr, "client: no server owns %s", name);
-        fail("mq_open");
+        fail_with(error, "mq_open");
     }
     return queue;
 }

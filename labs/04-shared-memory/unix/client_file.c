@@ -71,8 +71,10 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 5: Unmap and close. */
-    if (munmap((void *)journal, size) == -1 || close(file) == -1)
+    if (munmap((void *)journal, size) == -1)
         fail("munmap");
+    if (close(file) == -1)
+        fail("close");
     say(stdout, "client: done");
     return EXIT_SUCCESS;
 }

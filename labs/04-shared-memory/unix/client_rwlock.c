@@ -71,8 +71,10 @@ int main(int argc, char *argv[])
         leave(board);
     if (error != 0)
         fail_with(error, "getline");
-    if (munmap(board, sizeof *board) == -1 || close(object) == -1)
+    if (munmap(board, sizeof *board) == -1)
         fail("munmap");
+    if (close(object) == -1)
+        fail("close");
     say(stdout, "client: done");
     return EXIT_SUCCESS;
 }

@@ -85,8 +85,10 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 6: Unmap and close. What was written stays: it is the file. */
-    if (munmap(journal, size) == -1 || close(file) == -1)
+    if (munmap(journal, size) == -1)
         fail("munmap");
+    if (close(file) == -1)
+        fail("close");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
 }

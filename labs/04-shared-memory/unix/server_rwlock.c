@@ -87,8 +87,10 @@ int main(int argc, char *argv[])
         fail("shm_unlink");
     if (error != 0)
         fail_with(error, "getline");
-    if (munmap(board, sizeof *board) == -1 || close(object) == -1)
+    if (munmap(board, sizeof *board) == -1)
         fail("munmap");
+    if (close(object) == -1)
+        fail("close");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
 }

@@ -75,7 +75,9 @@ int wmain(int argc, wchar_t *argv[])
     }
 
     /* STEP 5: Unmap and close. */
-    if (!UnmapViewOfFile(journal) || !CloseHandle(mapping) || !CloseHandle(file))
+    if (!UnmapViewOfFile(journal))
+        fail("UnmapViewOfFile");
+    if (!CloseHandle(mapping) || !CloseHandle(file))
         fail("CloseHandle");
     say(stdout, "client: done");
     return EXIT_SUCCESS;

@@ -68,8 +68,9 @@ int wmain(int argc, wchar_t *argv[])
         leave(board);
     if (ferror(stdin))
         fail_with(ERROR_READ_FAULT, "getchar");
-    if (!UnmapViewOfFile(board) || !CloseHandle(mapping) || !CloseHandle(readers) ||
-        !CloseHandle(inside))
+    if (!UnmapViewOfFile(board))
+        fail("UnmapViewOfFile");
+    if (!CloseHandle(mapping) || !CloseHandle(readers) || !CloseHandle(inside))
         fail("CloseHandle");
     say(stdout, "client: done");
     return EXIT_SUCCESS;

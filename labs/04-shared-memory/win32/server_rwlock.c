@@ -77,8 +77,10 @@ int wmain(int argc, wchar_t *argv[])
 
     /* STEP 5: Take the board away: it goes with the last handle. Who still has it mapped may
      * go on reading. */
-    if (!UnmapViewOfFile(board) || !CloseHandle(mapping) || !CloseHandle(readers) ||
-        !CloseHandle(inside) || !CloseHandle(claimed))
+    if (!UnmapViewOfFile(board))
+        fail("UnmapViewOfFile");
+    if (!CloseHandle(mapping) || !CloseHandle(readers) || !CloseHandle(inside) ||
+        !CloseHandle(claimed))
         fail("CloseHandle");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
