@@ -20,6 +20,9 @@
 #include <fcntl.h>
 #include <io.h>
 #include <windows.h>
+#else
+#include <fcntl.h>
+#include <unistd.h>
 #endif
 
 /* Which printf the compiler is to check `format` against: MinGW has two. */
@@ -59,6 +62,20 @@ static inline bool show_on_console(FILE *stream, const char *bytes, size_t lengt
     return true;
 }
 
+/* Call it first in main: see below. */
+static inline void open_missing_streams(void)
+{
+    FILE *const streams[] = {stdin, stdout, stderr};
+    const DWORD numbers[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
+    for (int i = 0; i < 3; i++) {
+        HANDLE handle = GetStdHandle(numbers[i]);
+        /* The C library makes NUL the standard handle as well. A failure changes nothing. */
+        if ((handle == NULL || handle == INVALID_HANDLE_VALUE) &&
+            freopen("NUL", "r", streams[i]) == NULL)
+            return;
+    }
+}
+
 #else
 
 #define LINE_END "\n"
@@ -72,6 +89,19 @@ static inline bool show_on_console(FILE *stream, const char *bytes, size_t lengt
 {
     (void)stream, (void)bytes, (void)length;
     return false; /* a terminal of UNIX takes UTF-8 */
+}
+
+/* Call it first in main. A program may be started without a standard stream (`server 2>&-`).
+ * Then the next pipe, file or socket that it opens becomes that stream. This opens the missing
+ * ones. As before, writes to them fail; reads find the end of file. */
+static inline void open_missing_streams(void)
+{
+    int file; /* open() takes the lowest number that is free */
+    do
+        file = open("/dev/null", O_RDONLY);
+    while (file >= 0 && file <= STDERR_FILENO);
+    if (file > STDERR_FILENO)
+        close(file);
 }
 
 #endif

@@ -21,6 +21,8 @@
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the command. It goes to a shell, with all that a shell may
      * do: never put text from a stranger into it. */
     if (argc > 2) {

@@ -46,6 +46,8 @@ static bool report_end(pid_t client);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: how many messages to ask for, and from which client. */
     if (argc > 3 || (argc > 1 && !is_count(argv[1]))) {
         say(stderr, "usage: server [COUNT [CLIENT]], COUNT from 0 to %d", MAX_COUNT);

@@ -33,6 +33,8 @@ static size_t receive_reply(HANDLE pipe, struct inbox *inbox);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: how many messages to send. */
     long count = argc > 1 ? count_from(argv[1]) : DEFAULT_COUNT;
     if (argc > 2 || count == -1) {

@@ -46,6 +46,8 @@ static bool is_exit(const char *message, size_t length);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: where the socket is to be. */
     if (argc > 2 || (argc == 2 && (*argv[1] == '\0' || *argv[1] == '-'))) {
         say(stderr, "usage: server_seqpacket [SOCKET]");

@@ -32,6 +32,8 @@ static void tell_access(HANDLE pipe);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the name. */
     if (argc > 2 || (argc == 2 && (*argv[1] == L'\0' || *argv[1] == L'-'))) {
         say(stderr, "usage: pipe_info [PIPE]");

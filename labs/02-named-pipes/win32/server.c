@@ -53,6 +53,8 @@ static int end_on_ctrl_c(void);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: whether other machines are let in, and the pipe's name. */
     bool remote = argc > 1 && wcscmp(argv[1], L"--remote") == 0;
     int names = argc - 1 - remote;

@@ -63,6 +63,8 @@ static BOOL WINAPI on_control_event(DWORD event);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: whether other machines are let in, how long to wait for the
      * next client, and the pipe's name. */
     bool remote = false;
