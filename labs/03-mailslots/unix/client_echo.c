@@ -32,6 +32,8 @@ static void print(const char *event, const char *bytes, size_t length);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which slot, and what to write into it. */
     static const char *const usual[] = DEFAULT_MESSAGES();
     struct sockaddr_un address = address_of(argc > 1 ? argv[1] : NULL);

@@ -28,6 +28,8 @@ static mqd_t open_queue(const char *name);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which queue, and what to write into it, how urgently. */
     static const char *const usual[] = DEFAULT_MESSAGES();
     bool urgent = argc > 1 && strcmp(argv[1], "-p") == 0;

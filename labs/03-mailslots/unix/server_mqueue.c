@@ -38,6 +38,8 @@ static void print_message(mqd_t queue, char *bytes, size_t room);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which queue, and how many messages to read. */
     if (argc > 3 || (argc > 2 && !is_count(argv[2]))) {
         say(stderr, "usage: server_mqueue [QUEUE [COUNT]], COUNT from 0 to %d",

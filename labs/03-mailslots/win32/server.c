@@ -40,6 +40,8 @@ static char *utf8(const wchar_t *wide, size_t length, size_t *size);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which slot, and how many messages to read. */
     if (argc > 3 || (argc > 2 && !is_count(argv[2]))) {
         say(stderr, "usage: server [SLOT [COUNT]], COUNT from 0 to %d", MAX_COUNT);

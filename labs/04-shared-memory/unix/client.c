@@ -43,6 +43,8 @@ static void pause_for(long milliseconds);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the name to look for, and how many numbers. */
     bool mutex_only = argc > 1 && strcmp(argv[1], "--mutex-only") == 0;
     char **words = argv + mutex_only;

@@ -30,6 +30,8 @@ static void leave(struct board *board);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the name. */
     if (argc > 2 || (argc > 1 && *argv[1] == '\0')) {
         say(stderr, "usage: client_rwlock [NAME]");

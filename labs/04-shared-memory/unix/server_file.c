@@ -33,6 +33,8 @@ static void flush(struct journal *journal, size_t size);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the file, and how many numbers to add. */
     if (argc > 3 || (argc > 1 && *argv[1] == '\0') ||
         (argc > 2 && !is_number(argv[2], MAX_RECORDS))) {

@@ -38,6 +38,8 @@ static void on_stop(int number);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the name. */
     if (argc > 2 || (argc > 1 && *argv[1] == '\0')) {
         say(stderr, "usage: server_rwlock [NAME]");

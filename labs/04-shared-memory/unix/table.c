@@ -41,6 +41,8 @@ static bool wait_for_all(long processes);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: how many processes, and what each has to do. */
     bool locked = !(argc > 1 && strcmp(argv[1], "--unlocked") == 0);
     char **words = argv + !locked;

@@ -43,6 +43,8 @@ static void report(const char *text);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the name to look for, and how many numbers. */
     bool mutex_only = argc > 1 && wcscmp(argv[1], L"--mutex-only") == 0;
     wchar_t **words = argv + mutex_only;

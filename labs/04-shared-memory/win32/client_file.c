@@ -26,6 +26,8 @@ static size_t size_of(HANDLE file);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the file, and how many numbers to read. */
     if (argc > 3 || (argc > 1 && *argv[1] == L'\0') ||
         (argc > 2 && !is_number(argv[2], MAX_RECORDS))) {

@@ -34,6 +34,8 @@ static void leave(struct board *board);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the name. */
     if (argc > 2 || (argc > 1 && *argv[1] == L'\0')) {
         say(stderr, "usage: client_rwlock [NAME]");

@@ -41,6 +41,8 @@ static void pause_for(long milliseconds);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the name to share under, and how many numbers. */
     bool mutex_only = argc > 1 && wcscmp(argv[1], L"--mutex-only") == 0;
     wchar_t **words = argv + mutex_only;

@@ -39,6 +39,8 @@ static void leave(void);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the name. */
     if (argc > 2 || (argc > 1 && *argv[1] == L'\0')) {
         say(stderr, "usage: server_rwlock [NAME]");

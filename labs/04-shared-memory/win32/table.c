@@ -37,6 +37,8 @@ static bool wait_for_all(HANDLE *workers, long processes);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: how many processes, and what each has to do. */
     if (argc == 7 && wcscmp(argv[1], L"--worker") == 0)
         return work(argv + 2);
