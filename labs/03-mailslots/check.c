@@ -488,6 +488,19 @@ TEST(any_bytes, .judges = SERVER, .points = 2, .step = 5,
     expect_end(server, 0);
 }
 
+/* `count` bytes of UTF-16LE behind the address `name`, as they stand on the wire of Windows. */
+static const char *addressed(const char *name, const char *bytes, size_t count,
+                             size_t *length)
+{
+    size_t size;
+    const char *address = on_wire(name, &size);
+    char *message = random_bytes(size + count, 0, 0);
+    memcpy(message, address, size);
+    memcpy(message + size, bytes, count);
+    *length = size + count;
+    return message;
+}
+
 TEST(no_text, .judges = SERVER, .win32_only = true, .points = 1, .step = 5,
      .name =
          "a message that is no UTF-16 is a line on standard error, and the next is read",
@@ -496,19 +509,25 @@ TEST(no_text, .judges = SERVER, .win32_only = true, .points = 1, .step = 5,
          "WC_ERR_INVALID_CHARS succeeds. If not, print one line and read the next "
          "message.")
 {
-    const char *slot = fresh_slot();
-    struct program *server = start_server(slot, "3"), *writer = start_writer(slot);
-    send_raw(writer, "odd", 3);
-    wait_error_like(server, "server: *");
-    /* Half of a surrogate pair; on the wire "echo" behind an empty address, and with its NUL. */
-    if (is_pair("echo"))
-        send_raw(writer, "\0\0\x00\xD8\x61\0\0\0", 8);
-    else
-        send_raw(writer, "\x00\xD8\x61\0", 4);
-    wait_error_like(server, "server: *");
+    const char *slot = fresh_slot(), *own = fresh_slot();
+    struct program *server = start_server(slot, "3"), *writer = start_owner(own);
+    command(writer, "open %s", slot);
+    wait_line(writer, "mailslot: open");
+    static const char *const wrong[] = {"o\0d\0d\0\0\0!", "\x00\xD8\x61\0\0\0"};
+    static const size_t lengths[] = {9, 6}; /* an odd one, and half of a surrogate pair */
+    for (size_t i = 0; i < 2; i++) {
+        size_t length = lengths[i];
+        const char *bytes = is_pair("echo")
+                                ? addressed(own, wrong[i], lengths[i], &length)
+                                : wrong[i];
+        send_raw(writer, bytes, length);
+        wait_error_like(server, "server: *");
+    }
     command(writer, "text last");
     wait_line(server, "server: received \"last\"");
     expect_end(server, 0);
+    expect_count(server, "server: received *", 1);
+    farewell(writer);
 }
 
 TEST(at_once, .judges = SERVER, .points = 2, .step = 4,
@@ -1332,19 +1351,6 @@ TEST(stopped, .judges = CLIENT, .points = 1, .step = 5, .pair = "echo", .unix_on
     wait_line(client, "client: done");
     expect_end(client, 0);
     farewell(owner);
-}
-
-/* `count` bytes of UTF-16LE behind the address `name`, as they stand on the wire of Windows. */
-static const char *addressed(const char *name, const char *bytes, size_t count,
-                             size_t *length)
-{
-    size_t size;
-    const char *address = on_wire(name, &size);
-    char *message = random_bytes(size + count, 0, 0);
-    memcpy(message, address, size);
-    memcpy(message + size, bytes, count);
-    *length = size + count;
-    return message;
 }
 
 TEST(echo_any_bytes, .judges = SERVER, .points = 2, .step = 5, .pair = "echo",
