@@ -658,14 +658,22 @@ TEST(killed_server, .judges = SERVER, .points = 2, .step = 3,
     expect_end(server, 0);
 }
 
+/* Waits until a server that cannot have its slot has told so, and has exited with 1. */
+static void expect_error(struct program *server)
+{
+    if (strncmp(wait_line_like(server, "server: *"), "server: ready", 13) == 0)
+        fail_test("the server prints \"ready\", and cannot have this slot");
+    size_t length;
+    const char *errors = errors_of(server, &length);
+    if (memmem(errors, length, "error ", strlen("error ")) == NULL)
+        wait_error_like(server, "server: *error *");
+    expect_end(server, 1);
+}
+
 /* Starts a server on a name that cannot be a slot. */
 static void expect_refusal(const char *slot)
 {
-    struct program *server = start(SERVER, slot, "1", NULL);
-    wait_error_like(server, "server: *error *");
-    expect_end(server, 1);
-    if (printed_like(server, "server: ready*"))
-        fail_test("the server says \"ready\" on \"%s\"", slot);
+    expect_error(start(SERVER, slot, "1", NULL));
 }
 
 static void use_bad_names(void)
@@ -743,9 +751,7 @@ TEST(taken_port, .judges = SERVER, .points = 1, .step = 3, .pair = "broadcast",
         kit_error("no port: %s", strerror(errno));
     const char *port = text("%d", ntohs(address.sin_port));
     expect_refusal(port);
-    struct program *server = start(SERVER, "-m", port, "1", NULL);
-    wait_error_like(server, "server: *error *");
-    expect_end(server, 1);
+    expect_error(start(SERVER, "-m", port, "1", NULL));
     close(holder);
 }
 
