@@ -151,6 +151,8 @@ struct start_options {
         terminal_output; /* standard output and error are that terminal, else pipes; under
                              Wine lines are taken out of what it paints there */
     bool closed_input;   /* standard input is at its end from the start */
+    bool
+        ignores_children; /* SIGCHLD is ignored, as a program inherits it from its caller */
     size_t descriptors;  /* how many it may have open, until it sets RLIMIT_NOFILE itself;
                              0: as many as usual */
     size_t output_limit; /* bytes kept of each output, 0 for the usual 16 MiB; the rest is

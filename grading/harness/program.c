@@ -359,6 +359,8 @@ _Noreturn static void become(char **words, const int streams[3], int terminal, i
     syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC: exec may still fail */);
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
+    if (options->ignores_children)
+        signal(SIGCHLD, SIG_IGN);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
