@@ -147,10 +147,11 @@ BUILT_win32 := $(PROGRAMS) $(WIN32)
 runs = check-$(1) $(foreach v,$(filter $(VARIANTS),$(BUILT_$(1))),check-$(1)-$(v)) \
        $(foreach p,$(PAIRS),$(if $(filter server_$(p),$(BUILT_$(1))),check-$(1)-$(p)))
 OURS := $(foreach s,$(RUNNABLE),$(call runs,$(s)))
+tell_skipped = $(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): skipped: this machine lacks $(LACKS_$(s)); make setup mends it";))
 .PHONY: $(OURS) check-work
 
 check: $(if $(WORK),check-work,$(OURS))
-	@$(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): skipped: this machine lacks $(LACKS_$(s)); make setup mends it";)) :
+	@$(if $(WORK),,$(tell_skipped)) :
 	@$(foreach p,$(if $(WORK),,$(LEFT_OUT)),echo "$(LAB) on unix: $(p) skipped: this machine lacks $(NEEDS_$(p)); make setup mends it";) :
 
 $(OURS): check-%: all
@@ -182,10 +183,10 @@ judge_theirs = code=0; $(call build_theirs,$(1),$(THEIR_OUT)/$(1)) || code=$$?; 
 	done; if [ -n "$$guests" ]; then \
 	$(call judge,$(1),work,$$guests,make check LAB=$(NUMBER) SYSTEM=$(1) WORK=$$typed) || status=1; fi;
 
-check-work: checker programs
+check-work: $(if $(LACKS_RUN),,checker) programs
 	@mkdir -p $(RESULTS) && rm -rf $(THEIR_OUT)
 	@case $$WORK in *[!A-Za-z0-9_./+,@%-]*) typed="'$$WORK'" ;; *) typed=$$WORK ;; esac; \
-	status=0 any=; $(foreach s,$(RUNNABLE),$(call judge_theirs,$(s))) \
+	status=0 any=; $(tell_skipped) $(foreach s,$(RUNNABLE),$(call judge_theirs,$(s))) \
 	if [ -z "$$any" ]; then status=1; fi; exit $$status
 
 # For grading: the programs of WORK that NAMES names.

@@ -46,7 +46,8 @@ SHOW_RESULTS = cat $(RESULTS)*.json 2>/dev/null | awk ' \
     END { if (NR == 0) print "total: nothing was judged"; \
           else printf "total: %d of %d points; %d passed, %d failed, %d skipped\n", \
               sum["\"points\":"], sum["\"maximum\":"], sum["\"passed\":"], \
-              sum["\"failed\":"] + sum["\"errors\":"], sum["\"skipped\":"] }';
+              sum["\"failed\":"] + sum["\"errors\":"], sum["\"skipped\":"]; \
+          exit NR == 0 }' || status=1;
 
 # WORK may have blanks, so no function of make may see it.
 $(GOALS):
