@@ -181,6 +181,10 @@ struct program *start_with(enum role role, struct start_options options, ...)
  * check borrows stand in its Makefile: BORROWS := 05-sockets. */
 const char *reference_file(const char *lab, enum system system, const char *name);
 
+/* The file of the script tools/NAME, which make copies to where everything built is: a checker
+ * knows where that is, wherever the kit may have been moved. */
+const char *tool_file(const char *name);
+
 /* Starts a probe (grading/probe/NAME), the checker's own hand at the far end, of the system
  * under test. In the transcript it goes by NAME. */
 struct program *start_probe(const char *probe, ... /* const char *argument, NULL */)

@@ -624,6 +624,11 @@ const char *reference_file(const char *lab, enum system system, const char *name
                 name, suffix_of(system));
 }
 
+const char *tool_file(const char *name)
+{
+    return text("%s/tools/%s", run.build, name);
+}
+
 const char *probe_file(const char *name)
 {
     return text("%s/grading/probe/%s/%s%s", run.build,
