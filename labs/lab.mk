@@ -90,7 +90,7 @@ $(error there is no folder $(WORK))
 endif
 endif
 
-export WINE_TEMPLATE ?= $(TOP)/build/wine-template
+export WINE_TEMPLATE ?= $(BUILD)/wine-template
 export ROOM_PATHS := $(TOP) $(BUILD) $(THEIRS)
 
 Q := $(if $(V),,@)
