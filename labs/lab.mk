@@ -20,13 +20,14 @@
 #     make run                show the conversation, on both systems
 #     make check              judge the reference programs and their variants
 #     make check SYSTEM=unix TEST=id SEED=0x...     one system, one test, one seed
-#     make check WORK=folder  judge the programs in folder/unix and folder/win32 instead
+#     make check WORK=folder  judge the programs in folder/unix and folder/win32 instead; with V=1
+#                             show the commands that build them
 #     make check CELL=yes     run the programs in a sandbox, as grading/grade does
 #     make check LIMIT=30     a wait may last 30 seconds, not 10: on a machine that has much to do
 #     make mistakes           prove the checker: each mistake must be caught by its test
 #     make experiment M=name  make that mistake and watch what happens
 
-include $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../tools/side-by-side.mk
+include ../../tools/side-by-side.mk
 ifdef INNER
 
 LABS  := $(patsubst %/,%,$(dir $(realpath $(filter %lab.mk,$(MAKEFILE_LIST)))))
@@ -44,7 +45,7 @@ CC       := gcc
 endif
 MINGW    ?= x86_64-w64-mingw32-gcc
 WARNINGS := -Wall -Wextra -Wpedantic -Werror
-COMMON   := -std=c11 -O2 -g $(WARNINGS) -I$(SOURCES) -I$(LABS)/$(LAB) -I$(LABS)
+COMMON   := -std=c11 -O2 -g $(WARNINGS) $(addprefix -I,$(filter-out $(CURDIR),$(SOURCES)) $(LABS)/$(LAB) $(LABS))
 CFLAGS_UNIX  := $(COMMON) -D_GNU_SOURCE -pthread $(SANITIZE_UNIX)
 CFLAGS_WIN32 := $(COMMON) -D_WIN32_WINNT=0x0601 -static $(SANITIZE_WIN32)
 
@@ -82,16 +83,8 @@ RESULTS  := $(BUILD)/results
 ROOM     := $(TOP)/tools/room
 SUFFIX_win32 := .exe
 
-# A student's work: the folder given, or this lab's folder in it.
-THEIRS := $(if $(WORK),$(realpath $(firstword $(wildcard $(WORK)/$(LAB)) $(WORK))))
-ifneq ($(WORK),)
-ifeq ($(THEIRS),)
-$(error there is no folder $(WORK))
-endif
-endif
-
 export WINE_TEMPLATE ?= $(BUILD)/wine-template
-export ROOM_PATHS := $(TOP) $(BUILD) $(THEIRS)
+export ROOM_PATHS := $(TOP) $(BUILD)
 
 Q := $(if $(V),,@)
 
@@ -168,25 +161,37 @@ $(OURS): check-%: all
 # What the checker is to judge in place of the pair: --server FILE, --client FILE, --pair NAME.
 players = $(if $(1),$(if $(filter $(1),$(PAIRS)),--pair $(1),--$(firstword $(subst _, ,$(1))) $(OUT)/$(2)/$(1)$(SUFFIX_$(2))))
 
-# Their programs are built by our rules, though a warning is no error there, each by itself and
-# anew: what another student's folder left must not be judged. Each that compiles is judged with
-# ours, and both together. Status 1 if one does not compile or fails, or if there is none.
-theirs = $(strip $(foreach p,server client,$(if $(wildcard $(THEIRS)/$(1)/$(p).c),$(p))))
+# Students' programs are built by build-program, the same way for `make check WORK=` and for
+# grading, where WORK is in the sandbox; anew, as what another student's folder left must not be
+# judged. They get the libraries of all labs.
+THEIR_FLAGS := -Wall -Wextra -Wno-unknown-pragmas
+THEIR_CFLAGS_unix  := $(filter-out $(WARNINGS),$(CFLAGS_UNIX)) $(THEIR_FLAGS)
+THEIR_CFLAGS_win32 := $(filter-out $(WARNINGS),$(CFLAGS_WIN32)) $(THEIR_FLAGS)
+THEIR_LIBS_unix  := -Wl,--as-needed $(shell pkg-config --exists liburing 2>/dev/null && echo -luring) -lrt -lm
+THEIR_LIBS_win32 := -lws2_32 -lmswsock -liphlpapi -lsynchronization -lpsapi -ladvapi32 -lwinmm
+build_theirs = CC='$(if $(filter win32,$(1)),$(MINGW),$(CC))' CFLAGS='$(THEIR_CFLAGS_$(1))' LIBS='$(THEIR_LIBS_$(1))' V='$(V)' \
+	$(LABS)/build-program $(1) "$$WORK" $(LAB) $(2)
 THEIR_OUT := $(BUILD)/theirs/$(LAB)
-build_theirs = $(MAKE) programs SYSTEM=$(1) SOURCES=$(THEIRS) OUT=$(THEIR_OUT) UNIX= WIN32= \
-	PROGRAMS=$(2) WARNINGS="-Wall -Wextra" || \
-	{ echo "$(LAB) on $(1): $(2).c does not compile, and cannot be judged"; status=1; };
-judge_theirs = guests=; for p in $(2); do \
+
+# Each program that was built is judged with ours, and both together. Status 1 if one does not
+# compile or fails, or if there is none.
+judge_theirs = code=0; $(call build_theirs,$(1),$(THEIR_OUT)/$(1)) || code=$$?; \
+	if [ $$code = 0 ] || [ $$code = 1 ]; then any=yes; fi; if [ $$code = 1 ]; then status=1; fi; \
+	guests=; for p in server client; do \
 	    f=$(THEIR_OUT)/$(1)/$$p$(SUFFIX_$(1)); if [ -f $$f ]; then guests="$$guests --$$p $$f"; fi; \
 	done; if [ -n "$$guests" ]; then \
-	$(call judge,$(1),work,$$guests,make check LAB=$(NUMBER) SYSTEM=$(1) WORK=$(WORK)) || status=1; fi;
+	$(call judge,$(1),work,$$guests,make check LAB=$(NUMBER) SYSTEM=$(1) WORK=$$typed) || status=1; fi;
 
 check-work: checker programs
 	@mkdir -p $(RESULTS) && rm -rf $(THEIR_OUT)
-	@+status=0; $(foreach s,$(RUNNABLE),$(if $(call theirs,$(s)),\
-	    $(foreach p,$(call theirs,$(s)),$(call build_theirs,$(s),$(p))) $(call judge_theirs,$(s),$(call theirs,$(s))),\
-	    echo "$(LAB) on $(s): nothing to judge: no server.c or client.c in $(THEIRS)/$(s)";)) \
-	$(if $(strip $(foreach s,$(RUNNABLE),$(call theirs,$(s)))),,status=1;) exit $$status
+	@case $$WORK in *[!A-Za-z0-9_./+,@%-]*) typed="'$$WORK'" ;; *) typed=$$WORK ;; esac; \
+	status=0 any=; $(foreach s,$(RUNNABLE),$(call judge_theirs,$(s))) \
+	if [ -z "$$any" ]; then status=1; fi; exit $$status
+
+# For grading: the programs of WORK that NAMES names.
+.PHONY: theirs
+theirs:
+	@$(call build_theirs,$(SYSTEM),$(OUT)/$(SYSTEM)) $(NAMES)
 
 # ---- Mistakes ----------------------------------------------------------------------------
 

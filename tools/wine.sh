@@ -1,5 +1,5 @@
 # wine.sh - which Wine this machine has, and how a prefix of it is used and given up. A script
-# that sets `top` to the kit's folder reads this file: `. "$top/tools/wine.sh"`.
+# in this folder reads this file: `. "$(dirname "$0")/wine.sh"`.
 #
 #     $wine, $wineserver     the loader and the server, each "" if it is missing
 #     use_prefix PREFIX      sets the environment for programs in this prefix
@@ -34,8 +34,8 @@ end_prefix() {
     wine-*/*) ;; # no name that Wine has written
     wine-*) rm -rf "/tmp/$socket_folder" "$1/wineserver" ;;
     *)
-        # shellcheck disable=SC2046 # two words
-        rm -rf "/tmp/.wine-$(id -u)/server-$(printf '%x-%x' $(stat -c '%d %i' "$1"))"
+        numbers=$(printf '%x-%x' "$(stat -c %d "$1")" "$(stat -c %i "$1")")
+        rm -rf "/tmp/.wine-$(id -u)/server-$numbers"
         ;;
     esac
     return $ended

@@ -151,6 +151,8 @@ struct start_options {
         terminal_output; /* standard output and error are that terminal, else pipes; under
                              Wine lines are taken out of what it paints there */
     bool closed_input;   /* standard input is at its end from the start */
+    bool
+        ignores_children; /* SIGCHLD is ignored, as a program inherits it from its caller */
     size_t descriptors;  /* how many it may have open, until it sets RLIMIT_NOFILE itself;
                              0: as many as usual */
     size_t output_limit; /* bytes kept of each output, 0 for the usual 16 MiB; the rest is
@@ -169,6 +171,10 @@ struct program *start_with(enum role role, struct start_options options, ...)
  * in which a program of UNIX may play; in the others there is no Wine. Labs whose programs a
  * check borrows stand in its Makefile: BORROWS := 05-sockets. */
 const char *reference_file(const char *lab, enum system system, const char *name);
+
+/* The file of the script tools/NAME, which make copies to where everything built is: a checker
+ * knows where that is, wherever the kit may have been moved. */
+const char *tool_file(const char *name);
 
 /* Starts a probe (grading/probe/NAME), the checker's own hand at the far end, of the system
  * under test. In the transcript it goes by NAME. */

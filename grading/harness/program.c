@@ -359,6 +359,8 @@ _Noreturn static void become(char **words, const int streams[3], int terminal, i
     syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC: exec may still fail */);
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
+    if (options->ignores_children)
+        signal(SIGCHLD, SIG_IGN);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -556,6 +558,11 @@ const char *reference_file(const char *lab, enum system system, const char *name
 {
     return text("%s/labs/%s/%s/%s%s", run.build, lab, system == UNIX ? "unix" : "win32",
                 name, suffix_of(system));
+}
+
+const char *tool_file(const char *name)
+{
+    return text("%s/tools/%s", run.build, name);
 }
 
 const char *probe_file(const char *name)

@@ -497,7 +497,11 @@ TEST(
         "Check CreateProcess and exec: a child whose exec failed must not go on as a second "
         "server.")
 {
-    struct program *server = start(SERVER, "1", "no-such-program", NULL);
+    /* On UNIX with a slash: a name is looked up in PATH, and where a folder of it must not be read
+     * the error is another. */
+    struct program *server =
+        start(SERVER, "1", under_test() == UNIX ? "./no-such-program" : "no-such-program",
+              NULL);
     if (instrumented()) {
         /* The child that tells posix_spawn's caller of a failed exec shares its memory; under
          * valgrind it is a fork, which cannot. */
@@ -512,6 +516,21 @@ TEST(
     if (count_lines(server, "server: ready") > 1)
         fail_test("\"server: ready\" was printed %zu times",
                   count_lines(server, "server: ready"));
+}
+
+TEST(child_signal_ignored, .judges = SERVER, .unix_only = true, .points = 1, .step = 6,
+     .name =
+         "started with SIGCHLD ignored, the server still reports the client's exit code",
+     .hint =
+         "Ignored signals are inherited, and with SIGCHLD ignored waitpid() fails with "
+         "ECHILD: set SIGCHLD to SIG_DFL before fork().")
+{
+    struct program *server = start_with(SERVER,
+                                        (struct start_options){.ignores_children = true},
+                                        "1", path_of(CLIENT, NULL), NULL);
+    wait_line(server, "server: client exited with code 0");
+    wait_line(server, "server: done");
+    expect_end(server, 0);
 }
 
 TEST(silent_client, .judges = SERVER, .points = 1, .step = 5,
@@ -817,6 +836,19 @@ TEST(oneway_exit_code, .judges = SERVER, .only = "oneway", .points = 1, .step = 
      .hint = "pclose returns it, wrapped as waitpid does.")
 {
     struct program *oneway = start_oneway("exit 7");
+    wait_line(oneway, "oneway: command exited with code 7");
+    expect_end(oneway, 1);
+}
+
+TEST(oneway_child_signal, .judges = SERVER, .only = "oneway", .unix_only = true,
+     .points = 1, .step = 2,
+     .name = "started with SIGCHLD ignored, oneway still reports the command's exit code",
+     .hint = "With SIGCHLD ignored pclose() fails with ECHILD: set it to SIG_DFL before "
+             "popen().")
+{
+    struct program *oneway = start_with(
+        SERVER, (struct start_options){.name = "oneway", .ignores_children = true},
+        "exit 7", NULL);
     wait_line(oneway, "oneway: command exited with code 7");
     expect_end(oneway, 1);
 }

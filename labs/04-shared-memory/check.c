@@ -1565,6 +1565,20 @@ TEST(table_killed, .judges = SERVER, .only = "table", .points = 1, .step = 4,
         wait_error_like(table, "table: *");
 }
 
+TEST(
+    table_child_signal, .judges = SERVER, .only = "table", .unix_only = true, .points = 1,
+    .step = 3,
+    .name = "started with SIGCHLD ignored, table still waits for its processes",
+    .hint =
+        "With SIGCHLD ignored wait() fails with ECHILD: set it to SIG_DFL before fork().")
+{
+    struct program *table = start_with(
+        SERVER, (struct start_options){.name = "table", .ignores_children = true}, "2",
+        "10", NULL);
+    wait_line(table, "table: sum 20 of 20");
+    expect_end(table, 0);
+}
+
 TEST(table_usage, .judges = SERVER, .only = "table", .points = 1, .step = 1,
      .name = "wrong arguments are a usage line on standard error, and exit code 2",
      .hint = "At most 64 processes and 1,000,000 updates.")

@@ -380,14 +380,14 @@ TEST(two_hosts, .judges = PAIR, .pair = "", .points = 1, .step = 3,
 {
     if (on_windows())
         skip_test("needs two machines, or Linux, which can play two");
-    const char *here = __FILE__, *folder = strrchr(here, '/');
-    const char *file = text("%.*s/../../tools/two-hosts", (int)(folder - here), here);
     const char *word = token();
-    struct program *hosts = start_with(
-        SERVER,
-        (struct start_options){.name = "two-hosts", .file = file, .of_unix = true},
-        under_test() == UNIX ? "unix" : "win32", path_of(SERVER, NULL),
-        path_of(CLIENT, NULL), word, NULL);
+    struct program *hosts =
+        start_with(SERVER,
+                   (struct start_options){.name = "two-hosts",
+                                          .file = tool_file("two-hosts"),
+                                          .of_unix = true},
+                   under_test() == UNIX ? "unix" : "win32", path_of(SERVER, NULL),
+                   path_of(CLIENT, NULL), word, NULL);
     static const char skipped[] = "two-hosts: skipped: ";
     const char *line = wait_line_like(hosts, "*[:] [rs]*");
     if (strncmp(line, skipped, strlen(skipped)) == 0)

@@ -603,6 +603,8 @@ TEST(
     const char *line = wait_line_like(server, "s*: *");
     if (strcmp(line, "starter: no steps") == 0)
         skip_test("programs are stepped through on x86-64 alone");
+    if (strcmp(line, "starter: fault: PTRACE_SEIZE") == 0)
+        skip_test("needs ptrace, which this machine does not allow");
     if (strcmp(line, "starter: threads") != 0) {
         const char *end = wait_line_like(server, "starter: * rounds of * steps");
         size_t rounds = strtoul(end + strlen("starter: "), NULL, 10);
@@ -934,6 +936,22 @@ TEST(tells_the_end, .judges = CLIENT, .points = 2, .step = 8,
         wait_line(client, "client: server was ended by a console event");
         expect_end(client, 1);
     }
+}
+
+TEST(
+    child_signal_ignored, .judges = CLIENT, .unix_only = true, .points = 1, .step = 3,
+    .name = "started with SIGCHLD ignored, the client still reports how the server ended",
+    .hint =
+        "Ignored signals are inherited, and with SIGCHLD ignored waitpid() fails with "
+        "ECHILD: set SIGCHLD to SIG_DFL before fork().")
+{
+    const char *target = place_probe(
+        "target", "server", text("tell server: ready 1\n%sexit 7\n", answer("SIGUSR1")));
+    struct program *client = start_with(CLIENT,
+                                        (struct start_options){.ignores_children = true},
+                                        target, "SIGUSR1", NULL);
+    wait_line(client, "client: server exited with code 7");
+    expect_end(client, 1);
 }
 
 TEST(survives_the_event, .judges = CLIENT, .points = 1, .step = 8,

@@ -12,6 +12,7 @@
  */
 #define PROGRAM "oneway"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -30,6 +31,10 @@ int main(int argc, char *argv[])
     const char *command = argc > 1 ? argv[1] : "echo message num 1";
 
     /* STEP 2: Start it with its standard output in a pipe to us. */
+    /* If our caller ignores SIGCHLD, so do we: the exit code of a child would be thrown away, and
+     * pclose would fail with ECHILD. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     FILE *pipe = popen(command, "r");
     if (pipe == NULL)
         fail("popen");

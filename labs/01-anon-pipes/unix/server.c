@@ -120,6 +120,10 @@ static bool is_count(const char *text)
 
 static pid_t start_client(const char *path, const char *count, int input, int output)
 {
+    /* If our caller ignores SIGCHLD, so do we: the exit code of a child would be thrown away, and
+     * waitpid would fail with ECHILD. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     pid_t client = fork();
     if (client == -1)
         fail("fork");

@@ -137,6 +137,10 @@ static pid_t start_client(const char *path, const char *count, int input, int ou
     if (error != 0)
         fail_with(error, "posix_spawnattr");
 
+    /* If our caller ignores SIGCHLD, so do we: the exit code of a child would be thrown away, and
+     * waitpid would fail with ECHILD. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     pid_t client;
     char *const words[] = {(char *)path, (char *)count, NULL};
     error = posix_spawnp(&client, path, &actions, &attributes, words, environ);

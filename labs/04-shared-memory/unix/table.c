@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,10 @@ int main(int argc, char *argv[])
     /* STEP 2: Make the memory and the mutex. Who starts the processes himself needs no name. */
     struct table *table = make_table();
 
-    /* STEP 3: Start the processes: each inherits the mapping. */
+    /* STEP 3: Start the processes: each inherits the mapping. If our caller ignores SIGCHLD, so
+     * do we: the exit code of a child would be thrown away, and wait would fail with ECHILD. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     for (long i = 0; i < processes; i++) {
         pid_t child = fork();
         if (child == -1)

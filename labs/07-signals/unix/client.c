@@ -121,6 +121,10 @@ static bool are_events(const char *const names[], int count)
 
 static pid_t start_server(const char *path, int input, int output)
 {
+    /* If our caller ignores SIGCHLD, so do we: the exit code of a child would be thrown away, and
+     * waitpid would fail with ECHILD. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     /* Ctrl-C and Ctrl-\ go to all processes at the terminal, and are meant for the server: we
      * stay, to tell what became of it, as system(3) does. A signal that is ignored stays so in
      * a child, even through exec: there it has to be as it was. */
