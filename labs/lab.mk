@@ -156,7 +156,9 @@ check: $(if $(WORK),check-work,$(OURS)) unjudged
 .PHONY: unjudged
 unjudged:
 	@$(foreach p,$(if $(WORK),,$(LEFT_OUT)),echo "$(LAB) on unix: $(p) skipped: $(NEEDS_$(p)) is missing; make doctor tells more";) :
-	@status=0; $(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): skipped: $(LACKS_$(s)); make doctor tells more"; \
+	@status=0; mkdir -p $(RESULTS); $(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),\
+	    echo "$(LAB) on $(s): skipped: $(LACKS_$(s)); make doctor tells more"; \
+	    echo "$(s) was not judged: $(LACKS_$(s)); make doctor tells more" >$(RESULTS)/$(LAB)-$(s).lacks; \
 	    $(if $(NAMED)$(if $(RUNNABLE),,none),status=1;))) exit $$status
 
 $(OURS): check-%: all
