@@ -10,7 +10,11 @@
 # shellcheck shell=sh disable=SC2034 # used by those who read this file
 
 # Debian's `wine` is a script around this loader, and warns of a missing wine32.
-wine=${WINE:-$(command -v /usr/lib/wine/wine64 || command -v wine64 || command -v wine || true)}
+if [ -n "${WINE-}" ]; then
+    wine=$(command -v "$WINE" || true)
+else
+    wine=$(command -v /usr/lib/wine/wine64 || command -v wine64 || command -v wine || true)
+fi
 wineserver=$(command -v wineserver || command -v /usr/lib/wine/wineserver || true)
 
 # TMPDIR must not be set: with it, the Wine of Debian 13 crashes at its start. So a server has its

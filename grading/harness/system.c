@@ -138,7 +138,8 @@ static void note_server_folder(void)
  * programs in a cell have put there must not reach the next cell. */
 static void remove_server_folder(void)
 {
-    const char *folder = wine_tmp_is_shared && !run.private_room ? server_folder : wine_tmp;
+    const char *folder = wine_tmp_is_shared && !run.private_room ? server_folder
+                                                                 : wine_tmp;
     if (folder[0] != '\0')
         remove_tree(folder);
     wine_tmp[0] = server_folder[0] = '\0';
