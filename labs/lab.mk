@@ -46,7 +46,8 @@ ifeq ($(origin CC),default)
 CC       := gcc
 endif
 MINGW    ?= x86_64-w64-mingw32-gcc
-WARNINGS := -Wall -Wextra -Wpedantic -Werror
+# A newer compiler has new warnings: they are errors only where somebody asks for it, as CI does.
+WARNINGS := -Wall -Wextra -Wpedantic $(if $(WERROR),-Werror)
 COMMON   := -std=c11 -O2 -g $(WARNINGS) $(addprefix -I,$(filter-out $(CURDIR),$(SOURCES)) $(LABS)/$(LAB) $(LABS))
 CFLAGS_UNIX  := $(COMMON) -D_GNU_SOURCE -pthread $(SANITIZE_UNIX)
 CFLAGS_WIN32 := $(COMMON) -D_WIN32_WINNT=0x0601 -static $(SANITIZE_WIN32)
@@ -54,25 +55,27 @@ CFLAGS_WIN32 := $(COMMON) -D_WIN32_WINNT=0x0601 -static $(SANITIZE_WIN32)
 have = $(shell command -v $(1) >/dev/null 2>&1 && echo yes)
 HAVE_CC      := $(call have,$(CC))
 HAVE_MINGW   := $(call have,$(MINGW))
-HAVE_CHECKER := $(and $(HAVE_CC),$(shell pkg-config --exists check jansson 2>/dev/null && echo yes))
-
-HAVE_WINE    := $(or $(wildcard /proc/sys/fs/binfmt_misc/WSLInterop*),$(call have,wineserver))
-
 # Programs of UNIX that are left out for want of a library.
 NEEDED  := $(foreach p,$(UNIX),$(NEEDS_$(p)))
 LACKING := $(foreach n,$(NEEDED),$(shell pkg-config --exists $(n) 2>/dev/null || echo $(n)))
 LEFT_OUT := $(foreach p,$(UNIX),$(if $(filter $(NEEDS_$(p)),$(LACKING)),$(p)))
 UNIX    := $(filter-out $(LEFT_OUT),$(UNIX))
 
-# What each half lacks here; nothing lacking is empty.
-LACKS_BUILD_unix  := $(if $(HAVE_CC),,$(CC))
-LACKS_BUILD_win32 := $(if $(HAVE_MINGW),,$(MINGW))
-LACKS_RUN := $(strip $(if $(HAVE_CC),,$(CC)) $(if $(HAVE_CHECKER),,Check Jansson))
-LACKS_unix  := $(strip $(LACKS_BUILD_unix) $(LACKS_RUN))
-LACKS_win32 := $(strip $(LACKS_BUILD_win32) $(LACKS_RUN) $(if $(HAVE_WINE),,Wine))
-
-# The systems that were asked for, those of them that can be built, those that can be run.
+# The systems that were asked for: by somebody who named them, or both.
+NAMED     := $(filter command environment,$(firstword $(origin SYSTEM)))
 SYSTEM    ?= unix win32
+include $(TOP)/tools/wine.mk
+
+# What each half lacks here, in words; nothing lacking is empty. Then the systems that can be built,
+# and those that can be run.
+comma := ,
+library = $(if $(shell pkg-config --exists $(1) 2>/dev/null && echo yes),,$(2) is missing$(comma))
+end_list = $(strip $(subst ~,,$(subst $(comma) ~,,$(strip $(1)) ~)))
+LACKS_BUILD_unix  := $(if $(HAVE_CC),,$(CC) is missing$(comma))
+LACKS_BUILD_win32 := $(if $(HAVE_MINGW),,MinGW is missing ($(MINGW))$(comma))
+LACKS_RUN   := $(LACKS_BUILD_unix) $(call library,check,libcheck) $(call library,jansson,Jansson)
+LACKS_unix  := $(call end_list,$(LACKS_RUN))
+LACKS_win32 := $(call end_list,$(LACKS_BUILD_win32) $(LACKS_RUN) $(LACKS_WINE))
 BUILDABLE := $(foreach s,$(SYSTEM),$(if $(LACKS_BUILD_$(s)),,$(s)))
 RUNNABLE  := $(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),,$(s)))
 
@@ -86,15 +89,14 @@ RESULTS  := $(BUILD)/results
 ROOM     := $(TOP)/tools/room
 SUFFIX_win32 := .exe
 
-export WINE_TEMPLATE ?= $(TOP)/build/wine-template
 export ROOM_PATHS := $(TOP) $(BUILD)
 
 Q := $(if $(V),,@)
 
 .PHONY: all programs borrowed checker kit run check mistakes experiment
 
-all: programs borrowed $(if $(LACKS_RUN),,checker)
-	@$(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): this machine lacks $(LACKS_$(s)); make setup mends it";))
+all: programs borrowed $(if $(LACKS_unix),,checker)
+	@$(foreach s,$(if $(filter check,$(MAKECMDGOALS)),,$(SYSTEM)),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): not complete: $(LACKS_$(s)); make doctor tells more";))
 
 # ---- Building ----------------------------------------------------------------------------
 
@@ -125,10 +127,9 @@ borrowed:
 
 checker: $(CHECKER)
 
-# The harness and the probes, and the template for Wine, which nobody but Wine needs.
+# The harness and the probes.
 kit:
 	@+$(MAKE) -C $(TOP)/grading BUILD=$(BUILD)
-	@$(if $(filter win32,$(RUNNABLE)),$(TOP)/tools/wine-template $(WINE_TEMPLATE))
 
 # grading/Makefile knows whether the archive is up to date; here only its age counts.
 $(BUILD)/grading/libharness.a: kit ;
@@ -157,12 +158,18 @@ BUILT_win32 := $(PROGRAMS) $(WIN32)
 runs = check-$(1) $(foreach v,$(filter $(VARIANTS),$(BUILT_$(1))),check-$(1)-$(v)) \
        $(foreach p,$(PAIRS),$(if $(filter server_$(p),$(BUILT_$(1))),check-$(1)-$(p)))
 OURS := $(foreach s,$(RUNNABLE),$(call runs,$(s)))
-tell_skipped = $(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): skipped: this machine lacks $(LACKS_$(s)); make setup mends it";))
 .PHONY: $(OURS) check-work
 
-check: $(if $(WORK),check-work,$(OURS))
-	@$(if $(WORK),,$(tell_skipped)) :
-	@$(foreach p,$(if $(WORK),,$(LEFT_OUT)),echo "$(LAB) on unix: $(p) skipped: this machine lacks $(NEEDS_$(p)); make setup mends it";) :
+check: $(if $(WORK),check-work,$(OURS)) unjudged
+
+# What was not judged, and why: an error if it was asked for by name, or if nothing is left.
+.PHONY: unjudged
+unjudged:
+	@$(foreach p,$(if $(WORK),,$(LEFT_OUT)),echo "$(LAB) on unix: $(p) skipped: $(NEEDS_$(p)) is missing; make doctor tells more";) :
+	@status=0; mkdir -p $(RESULTS); $(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),\
+	    echo "$(LAB) on $(s): skipped: $(LACKS_$(s)); make doctor tells more"; \
+	    echo "$(s) was not judged: $(LACKS_$(s)); make doctor tells more" >$(RESULTS)/$(LAB)-$(s).lacks; \
+	    $(if $(NAMED)$(if $(RUNNABLE),,none),status=1;))) exit $$status
 
 $(OURS): check-%: all
 	@mkdir -p $(RESULTS)
@@ -196,7 +203,7 @@ judge_theirs = code=0; $(call build_theirs,$(1),$(THEIR_OUT)/$(1)) || code=$$?; 
 check-work: $(if $(LACKS_RUN),,checker) programs
 	@mkdir -p $(RESULTS) && rm -rf $(THEIR_OUT)
 	@case $$WORK in *[!A-Za-z0-9_./+,@%-]*) typed="'$$WORK'" ;; *) typed=$$WORK ;; esac; \
-	status=0 any=; $(tell_skipped) $(foreach s,$(RUNNABLE),$(call judge_theirs,$(s))) \
+	status=0 any=; $(foreach s,$(RUNNABLE),$(call judge_theirs,$(s))) \
 	if [ -z "$$any" ]; then status=1; fi; exit $$status
 
 # For grading: the programs of WORK that NAMES names.

@@ -40,8 +40,8 @@ endif
 
 # The results of a check, which end it, whatever has failed. What an earlier check has left goes first.
 RESULTS := $(or $(abspath $(BUILD)),$(if $(ONLY),$(abspath ../../build),$(CURDIR)/build))/results/$(ONLY)
-FORGET_RESULTS := rm -f $(RESULTS)*.json;
-SHOW_RESULTS = cat $(RESULTS)*.json 2>/dev/null | awk ' \
+FORGET_RESULTS := rm -f $(RESULTS)*.json $(RESULTS)*.lacks;
+SHOW_RESULTS = cat $(RESULTS)*.lacks 2>/dev/null | sort -u; cat $(RESULTS)*.json 2>/dev/null | awk ' \
     /^  "[a-z]*": [0-9]/ { sum[$$1] += $$2 } \
     END { if (NR == 0) print "total: nothing was judged"; \
           else printf "total: %d of %d points; %d passed, %d failed, %d skipped\n", \
@@ -49,13 +49,17 @@ SHOW_RESULTS = cat $(RESULTS)*.json 2>/dev/null | awk ' \
               sum["\"failed\":"] + sum["\"errors\":"], sum["\"skipped\":"]; \
           exit NR == 0 }' || status=1;
 
+# Before a check: whether its programs have a room of their own, where they have not, and why.
+JUDGES := check mistakes kit-check sanitize valgrind
+SHOW_ROOM := $(dir $(lastword $(MAKEFILE_LIST)))room --state;
+
 # WORK may have blanks, so no function of make may see it.
 $(GOALS):
 	@+MAKEFLAGS=$$(printf %s "$$MAKEFLAGS" | sed 's/^\([a-zA-Z]*\)q/\1/'); export MAKEFLAGS; \
 	case $$WORK in '~' | '~/'*) WORK=$$HOME$${WORK#'~'} ;; esac; \
 	case $$WORK in '' | /*) ;; *) WORK=$$PWD/$$WORK ;; esac; \
 	if [ -n "$$WORK" ] && [ ! -d "$$WORK" ]; then echo "there is no folder $$WORK" >&2; exit 1; fi; \
-	$(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) \
+	$(if $(filter $(JUDGES),$@),$(SHOW_ROOM)) $(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) \
 	    $(if $(filter $@,$(WATCHED)),,-Otarget) --keep-going $@ $(ABSOLUTE) $${WORK:+"WORK=$$WORK"} || status=1; \
 	$(if $(filter check,$@),$(SHOW_RESULTS)) exit $$status
 else

@@ -118,6 +118,9 @@ double open_system(void);
 /* Ends what open_system() started. */
 void close_system(void);
 
+/* Removes what the system keeps outside of this run's folder, when all processes have ended. */
+void clean_up_system(void);
+
 /* Gets the place ready in which a test's programs run, before the test; and tidies it up after
  * it, where `tidy` tells that the test has not failed and left nothing. With --cell each test has a
  * fresh cell, be it one that no program of the last test has entered; under Wine, which takes longer
@@ -131,8 +134,11 @@ void close_place(bool tidy);
 bool wine_has_fallen(void);
 void restart_wine(void);
 
-/* Wine's own folder in this run's: the prefix, and what wineserver keeps. */
+/* Wine's own folder in this run's: the prefix is in it. */
 const char *wine_folder(void);
+
+/* Whether `path` is the folder in /tmp that Wine's server keeps. */
+bool is_of_wine(const char *path);
 
 /* How Windows programs run here: "under Wine", "natively, by WSL". */
 const char *win32_runner(void);

@@ -1047,6 +1047,7 @@ int check_main(int argc, char *argv[], const char *lab, const char *title,
     int status;
     int interruption = await_runner(runner, &signals, &status);
     kill_all();
+    clean_up_system();
     remove_tree(run.folder);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (interruption !=

@@ -90,7 +90,8 @@ static void kill_wine_server(void)
 
 TEST(pass_wine_falls, .name = "a test in which Wine's own server falls is repeated")
 {
-    const char *room = getenv("PRIVATE_ROOM"), *fell = text("%s/fell", getenv("TMPDIR"));
+    const char *room = getenv("PRIVATE_ROOM"), *prefix = getenv("WINEPREFIX");
+    const char *fell = text("%s/fell", prefix == NULL ? "" : prefix);
     bool falls = under_test() == WIN32 && !on_windows() && room != NULL &&
                  strcmp(room, "yes") == 0 && access(fell, F_OK) == -1;
     if (falls && mkdir(fell, 0700) == -1)
