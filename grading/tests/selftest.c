@@ -838,6 +838,31 @@ TEST(late_unflushed,
     wait_line(start(SERVER, "unflushed", NULL), "wicked: ready");
 }
 
+TEST(late_flushed,
+     .hint =
+         "^expected the line 'wicked: received one', but the client did not print it in "
+         "[0-9]+ seconds and is still running$",
+     .name = "a program that flushes what it prints when its input ends")
+{
+    struct start_options copied = {.file = copy_program(SERVER, "client")};
+    struct program *wicked = start_with(CLIENT, copied, "echo-unflushed", NULL);
+    wait_line(wicked, "wicked: ready");
+    send_bytes(wicked, "one\n", 4);
+    wait_line(wicked, "wicked: received one");
+}
+
+TEST(late_interrupted,
+     .hint =
+         "^expected a line like 'wicked: received ...', but the server did not print it "
+         "in [0-9]+ seconds and is still running$",
+     .name = "a program that flushes what it prints when it is interrupted")
+{
+    needs_unix();
+    struct program *wicked = start(SERVER, "exit-on-interrupt", NULL);
+    wait_line(wicked, "wicked: ready");
+    wait_line_like(wicked, "wicked: received *");
+}
+
 TEST(late_unflushed_message,
      .hint = "the server sent nothing for [0-9]+ seconds and is still running; after the "
              "last complete message came nothing$",

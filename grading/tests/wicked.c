@@ -173,6 +173,19 @@ static bool leave(const char *what)
     return false;
 }
 
+static void exit_on_interrupt(void)
+{
+    signal(SIGINT, SIG_DFL);
+    sigset_t interrupt;
+    int number;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    sigprocmask(SIG_BLOCK, &interrupt, NULL);
+    say(stdout, "wicked: ready");
+    printf("wicked: received nothing\n");
+    sigwait(&interrupt, &number);
+}
+
 #endif
 
 /* ---- What it does --------------------------------------------------------------------- */
@@ -274,6 +287,16 @@ static void unflushed_die(void)
 {
     print_unflushed();
     die(atoi(word));
+}
+
+static void echo_unflushed(void)
+{
+    say(stdout, "wicked: ready");
+    char line[1024];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        fputs("wicked: received ", stdout);
+        fwrite(line, 1, strlen(line), stdout);
+    }
 }
 
 static void print_garbage(void)
@@ -420,6 +443,10 @@ static const struct {
     {"stray", stray},
     {"unflushed", unflushed},
     {"unflushed-die", unflushed_die},
+    {"echo-unflushed", echo_unflushed},
+#ifndef _WIN32
+    {"exit-on-interrupt", exit_on_interrupt},
+#endif
     {"garbage", print_garbage},
     {"forge", forge},
     {"long-line", print_long},
