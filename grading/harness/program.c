@@ -430,6 +430,20 @@ static bool is_probe(const char *file)
     return strncmp(file, folder, strlen(folder)) == 0;
 }
 
+/* "server" if `path`, an argument, is the file of the program that plays it, written in the manner of
+ * either system; "client" likewise; NULL for anything else. */
+static const char *role_in(const char *path)
+{
+    const char *const roles[] = {"server", "client"};
+    size_t folder = strlen(path);
+    while (folder > 0 && path[folder - 1] != '/' && path[folder - 1] != '\\')
+        folder--;
+    for (enum role role = SERVER; folder > 0 && role <= CLIENT; role++)
+        if (strcmp(path + folder, strrchr(file_of(role, NULL), '/') + 1) == 0)
+            return roles[role];
+    return NULL;
+}
+
 /* A pseudo-terminal. Returns the program's end, and in `*master` ours. What is typed is not
  * echoed: the transcript tells what programs print. Wine expects raw keys, and Enter as CR. */
 static int make_terminal(int *master)
@@ -484,6 +498,12 @@ static struct program *start_words(enum role role, struct start_options options,
         first++;
     for (size_t i = 0; i < count; i++)
         words[first + i] = va_arg(values, char *);
+    /* What a probe prints that starts the server is the server's. */
+    for (size_t i = 0; probe && i < count; i++)
+        if (role_in(words[first + i]) != NULL) {
+            title = text("the %s, started by %s,", role_in(words[first + i]), title);
+            probe = false;
+        }
 
     struct program *program = calloc(1, sizeof *program);
     if (program == NULL || program_count == MOST_PROGRAMS)

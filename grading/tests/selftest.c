@@ -880,6 +880,17 @@ TEST(late_probe,
     wait_line(start_unix_probe("peer", NULL), "peer: done");
 }
 
+TEST(fail_started,
+     .hint =
+         "^expected the line 'wicked: done', but the server, started by the checker's "
+         "program starter, exited with code 0$",
+     .name = "a program that a probe starts is named")
+{
+    needs_unix();
+    wait_line(start_probe("starter", "blocked", path_of(SERVER, NULL), "exit", "0", NULL),
+              "wicked: done");
+}
+
 TEST(late_silence,
      .hint = "^expected the standard error of the server to be closed, but after [0-9]+ "
              "seconds a process still has it open$",
