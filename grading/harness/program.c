@@ -1110,6 +1110,26 @@ static void add_held_back(json_t *evidence, const struct program *program)
         program->handle != -1 ? "still be" : "have been lost");
 }
 
+/* Shows, beside the line that is expected, one with another text in its quotes, if exactly one came
+ * instead. */
+static void add_other_text(json_t *evidence, const struct program *program,
+                           const char *line, enum match match)
+{
+    const char *quote = strchr(line, '"');
+    const struct line *other = NULL;
+    for (size_t i = 0; match == EXACTLY && quote != NULL && i < line_count; i++) {
+        size_t start = (size_t)(quote + 1 - line);
+        if (!is_watched(program, &lines[i], match) || i < lines[i].stream->cursor ||
+            lines[i].length < start || memcmp(lines[i].text, line, start) != 0)
+            continue;
+        if (other != NULL)
+            return;
+        other = &lines[i];
+    }
+    if (other != NULL)
+        add_difference(evidence, line, strlen(line), other->text, other->length);
+}
+
 /* Whether the program would take SIGINT as a request to end: it has a handler, or has blocked it, or
  * waits for signals, which unblocks them for that time. Under Wine it is a Ctrl-C, for which every
  * lab's server has a handler. */
@@ -1194,6 +1214,7 @@ _Noreturn static void fail_without_line(struct program *program, const char *lin
         fail_if_elsewhere(program, line, wanted_line);
     fail_if_early(program, line, match, wanted_line, evidence);
     add_cause(evidence, program);
+    add_other_text(evidence, program, line, match);
     bool silent = match != PATTERN_ON_STDERR && held_back(program);
     add_late_line(evidence, program, line, match);
     if (silent && json_object_get(evidence, "notes") == NULL)

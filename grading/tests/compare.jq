@@ -29,6 +29,8 @@ def evidence:
     elif .id == "fail_case" then
         differs(0; 1),
         lacks([.received.text]; "^.Wicked: all  done\\..$")
+    elif .id == "fail_other_text" then
+        differs(19; 21), lacks([.received.text]; "two")
     elif .id == "fail_crash" then lacks(.notes; "^It used an address|access violation")
     elif .id == "fail_signal" and (.reason // "" | test("signal")) then lacks(.notes; "^It called abort\\(\\)")
     elif .id == "fail_no_handler" then lacks(.notes; "^It had no handler for SIGUSR1 ")

@@ -453,6 +453,16 @@ TEST(fail_case_like,
     wait_line_like(start(SERVER, "nearly", NULL), "wicked: all *");
 }
 
+TEST(fail_other_text,
+     .hint = "^expected the line 'wicked: received .three.', but the server exited with "
+             "code 0$",
+     .name = "a line with another text in its quotes")
+{
+    struct program *wicked = start(SERVER, "quotes", NULL);
+    wait_line(wicked, "wicked: received \"one\"");
+    wait_line(wicked, "wicked: received \"three\"");
+}
+
 TEST(fail_far,
      .hint = "^expected the line 'wicked: all gone', but the server exited with code 0$",
      .name = "a line with another word is not nearly right")

@@ -265,6 +265,13 @@ static void nearly(void)
     say(stdout, "Wicked: all  done.");
 }
 
+static void print_quotes(void)
+{
+    say(stdout, "wicked: received \"one\"");
+    say(stdout, "wicked: received \"two\"");
+    say(stdout, "wicked: done");
+}
+
 static void stray(void)
 {
     static const char bytes[] = "wicked: one\r\r\n\0wicked: two\n";
@@ -440,6 +447,7 @@ static const struct {
     {"nul", print_nul},
     {"wrong-stream", wrong_stream},
     {"nearly", nearly},
+    {"quotes", print_quotes},
     {"stray", stray},
     {"unflushed", unflushed},
     {"unflushed-die", unflushed_die},
