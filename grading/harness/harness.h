@@ -45,15 +45,14 @@ struct test {
     const char *name; /* the sentence that people read */
     enum role judges;
     int points;
-    int step; /* the STEP of the program to look at, or 0: of the server if it judges
-                         a pair */
-    const char
-        *hint; /* what to look for, one or two sentences, if that is the same on both
-                         systems; else the next two */
-    const char *hint_unix, *hint_win32;
-    int client_step;         /* of a PAIR test, for a client that is judged: the STEP */
-    const char *client_hint; /* and the hint, which may also come in two forms */
-    const char *client_hint_unix, *client_hint_win32;
+    /* What a failure shows beside its reason: the STEP of the program to look at, or 0, and what to
+     * look for, in one or two sentences. Of a pair's test these are about the server. The hint for
+     * one system goes before the hint for both. */
+    int step;
+    const char *hint, *hint_unix, *hint_win32;
+    /* The same for the client, of a pair's test alone. */
+    int client_step;
+    const char *client_hint, *client_hint_unix, *client_hint_win32;
     const char *only; /* the one program it is for ("capacity"), NULL for the pair */
     const char *pair; /* which pair it is for: "" for server and client, "mqueue" for
                          server_mqueue and client_mqueue, NULL for all of them */

@@ -121,7 +121,8 @@ _Noreturn void end_test(json_t *evidence, const char *verdict, const char *forma
                                                            ? BYTES_OF_REASON
                                                            : length),
                                      length > BYTES_OF_REASON ? " ..." : ""));
-    if (strcmp(verdict, "failed") == 0) {
+    if (strcmp(verdict, "failed") == 0 &&
+        json_object_get(evidence, "transcript") == NULL) {
         json_object_set_new(evidence, "waiting", who_waits());
         json_object_set_new(evidence, "transcript", transcript());
     }

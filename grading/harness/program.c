@@ -465,6 +465,20 @@ static bool is_probe(const char *file)
     return strncmp(file, folder, strlen(folder)) == 0;
 }
 
+/* "server" if `path`, an argument, is the file of the program that plays it, written in the manner of
+ * either system; "client" likewise; NULL for anything else. */
+static const char *role_in(const char *path)
+{
+    const char *const roles[] = {"server", "client"};
+    size_t folder = strlen(path);
+    while (folder > 0 && path[folder - 1] != '/' && path[folder - 1] != '\\')
+        folder--;
+    for (enum role role = SERVER; folder > 0 && role <= CLIENT; role++)
+        if (strcmp(path + folder, strrchr(file_of(role, NULL), '/') + 1) == 0)
+            return roles[role];
+    return NULL;
+}
+
 /* A pseudo-terminal. Returns the program's end, and in `*master` ours. What is typed is not
  * echoed: the transcript tells what programs print. Wine expects raw keys, and Enter as CR. */
 static int make_terminal(int *master)
@@ -527,6 +541,12 @@ static struct program *start_words(enum role role, struct start_options options,
     }
     for (size_t i = 0; i < count; i++)
         words[first + i] = va_arg(values, char *);
+    /* What a probe prints that starts the server is the server's. */
+    for (size_t i = 0; probe && i < count; i++)
+        if (role_in(words[first + i]) != NULL) {
+            title = text("the %s, started by %s,", role_in(words[first + i]), title);
+            probe = false;
+        }
 
     struct program *program = calloc(1, sizeof *program);
     if (program == NULL || program_count == MOST_PROGRAMS)
@@ -1143,6 +1163,86 @@ static void add_held_back(json_t *evidence, const struct program *program)
         program->handle != -1 ? "still be" : "have been lost");
 }
 
+/* Shows, beside the line that is expected, one with another text in its quotes, if exactly one came
+ * instead. */
+static void add_other_text(json_t *evidence, const struct program *program,
+                           const char *line, enum match match)
+{
+    const char *quote = strchr(line, '"');
+    const struct line *other = NULL;
+    for (size_t i = 0; match == EXACTLY && quote != NULL && i < line_count; i++) {
+        size_t start = (size_t)(quote + 1 - line);
+        if (!is_watched(program, &lines[i], match) || i < lines[i].stream->cursor ||
+            lines[i].length < start || memcmp(lines[i].text, line, start) != 0)
+            continue;
+        if (other != NULL)
+            return;
+        other = &lines[i];
+    }
+    if (other != NULL)
+        add_difference(evidence, line, strlen(line), other->text, other->length);
+}
+
+/* Whether the program would take SIGINT as a request to end: it has a handler, or has blocked it, or
+ * waits for signals, which unblocks them for that time. Under Wine it is a Ctrl-C, for which every
+ * lab's server has a handler. */
+static bool takes_interrupt(const struct program *program, const json_t *waiting)
+{
+    size_t at;
+    json_t *sentence;
+    json_array_foreach(waiting, at, sentence)
+    {
+        if (strstr(json_string_value(sentence), "sigwait") != NULL)
+            return true;
+    }
+    if (run.system == WIN32)
+        return strncmp(program->name, "server", strlen("server")) == 0;
+    FILE *status = fopen(text("/proc/%d/status", (int)program->pid), "re");
+    unsigned long long signals = 0, set;
+    char line[256];
+    while (status != NULL && fgets(line, sizeof line, status) != NULL)
+        if (sscanf(line, "SigCgt: %llx", &set) == 1 ||
+            sscanf(line, "SigBlk: %llx", &set) == 1)
+            signals |= set;
+    if (status != NULL)
+        fclose(status);
+    return (signals & 1ULL << (SIGINT - 1)) != 0;
+}
+
+/* Adds a note if the line comes as soon as the program is asked to end, which harms no one, for the
+ * test has failed: it may have been in the buffer of the C library. What the report shows is noted
+ * before. */
+static void add_late_line(json_t *evidence, struct program *program, const char *line,
+                          enum match match)
+{
+    if (program->handle == -1 || program->probe || !program->piped || run.show ||
+        match == PATTERN_ON_STDERR || program->outputs[0].lost > 0)
+        return;
+    json_object_set_new(evidence, "waiting", who_waits());
+    json_object_set_new(evidence, "transcript", transcript());
+    size_t before = line_count;
+    bool interrupted = takes_interrupt(program, json_object_get(evidence, "waiting"));
+    if (interrupted)
+        send_signal(program, SIGINT);
+    else
+        close_input(program);
+    for (double until = now() + LATE_END; program->handle != -1 && pump(until, -1);)
+        ;
+    drain(program);
+    for (size_t i = before; i < line_count; i++)
+        if (lines[i].program == program && lines[i].stream == &program->outputs[0] &&
+            fits(&lines[i], line, match)) {
+            add_note(
+                evidence,
+                "The line came only when the test had given up and %s. If the program "
+                "had printed it before, it was in the buffer of the C library, because "
+                "standard output is a pipe: call fflush(stdout) after each line, or "
+                "setvbuf(stdout, NULL, _IONBF, 0) first.",
+                interrupted ? "sent SIGINT" : "closed standard input");
+            return;
+        }
+}
+
 /* Adds a note if `bytes`, which are messages, have a line of events in them. */
 static void add_event_line(json_t *evidence, const char *bytes, size_t length)
 {
@@ -1155,7 +1255,7 @@ static void add_event_line(json_t *evidence, const char *bytes, size_t length)
 }
 
 /* Fails the test, which has waited in vain; `how` is what the program did instead. */
-_Noreturn static void fail_without_line(const struct program *program, const char *line,
+_Noreturn static void fail_without_line(struct program *program, const char *line,
                                         enum match match, const char *meaning,
                                         const char *how)
 {
@@ -1167,7 +1267,10 @@ _Noreturn static void fail_without_line(const struct program *program, const cha
         fail_if_elsewhere(program, line, wanted_line);
     fail_if_early(program, line, match, wanted_line, evidence);
     add_cause(evidence, program);
-    if (match != PATTERN_ON_STDERR && held_back(program))
+    add_other_text(evidence, program, line, match);
+    bool silent = match != PATTERN_ON_STDERR && held_back(program);
+    add_late_line(evidence, program, line, match);
+    if (silent && json_object_get(evidence, "notes") == NULL)
         add_held_back(evidence, program);
     fail_with_evidence(evidence, "expected %s, but %s %s%s", wanted_line, program->title,
                        how, cut_note(program));

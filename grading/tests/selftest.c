@@ -466,6 +466,16 @@ TEST(fail_case_like,
     wait_line_like(start(SERVER, "nearly", NULL), "wicked: all *");
 }
 
+TEST(fail_other_text,
+     .hint = "^expected the line 'wicked: received .three.', but the server exited with "
+             "code 0$",
+     .name = "a line with another text in its quotes")
+{
+    struct program *wicked = start(SERVER, "quotes", NULL);
+    wait_line(wicked, "wicked: received \"one\"");
+    wait_line(wicked, "wicked: received \"three\"");
+}
+
 TEST(fail_far,
      .hint = "^expected the line 'wicked: all gone', but the server exited with code 0$",
      .name = "a line with another word is not nearly right")
@@ -851,6 +861,31 @@ TEST(late_unflushed,
     wait_line(start(SERVER, "unflushed", NULL), "wicked: ready");
 }
 
+TEST(late_flushed,
+     .hint =
+         "^expected the line 'wicked: received one', but the client did not print it in "
+         "[0-9]+ seconds and is still running$",
+     .name = "a program that flushes what it prints when its input ends")
+{
+    struct start_options copied = {.file = copy_program(SERVER, "client")};
+    struct program *wicked = start_with(CLIENT, copied, "echo-unflushed", NULL);
+    wait_line(wicked, "wicked: ready");
+    send_bytes(wicked, "one\n", 4);
+    wait_line(wicked, "wicked: received one");
+}
+
+TEST(late_interrupted,
+     .hint =
+         "^expected a line like 'wicked: received ...', but the server did not print it "
+         "in [0-9]+ seconds and is still running$",
+     .name = "a program that flushes what it prints when it is interrupted")
+{
+    needs_unix();
+    struct program *wicked = start(SERVER, "exit-on-interrupt", NULL);
+    wait_line(wicked, "wicked: ready");
+    wait_line_like(wicked, "wicked: received *");
+}
+
 TEST(late_unflushed_message,
      .hint = "the server sent nothing for [0-9]+ seconds and is still running; after the "
              "last complete message came nothing$",
@@ -866,6 +901,17 @@ TEST(late_probe,
      .name = "a probe is not taken for a program that is judged")
 {
     wait_line(start_unix_probe("peer", NULL), "peer: done");
+}
+
+TEST(fail_started,
+     .hint =
+         "^expected the line 'wicked: done', but the server, started by the checker's "
+         "program starter, exited with code 0$",
+     .name = "a program that a probe starts is named")
+{
+    needs_unix();
+    wait_line(start_probe("starter", "blocked", path_of(SERVER, NULL), "exit", "0", NULL),
+              "wicked: done");
 }
 
 TEST(late_silence,

@@ -185,6 +185,19 @@ static bool leave(const char *what)
     return false;
 }
 
+static void exit_on_interrupt(void)
+{
+    signal(SIGINT, SIG_DFL);
+    sigset_t interrupt;
+    int number;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    sigprocmask(SIG_BLOCK, &interrupt, NULL);
+    say(stdout, "wicked: ready");
+    printf("wicked: received nothing\n");
+    sigwait(&interrupt, &number);
+}
+
 #endif
 
 /* ---- What it does --------------------------------------------------------------------- */
@@ -264,6 +277,13 @@ static void nearly(void)
     say(stdout, "Wicked: all  done.");
 }
 
+static void print_quotes(void)
+{
+    say(stdout, "wicked: received \"one\"");
+    say(stdout, "wicked: received \"two\"");
+    say(stdout, "wicked: done");
+}
+
 static void stray(void)
 {
     static const char bytes[] = "wicked: one\r\r\n\0wicked: two\n";
@@ -286,6 +306,16 @@ static void unflushed_die(void)
 {
     print_unflushed();
     die(atoi(word));
+}
+
+static void echo_unflushed(void)
+{
+    say(stdout, "wicked: ready");
+    char line[1024];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        fputs("wicked: received ", stdout);
+        fwrite(line, 1, strlen(line), stdout);
+    }
 }
 
 static void print_garbage(void)
@@ -435,9 +465,14 @@ static const struct {
     {"nul", print_nul},
     {"wrong-stream", wrong_stream},
     {"nearly", nearly},
+    {"quotes", print_quotes},
     {"stray", stray},
     {"unflushed", unflushed},
     {"unflushed-die", unflushed_die},
+    {"echo-unflushed", echo_unflushed},
+#ifndef _WIN32
+    {"exit-on-interrupt", exit_on_interrupt},
+#endif
     {"garbage", print_garbage},
     {"forge", forge},
     {"long-line", print_long},
