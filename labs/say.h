@@ -91,16 +91,19 @@ static inline void silence_others(void)
 /* Call it first in main: see below. */
 static inline void open_missing_streams(void)
 {
+    FILE *const streams[] = {stdin, stdout, stderr};
     const DWORD numbers[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
     for (int i = 0; i < 3; i++) {
         HANDLE handle = GetStdHandle(numbers[i]);
-        if (handle != NULL && handle != INVALID_HANDLE_VALUE)
-            continue;
-        /* By freopen() the C library of Wine opens nothing here. */
-        handle = CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE,
-                             NULL, OPEN_EXISTING, 0, NULL);
-        if (handle != INVALID_HANDLE_VALUE)
-            SetStdHandle(numbers[i], handle);
+        /* The C library makes NUL the standard handle as well. Wine's cannot reopen a stream that
+         * it does not have: then the handle alone is set. A failure changes nothing. */
+        if ((handle == NULL || handle == INVALID_HANDLE_VALUE) &&
+            freopen("NUL", "r", streams[i]) == NULL) {
+            handle = CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                                 NULL, OPEN_EXISTING, 0, NULL);
+            if (handle != INVALID_HANDLE_VALUE)
+                SetStdHandle(numbers[i], handle);
+        }
     }
 }
 
