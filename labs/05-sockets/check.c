@@ -800,7 +800,7 @@ TEST(high_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points 
     expect_idle(server, 0.3, 30);
     for (int k = 2; k <= CLIENTS; k++) {
         tell(peer, "close %d", k);
-        wait_line(peer, text("peer: %d closed", k));
+        wait_line(peer, "peer: %d closed", k);
     }
     expect_service(peer, 2, port);
     exchange(peer, 1, token());
