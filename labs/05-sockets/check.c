@@ -740,8 +740,7 @@ TEST(no_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points = 
         skip_test(
             "valgrind has a limit of its own, and closes what it accepts beyond it");
     /* A server may need two descriptors for a client, or three. Some clients wait in the
-     * listener's queue, and where that is short others find no place in it: their systems ask
-     * again a second later, and the server is not to blame for that. */
+     * listener's queue; where that is short others ask again until they find a place in it. */
     enum { CLIENTS = 24, FIRST = 4, DESCRIPTORS = 24 };
     struct program *server =
         start_with(SERVER, (struct start_options){.descriptors = DESCRIPTORS}, "0", NULL);
