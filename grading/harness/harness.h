@@ -261,10 +261,6 @@ const char *errors_of(struct program *program, size_t *length);
  * happened at all. */
 void wait_descriptor(int descriptor, const char *what);
 
-/* Stops to read what the program prints, until it is called with `hold` false: its pipes fill
- * up, and then it blocks when it prints. */
-void hold_output(struct program *program, bool hold);
-
 /* Waits for the program's end. Returns its exit code, or 128 + the signal that ended it. Under
  * Wine an exit code is what UNIX leaves of it, the low 8 bits: 5 for an access violation. */
 int wait_end(struct program *program);

@@ -67,7 +67,6 @@ struct program {
     bool piped;      /* its output is none */
     bool painted;    /* Wine paints its output on a terminal */
     bool one_output; /* standard error is where standard output is */
-    bool held;       /* its outputs are not read for the time being */
     int status;      /* as by waitpid(2), once it has been reaped */
     bool reaped;
 };
@@ -264,7 +263,7 @@ static bool pump_with(double deadline, int other, short wanted)
                   run.limit * LIMITS_PER_TEST);
     for (size_t i = 0; i < program_count; i++) {
         for (int s = 0; s < 2; s++)
-            if (programs[i]->outputs[s].fd != -1 && !programs[i]->held)
+            if (programs[i]->outputs[s].fd != -1)
                 events[count++] = (struct pollfd){programs[i]->outputs[s].fd, POLLIN, 0};
         if (programs[i]->handle != -1)
             events[count++] = (struct pollfd){programs[i]->handle, POLLIN, 0};
@@ -284,8 +283,7 @@ static bool pump_with(double deadline, int other, short wanted)
     size_t at = 0;
     for (size_t i = 0; i < program_count; i++) {
         for (int s = 0; s < 2; s++)
-            if (programs[i]->outputs[s].fd != -1 && !programs[i]->held &&
-                events[at++].revents != 0)
+            if (programs[i]->outputs[s].fd != -1 && events[at++].revents != 0)
                 read_stream(programs[i], &programs[i]->outputs[s]);
         if (programs[i]->handle != -1 && events[at++].revents != 0)
             note_end(programs[i]);
@@ -307,8 +305,7 @@ static void drain(struct program *program)
     for (int s = 0; s < 2; s++) {
         struct stream *stream = &program->outputs[s];
         struct pollfd event = {stream->fd, POLLIN, 0};
-        for (int i = 0;
-             i < 64 && stream->fd != -1 && !program->held && poll(&event, 1, 0) > 0; i++)
+        for (int i = 0; i < 64 && stream->fd != -1 && poll(&event, 1, 0) > 0; i++)
             read_stream(program, stream);
     }
 }
@@ -863,11 +860,6 @@ void close_output(struct program *program)
     if (program->outputs[0].fd != -1)
         close(program->outputs[0].fd);
     program->outputs[0].fd = -1;
-}
-
-void hold_output(struct program *program, bool hold)
-{
-    program->held = hold;
 }
 
 /* ---- Waiting ------------------------------------------------------------------------ */

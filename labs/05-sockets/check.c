@@ -740,8 +740,7 @@ TEST(no_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points = 
         skip_test(
             "valgrind has a limit of its own, and closes what it accepts beyond it");
     /* A server may need two descriptors for a client, or three. Some clients wait in the
-     * listener's queue, and where that is short others find no place in it: their systems ask
-     * again a second later, and the server is not to blame for that. */
+     * listener's queue; where that is short others ask again until they find a place in it. */
     enum { CLIENTS = 24, FIRST = 4, DESCRIPTORS = 24 };
     struct program *server =
         start_with(SERVER, (struct start_options){.descriptors = DESCRIPTORS}, "0", NULL);
@@ -800,7 +799,7 @@ TEST(high_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points 
     expect_idle(server, 0.3, 30);
     for (int k = 2; k <= CLIENTS; k++) {
         tell(peer, "close %d", k);
-        wait_line(peer, text("peer: %d closed", k));
+        wait_line(peer, "peer: %d closed", k);
     }
     expect_service(peer, 2, port);
     exchange(peer, 1, token());
@@ -1087,7 +1086,7 @@ TEST(last_line, .judges = SERVER, .pair = "", .points = 1, .step = 2,
      .hint_win32 = "Threads run until ExitProcess() has ended them: take the lock with "
                    "which lines are printed, print the last, and do not give it back.")
 {
-    /* Once it needs some luck to meet a thread between the line and the end. */
+    /* It needs some luck to meet a thread between the line and the end. */
     for (int i = 0; i < (under_test() == UNIX ? 5 : 6); i++) {
         struct start_options options = {.output_limit = (size_t)256 << 20};
         struct program *server = start_with(SERVER, options, "0", NULL);
@@ -1175,6 +1174,51 @@ TEST(missing_streams, .judges = SERVER, .pair = "", .points = 1, .step = 3,
         wait_line(peer, "peer: 1 closed");
         kill_program(server);
     }
+}
+
+/* Starts a server that gets SIGINT when it has done `step` instructions after a client has
+ * connected, or with 0 just before it waits again. Returns at which step that was, or 0 if it ended
+ * before. */
+static long interrupt_at(long step)
+{
+    struct program *stepper = start_unix_probe("stepper", "once", text("%d", SIGINT),
+                                               text("%ld", step), "1",
+                                               path_of(SERVER, NULL), "0", NULL);
+    const char *line = wait_line_like(stepper, "s*[rt]: [rn]*"), *why;
+    if ((why = strstr(line, "not possible: ")) != NULL)
+        skip_test("needs ptrace: %s", why + strlen("not possible: "));
+    const char *port = strrchr(line, ':') + 1;
+    line = wait_line_like(stepper, "stepper: *");
+    if (strcmp(line, "stepper: it waits") != 0)
+        skip_test("the server waits in no call that the probe knows");
+    struct program *peer = peer_at(port);
+    wait_line(stepper, "server: done");
+    kill_program(peer); /* a process of its own may serve it up to here */
+    expect_end(stepper, 0);
+    if (count_lines(stepper, "server: client 1 connected") > 1 ||
+        count_lines(stepper, "server: done") > 1)
+        fail_test(
+            "SIGINT came %ld instructions after a client, and a line was printed twice",
+            step);
+    size_t length;
+    const char *output = output_of(stepper, &length), mark[] = "stepper: sent at step ";
+    const char *sent = memmem(output, length, mark, strlen(mark));
+    return sent == NULL ? 0 : atol(sent + strlen(mark));
+}
+
+TEST(interrupted_anywhere, .judges = SERVER, .pair = "", .unix_only = true, .points = 1,
+     .step = 2,
+     .name = "SIGINT ends the server in order, whatever it is doing at that moment",
+     .hint = "A handler may interrupt printf() or malloc(): do not call them "
+             "there. Set a flag of type volatile sig_atomic_t, or wait for the "
+             "signal in sigwait().")
+{
+    if (instrumented())
+        skip_test("a watched program cannot be stepped through");
+    enum { MOMENTS = 8 };
+    long steps = interrupt_at(0);
+    for (int i = 1; i < MOMENTS && steps > MOMENTS; i++)
+        interrupt_at(steps * i / MOMENTS);
 }
 
 TEST(idle_server, .judges = SERVER, .pair = "", .points = 1, .step = 5,

@@ -70,6 +70,7 @@
 #define TO_THE_END (-1)
 #define STALL 200       /* milliseconds */
 #define SERIES_TIME 0.5 /* seconds */
+#define REACH_AGAIN 100 /* milliseconds */
 #define NARROW 32768    /* bytes */
 #define SEGMENT 1460    /* bytes: those of an Ethernet */
 
@@ -81,7 +82,9 @@ struct peer {
     bool single, stepping; /* one byte at a time; each when the one before is back */
     bool stalls;           /* to be told when nothing more goes */
     bool shut;             /* half-close when all is sent */
-    long wanted;           /* bytes still to read, or TO_THE_END */
+    double reaching;       /* since when it tries to connect to `there`; 0: it has */
+    struct sockaddr_in there;
+    long wanted; /* bytes still to read, or TO_THE_END */
     FILE *received;
 };
 
@@ -384,18 +387,50 @@ static void talk(size_t k, size_t size, long count)
 }
 
 /* Begins to connect, and does not wait for it. */
+static int begin_to_connect(const struct sockaddr_in *there)
+{
+    int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (one == -1 || (connect(one, (const struct sockaddr *)there, sizeof *there) == -1 &&
+                      errno != EINPROGRESS))
+        give_up("it cannot connect");
+    return one;
+}
+
 static void reach(size_t k, const char *address, const char *port)
 {
     struct sockaddr_in there = {.sin_family = AF_INET,
                                 .sin_port = htons((uint16_t)atoi(port))};
-    int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (one == -1 || inet_pton(AF_INET, address, &there.sin_addr) != 1)
-        give_up("no socket");
-    if (connect(one, (struct sockaddr *)&there, sizeof there) == -1 &&
-        errno != EINPROGRESS)
-        give_up("it cannot connect");
-    begin(k, one);
+    if (inet_pton(AF_INET, address, &there.sin_addr) != 1)
+        give_up("this is no address");
+    begin(k, begin_to_connect(&there));
+    peers[k].there = there;
+    peers[k].reaching = seconds();
     say(stdout, "peer: %zu reaches out", k);
+}
+
+/* Where the other end's queue is full our system asks again after 1, 3, 7 and 15 seconds; so we
+ * ask ourselves. Returns whether some connection still tries. */
+static bool reach_again(void)
+{
+    bool some = false;
+    for (size_t k = 0; k < MOST_PEERS; k++) {
+        struct peer *peer = &peers[k];
+        struct sockaddr_in other;
+        if (!peer->open || peer->reaching == 0)
+            continue;
+        if (getpeername(peer->socket, (struct sockaddr *)&other,
+                        &(socklen_t){sizeof other}) == 0) {
+            peer->reaching = 0;
+            continue;
+        }
+        some = true;
+        if (seconds() - peer->reaching < REACH_AGAIN / 1000.0)
+            continue;
+        close(peer->socket);
+        peer->socket = begin_to_connect(&peer->there);
+        peer->reaching = seconds();
+    }
+    return some;
 }
 
 static void obey(char *line)
@@ -503,6 +538,7 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     for (;;) {
+        int limit = reach_again() ? REACH_AGAIN : -1;
         struct pollfd events[MOST_PEERS + 1];
         size_t whose[MOST_PEERS + 1];
         nfds_t count = 0;
@@ -522,10 +558,10 @@ int main(void)
         for (size_t k = 0; k < MOST_PEERS; k++)
             if (peers[k].open && peers[k].stalls && peers[k].sent < peers[k].length)
                 stalling = k;
-        int ready = poll(events, count, stalling < MOST_PEERS ? STALL : -1);
+        int ready = poll(events, count, stalling < MOST_PEERS ? STALL : limit);
         if (ready == -1)
             give_up("poll");
-        if (ready == 0) {
+        if (ready == 0 && stalling < MOST_PEERS) {
             say(stdout, "peer: %zu stalled", stalling);
             peers[stalling].stalls = false;
         }
