@@ -852,7 +852,7 @@ TEST(no_descriptors, .judges = SERVER, .points = 2, .step = 6,
     for (int i = 0; i < count / 2; i++)
         drop(&hands[i], false);
     drive(hands + count, WAITING, "the welcome of those that waited");
-    exchange_tokens(hands + count / 2, (size_t)(count - count / 2 + WAITING), 1);
+    exchange_tokens(hands + count / 2, (size_t)count - (size_t)count / 2 + WAITING, 1);
 }
 
 TEST(idle, .judges = SERVER, .points = 2, .step = 4,
