@@ -289,7 +289,7 @@ static void await_ready(struct program *server)
     do {
         line = wait_line_like(server, "server: *");
         if (fnmatch("server: io_uring_queue_init: error *", line, 0) == 0)
-            skip_test("io_uring is not to be had here: %s", line + strlen("server: "));
+            skip_test("io_uring is not available here: %s", line + strlen("server: "));
     } while (strncmp(line, ready, sizeof ready - 1) != 0);
     port = strtol(line + sizeof ready - 1, NULL, 10);
     far_end = server;
@@ -328,7 +328,7 @@ static struct program *start_at_known_port(struct start_options options,
         usleep(100); /* no event tells that it listens */
         bool running = is_running(server);
         if (printed_like(server, "server: io_uring_queue_init: error *"))
-            skip_test("io_uring is not to be had here");
+            skip_test("io_uring is not available here");
         if (!running || now() > begun + 10)
             lost("expected a server that listens on port %ld, got none", port);
     }
