@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../say.h"
 #include "measure.h"
 
 #define SMALL 64
@@ -329,6 +330,7 @@ static void closed_loop(void)
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
     static const struct {
         const char *name;
         void (*show)(void);
