@@ -62,22 +62,26 @@ static inline bool show_on_console(FILE *stream, const char *bytes, size_t lengt
     return true;
 }
 
-/* Call it first in main: see below. */
+/* Call it first in main: see below. Where a call fails, the stream stays as it was. */
 static inline void open_missing_streams(void)
 {
     FILE *const streams[] = {stdin, stdout, stderr};
     const DWORD numbers[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
     for (int i = 0; i < 3; i++) {
         HANDLE handle = GetStdHandle(numbers[i]);
-        /* The C library makes NUL the standard handle as well. Wine's cannot reopen a stream that
-         * it does not have: then the handle alone is set. A failure changes nothing. */
-        if ((handle == NULL || handle == INVALID_HANDLE_VALUE) &&
-            freopen("NUL", "r", streams[i]) == NULL) {
-            handle = CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE,
-                                 NULL, OPEN_EXISTING, 0, NULL);
-            if (handle != INVALID_HANDLE_VALUE)
-                SetStdHandle(numbers[i], handle);
-        }
+        if (handle != NULL && handle != INVALID_HANDLE_VALUE)
+            continue;
+        /* The C library makes what it opens as number 0, 1 or 2 the standard handle, too. */
+        if (freopen("NUL", "r", streams[i]) != NULL)
+            continue;
+#ifndef _UCRT /* Wine's library does not reopen a stream that has no file */
+        int file = _open("NUL", _O_RDONLY);
+        if (file == -1 || _dup2(file, i) == -1)
+            return;
+        if (file != i)
+            _close(file);
+        streams[i]->_file = i;
+#endif
     }
 }
 
