@@ -416,7 +416,9 @@ _Noreturn static void become(char **words, const int streams[3], int terminal, i
     if (chdir(run.scratch) == -1)
         excuse_self(report, "chdir");
     if (run.cell) {
-        const char *failing = lock_in(false, options->probe != NULL);
+        /* A program of UNIX that is asked for as such is a probe, or one of the kit's own. */
+        bool may_trace = options->probe != NULL || options->of_unix;
+        const char *failing = lock_in(false, may_trace);
         if (failing != NULL)
             excuse_self(report, failing);
     }

@@ -962,12 +962,12 @@ TEST(many_events, .judges = SERVER, .points = 1, .step = 7,
     int stretch = on_unix ? 5000 : 100;
     struct program *server = start(SERVER, NULL);
     pid_t pid = ready(server);
-    struct resources before = after_events(server, pid, 30), after = before;
+    struct resources before = after_events(server, pid, 30);
     /* Memory that a program has reserved, and touches for the first time, is no leak; nor are
      * threads that Wine keeps for later. Only what grows in each of three stretches leaks. */
     size_t descriptors = 0, memory = 0;
-    for (int i = 0; i < 3; i++, before = after) {
-        after = after_events(server, pid, stretch);
+    for (int i = 0; i < 3; i++) {
+        struct resources after = after_events(server, pid, stretch);
         descriptors = after.descriptors > before.descriptors + 20
                           ? after.descriptors - before.descriptors
                           : 0;
@@ -978,6 +978,7 @@ TEST(many_events, .judges = SERVER, .points = 1, .step = 7,
                      : 0;
         if (descriptors == 0 && memory == 0)
             break;
+        before = after;
     }
     if (descriptors > 0)
         fail_test("after %d more events the server has %zu more descriptors open",
