@@ -580,7 +580,7 @@ TEST(mutex_attributes, .pair = "", .judges = SERVER, .points = 1, .step = 4,
     struct program *client = start_mapping("client", name);
     order(client, "attributes");
     if (!printed_like(client, "mapping: mutex is process-shared, robust"))
-        fail_test("the mutex is %s and %s, not process-shared and robust",
+        fail_test("the mutex is %s and %s; expected: process-shared and robust",
                   printed_like(client, "mapping: mutex is private*") ? "private"
                                                                      : "process-shared",
                   printed_like(client, "*robust") ? "robust" : "not robust");
