@@ -1365,18 +1365,23 @@ TEST(file_survives, .pair = "file", .judges = PAIR, .points = 3, .step = 6,
     expect_first_numbers(start(CLIENT, "numbers", "100", NULL), 7);
 }
 
+static void expect_two_numbers(const char *name)
+{
+    static const char expected[3 * RECORD_SIZE] = "\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                                                  "41\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                                                  "18467\0\0\0\0\0\0\0\0\0\0";
+    size_t length;
+    char *bytes = read_file(name, &length);
+    expect_bytes("the file", NULL, 0, expected, sizeof expected, bytes, length);
+}
+
 TEST(file_layout, .pair = "file", .judges = SERVER, .points = 2, .step = 5,
      .name = "the file contains a count and records of 16 bytes, the same on both "
              "systems",
      .hint = "Write a struct journal of contract.h, and fill each record up with NUL.")
 {
     expect_end(start(SERVER, "numbers", "2", NULL), 0);
-    static const char expected[3 * RECORD_SIZE] = "\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-                                                  "41\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-                                                  "18467\0\0\0\0\0\0\0\0\0\0";
-    size_t length;
-    char *bytes = read_file("numbers", &length);
-    expect_bytes("the file", NULL, 0, expected, sizeof expected, bytes, length);
+    expect_two_numbers("numbers");
 }
 
 TEST(file_reads_tokens, .pair = "file", .judges = CLIENT, .points = 2, .step = 4,
@@ -1476,6 +1481,23 @@ TEST(file_strange, .pair = "file", .judges = PAIR, .points = 1, .step = 3,
         size_t left;
         char *file = read_file("strange", &left);
         expect_bytes("the file", NULL, 0, bytes, length, file, left);
+    }
+}
+
+TEST(file_streams, .pair = "file", .judges = SERVER, .points = 1, .step = 1,
+     .name =
+         "a server without any of its standard streams writes its numbers, and only them",
+     .hint_unix =
+         "Open /dev/null first until the numbers 0 to 2 are in use. Otherwise the file "
+         "becomes standard output, and the transcript is written into it.",
+     .hint_win32 = "Do not depend on a standard handle: GetStdHandle may return NULL.")
+{
+    for (unsigned closed = 1; closed <= 7; closed++) {
+        const char *name = text("numbers%u", closed);
+        expect_end(start_with(SERVER, (struct start_options){.closed = closed}, name, "2",
+                              NULL),
+                   0);
+        expect_two_numbers(name);
     }
 }
 
