@@ -479,8 +479,8 @@ TEST(any_bytes, .judges = SERVER, .points = 2, .step = 5,
             send_raw(writer, "\0\0w\0h\0o\0l\0e\0\0\0", 14);
         else
             send_raw(writer, "n\0o\0N\0U\0L\0", 10);
-        send_raw(writer, "\0\0a\0\0\0b\0\x1A\0\xFF\0\0\0" + (echo ? 0 : 2),
-                 echo ? 14 : 12);
+        static const char bytes[] = "\0\0a\0\0\0b\0\x1A\0\xFF\0\0\0";
+        send_raw(writer, &bytes[echo ? 0 : 2], sizeof bytes - (echo ? 1 : 3));
         wait_line(server, "server: received \"%s\"", echo ? "whole" : "noNUL");
         wait_line(server, "server: received \"a\\0b\\x1A\xC3\xBF\"");
     }

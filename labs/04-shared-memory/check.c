@@ -5,11 +5,14 @@
  * plays the server to a client and the client to a server, by contract.h, one move at a time:
  * it can stop with the mutex in hand, write half a number, or be killed between two moves.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sem.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "contract.h"
@@ -23,8 +26,8 @@ static long many(void)
 
 /* How long a program is watched that has every reason to wait. */
 #define WATCH 0.15
-/* The same for one that may give up after a second or two. */
-#define LONG_WATCH 2.2
+/* Milliseconds for which one is watched that may give up after a second or two. */
+#define LONG_WATCH 2200
 
 static struct program *start_server(const char *name, const char *count)
 {
@@ -532,10 +535,21 @@ static const char *fresh_key(void)
 static void expect_no_overwriting(struct program *server)
 {
     wait_line(server, "server: sent \"41\"");
-    expect_idle(server, LONG_WATCH, 10);
-    if (count_lines(server, "server: sent *") != 1)
-        fail_test(
-            "the server has written another number though nobody has read the first");
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    struct itimerspec watch = {
+        .it_value = {LONG_WATCH / 1000, LONG_WATCH % 1000 * 1000000}};
+    struct pollfd expired = {.fd = timer, .events = POLLIN};
+    if (timer == -1 || timerfd_settime(timer, 0, &watch, NULL) == -1)
+        kit_error("no timer");
+    while (poll(&expired, 1, 0) == 0) {
+        wait_descriptor(timer, "the end of the watch");
+        if (count_lines(server, "server: sent *") != 1)
+            fail_test(
+                "the server has written another number though nobody has read the first");
+        if (!is_running(server))
+            fail_test("the server has exited though nobody has read its number");
+    }
+    close(timer);
 }
 
 #define KEEPS_UNREAD                          \
