@@ -1932,6 +1932,25 @@ TEST(
     expect_end(server, 0);
 }
 
+TEST(board_streams, .pair = "rwlock", .judges = SERVER, .points = 1, .step = 1,
+     .name = "a server without standard output or standard error writes its numbers",
+     .hint_unix =
+         "Open /dev/null first until the numbers 0 to 2 are in use. Otherwise the object "
+         "becomes standard output, and the transcript is written over the lock.",
+     .hint_win32 = "Do not depend on a standard handle: GetStdHandle may return NULL.")
+{
+    for (unsigned closed = 2; closed <= 6; closed += 2) {
+        struct program *server =
+            start_with(SERVER, (struct start_options){.closed = closed}, token(), NULL);
+        for (int i = 0; i < 30; i++)
+            press_enter(server);
+        close_input(server);
+        expect_end(server, 0);
+        if ((closed & 2) == 0)
+            expect_lines(server, "server: sent", 30);
+    }
+}
+
 /* ---- The table ---------------------------------------------------------------------- */
 
 static struct program *start_table(const char *first, const char *second,
