@@ -275,7 +275,8 @@ static bool is_free(void)
     return true;
 }
 
-/* No call tells them. They are bits of a word that glibc keeps in the mutex. */
+/* No call tells them. They are bits of a word that glibc keeps in the mutex; where a mutex is
+ * robust, glibc makes it process-shared, too. */
 static void tell_attributes(void)
 {
     enum { ROBUST = 16, PROCESS_SHARED = 128 };
