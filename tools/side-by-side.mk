@@ -41,13 +41,13 @@ endif
 # The results of a check, which end it, whatever has failed. What an earlier check has left goes first.
 RESULTS := $(or $(abspath $(BUILD)),$(if $(ONLY),$(abspath ../../build),$(CURDIR)/build))/results/$(ONLY)
 FORGET_RESULTS := rm -f $(RESULTS)*.json $(RESULTS)*.lacks;
-SHOW_RESULTS = cat $(RESULTS)*.lacks 2>/dev/null | sort -u; cat $(RESULTS)*.json 2>/dev/null | awk ' \
+SHOW_RESULTS = cat $(RESULTS)*.lacks 2>/dev/null | sort -u; cat $(RESULTS)*.json 2>/dev/null | awk -v status=$$status ' \
     /^  "[a-z]*": [0-9]/ { sum[$$1] += $$2 } \
-    END { if (NR == 0) print "total: nothing was judged"; \
-          else printf "total: %d of %d points; %d passed, %d failed, %d skipped\n", \
-              sum["\"points\":"], sum["\"maximum\":"], sum["\"passed\":"], \
-              sum["\"failed\":"] + sum["\"errors\":"], sum["\"skipped\":"]; \
-          exit NR == 0 }' || status=1;
+    END { if (NR == 0) { print "total: nothing was judged"; exit 1 } \
+          failed = sum["\"failed\":"] + sum["\"errors\":"]; \
+          printf "total: %d of %d points; %d passed, %d failed, %d skipped%s\n", sum["\"points\":"], \
+              sum["\"maximum\":"], sum["\"passed\":"], failed, sum["\"skipped\":"], \
+              status && !failed ? "; what else went wrong is told above" : "" }' || status=1;
 
 # Before a check: whether its programs have a room of their own, where they have not, and why.
 JUDGES := check mistakes kit-check sanitize valgrind

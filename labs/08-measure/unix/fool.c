@@ -58,6 +58,9 @@ static void start(void (*serve)(void), int core)
 {
     if (pipe(down) == -1 || pipe(up) == -1)
         fail("pipe");
+    /* If our caller ignores SIGCHLD, so do we, and waitpid would fail with ECHILD. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     if ((second = fork()) == -1)
         fail("fork");
     if (second == 0) {

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,6 +187,9 @@ int main(int argc, char *argv[])
         return 2;
     }
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    /* If our caller ignores SIGCHLD, so do we, and waitpid would fail with ECHILD. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     pin(0);
     start_listening();
     print("a process: fork, exit, wait", price(fork_and_wait, seconds));
