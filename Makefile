@@ -6,6 +6,7 @@
 #:   make setup check         install, build, run every check and the kit's own tests
 #:
 #:   make                     build everything into build/
+#:        WERROR=yes          ... a compiler's warning is an error, as in make lint and in CI
 #:   make run LAB=01          watch one lab's conversation
 #:   make check LAB=01        judge one lab's programs
 #:        TEST=id             ... by one test        SEED=0x... with the same random texts

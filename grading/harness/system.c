@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -173,6 +174,22 @@ static pid_t wine_server(void)
 
 static pid_t first_server; /* which wine_server() was at the beginning */
 
+/* The server has descriptors for all programs of its prefix, so it gets as many as this machine
+ * allows: a login shell's usual 1,024 are too few for 1,000 clients. Programs get what we have. */
+static void start_wine_server(void)
+{
+    struct rlimit usual, most;
+    bool known = getrlimit(RLIMIT_NOFILE, &usual) == 0;
+    most = usual;
+    most.rlim_cur = most.rlim_max;
+    if (known)
+        setrlimit(RLIMIT_NOFILE, &most);
+    need(run_in_place((const char *[]){"wineserver", "-p", NULL}) == 0, "wineserver");
+    if (known)
+        setrlimit(RLIMIT_NOFILE, &usual);
+    note_server_folder();
+}
+
 /* Wine's prefix, new, with its server, in a new cell if there are cells. */
 static void open_wine(void)
 {
@@ -190,8 +207,7 @@ static void open_wine(void)
          "copying the Wine template");
     if (run.cell)
         open_cell();
-    need(run_in_place((const char *[]){"wineserver", "-p", NULL}) == 0, "wineserver");
-    note_server_folder();
+    start_wine_server();
 }
 
 static char **probe_words(void)
@@ -240,8 +256,7 @@ void restart_wine(void)
 {
     run_command((const char *[]){"wineserver", "-k", NULL});
     run_command((const char *[]){"wineserver", "-w", NULL});
-    need(run_command((const char *[]){"wineserver", "-p", NULL}) == 0, "wineserver");
-    note_server_folder();
+    start_wine_server();
     need(run_probe() == 0, "starting the probe");
     first_server = wine_server();
     note_baseline();

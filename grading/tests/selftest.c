@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -74,18 +75,35 @@ TEST(pass_echo, .name = "lines come back, one byte at a time, too")
         fail_test("there are not two lines, or it still runs");
 }
 
-/* Kills the only Wine server that there is in a room. */
-static void kill_wine_server(void)
+/* The only Wine server that there is in a room; 0 for none. */
+static pid_t wine_server_in_room(void)
 {
     for (int pid = 2; pid < 100000; pid++) {
         char name[16] = "";
         FILE *file = fopen(text("/proc/%d/comm", pid), "re");
         if (file != NULL && fgets(name, sizeof name, file) != NULL &&
-            strncmp(name, "wineserver", strlen("wineserver")) == 0)
-            kill(pid, SIGKILL);
+            strncmp(name, "wineserver", strlen("wineserver")) == 0) {
+            fclose(file);
+            return pid;
+        }
         if (file != NULL)
             fclose(file);
     }
+    return 0;
+}
+
+TEST(pass_wine_files, .name = "Wine's own server may open as many files as is allowed")
+{
+    const char *room = getenv("PRIVATE_ROOM");
+    if (under_test() == UNIX || on_windows() || room == NULL || strcmp(room, "yes") != 0)
+        return;
+    pid_t server = wine_server_in_room();
+    struct rlimit limit;
+    if (server == 0 || prlimit(server, RLIMIT_NOFILE, NULL, &limit) == -1)
+        fail_test("it is not there");
+    if (limit.rlim_cur != limit.rlim_max)
+        fail_test("expected %lu, got %lu", (unsigned long)limit.rlim_max,
+                  (unsigned long)limit.rlim_cur);
 }
 
 TEST(pass_wine_falls, .name = "a test in which Wine's own server falls is repeated")
@@ -100,7 +118,7 @@ TEST(pass_wine_falls, .name = "a test in which Wine's own server falls is repeat
     send_bytes(wicked, "one\n", 4);
     wait_line(wicked, "wicked: received one");
     if (falls)
-        kill_wine_server();
+        kill(wine_server_in_room(), SIGKILL);
     send_bytes(wicked, "two\n", 4);
     wait_line(wicked, "wicked: received two");
     close_input(wicked);
