@@ -48,8 +48,8 @@ int main(int argc, char *argv[])
     }
     long count = argc > 1 ? atol(argv[1]) : -1;
 
-    /* STEP 2: See whether there are colours: in a file or a pipe they would be rubbish. A
-     * terminal of UNIX need not be asked for its colours: it knows a way back to them. */
+    /* STEP 2: See whether there are colours: in a file or a pipe they would be rubbish. Few
+     * terminals report their colours, but all know a sequence that puts back their own. */
     bool coloured = isatty(STDOUT_FILENO) == 1;
 
     /* STEP 3: Install the handler. From here on our signals are blocked, that is, they wait,
