@@ -1,9 +1,8 @@
 /*
  * lint.c - reads the advice of a lab's tests: check --lint.
  *
- * A failed test shows its hint to a student who has one system before him, and the server or the
- * client. Two faults are easy to make: a pair's test that has advice for its server alone, and a
- * hint that names nothing but calls of the other system.
+ * A failed test shows a hint about one program on one system. Two faults are easy to make: a pair's
+ * test has advice for its server alone, or a hint names only calls of the other system.
  */
 #include "inside.h"
 
@@ -13,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Words that only one of the systems knows; with "*" at the end, their beginnings, and with "(",
- * those that are English words too, and calls only with a parenthesis behind them. */
+/* Words of one system alone. "*" at the end stands for any rest of a word; "(" must follow the word
+ * itself, which is English as well. */
 static const char *const unix_words[] = {
     "fork",        "vfork",        "exec",         "execv*",    "execl*",    "waitpid",
     "dup2",        "mkfifo",       "mknod",        "FIFO",      "sigaction", "sigwait*",

@@ -1203,8 +1203,8 @@ static bool takes_interrupt(const struct program *program, const json_t *waiting
     return (signals & 1ULL << (SIGINT - 1)) != 0;
 }
 
-/* Adds a note if the line comes as soon as the program is asked to end, which harms no one, for the
- * test has failed: it may have been in the buffer of the C library. What the report shows is noted
+/* Adds a note if the line comes as soon as the program is asked to end: the test has failed
+ * already. The line may have been in the buffer of the C library. What the report shows is noted
  * before. */
 static void add_late_line(json_t *evidence, struct program *program, const char *line,
                           enum match match)
