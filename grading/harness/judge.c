@@ -112,6 +112,8 @@ _Noreturn void end_test(json_t *evidence, const char *verdict, const char *forma
                              : NULL;
     if (report != NULL)
         reason = text("%s", report);
+    else if (run.plan->test->sanitized && strcmp(verdict, "failed") == 0)
+        reason = text("the sanitizers reported nothing, but %s", reason);
     /* A reason may quote what a program printed, and JSON takes nothing but UTF-8. Nobody reads
      * a megabyte of it; libcheck, which ends the process over 8 kB, gets the verdict alone. */
     size_t length = strlen(reason);
