@@ -72,7 +72,8 @@ static inline void open_missing_streams(void)
         if (handle != NULL && handle != INVALID_HANDLE_VALUE)
             continue;
         /* The C library makes what it opens as number 0, 1 or 2 the standard handle, too. */
-        if (freopen("NUL", "r", streams[i]) != NULL)
+        FILE *opened = freopen("NUL", "r", streams[i]);
+        if (opened != NULL)
             continue;
 #ifndef _UCRT /* Wine's library does not reopen a stream that has no file */
         int file = _open("NUL", _O_RDONLY);
