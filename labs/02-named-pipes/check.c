@@ -1118,14 +1118,13 @@ TEST(server_without_streams, .judges = SERVER, .points = 1, .step = 2,
                                             (struct start_options){.closed = missing[i]},
                                             address, NULL);
         await_server(server, address);
-        struct program *probe = connect_probe(address, 1);
-        exchange_words(probe, 1, token());
         write_file("message.out", random_bytes(MAX_MESSAGE + 2, 'a', 'z'),
                    MAX_MESSAGE + 2, 0644);
-        struct program *other = connect_probe(address, 2); /* it causes an error line */
-        command(other, "send 2 message.out");
-        expect_end_of(other, 2);
-        exchange_words(probe, 1, token());
+        struct program *probe = connect_probe(address, 1); /* it causes an error line */
+        command(probe, "send 1 message.out");
+        wait_line_like(probe, "pipe: 1 *sen[dt]*");
+        expect_end_of(probe, 1);
+        expect_service(address);
         if (under_test() == WIN32)
             kill_program(server); /* Ctrl-C would go to the probe that has started it */
         else
@@ -1169,6 +1168,9 @@ TEST(interrupted, .judges = SERVER, .unix_only = true, .points = 1, .step = 3,
     exchange_words(probe, 1, token());
     interrupt(server);
     exchange_words(probe, 1, token());
+    command(probe, "close 1");
+    wait_line(probe, "pipe: 1 closed");
+    interrupt(server);
     expect_service(address);
     finish(server);
 }
