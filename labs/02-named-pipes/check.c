@@ -727,6 +727,8 @@ TEST(quick_client, .judges = SERVER, .win32_only = true, .points = 1, .step = 3,
         wait_line(probe, "pipe: 1 connected");
         exchange_words(probe, 1, token());
         wait_line(server, "server: ready %s", address);
+        command(probe, "close 1");
+        wait_line(probe, "pipe: 1 closed");
         expect_service(address);
         finish(server);
     }
@@ -1118,13 +1120,8 @@ TEST(server_without_streams, .judges = SERVER, .points = 1, .step = 2,
                                             (struct start_options){.closed = missing[i]},
                                             address, NULL);
         await_server(server, address);
-        write_file("message.out", random_bytes(MAX_MESSAGE + 2, 'a', 'z'),
-                   MAX_MESSAGE + 2, 0644);
-        struct program *probe = connect_probe(address, 1); /* it causes an error line */
-        command(probe, "send 1 message.out");
-        wait_line_like(probe, "pipe: 1 *sen[dt]*");
-        expect_end_of(probe, 1);
-        expect_service(address);
+        for (int client = 0; client < 5; client++) /* each gets a number that is free */
+            expect_service(address);
         if (under_test() == WIN32)
             kill_program(server); /* Ctrl-C would go to the probe that has started it */
         else
