@@ -68,9 +68,11 @@ static bool is_unix_word(const char *word, size_t length)
     return false;
 }
 
-/* A name in the manner of CreateFile, or one of the list. */
+/* A name in the manner of CreateFile, or one of the list. The listings' own names begin with My. */
 static bool is_win32_word(const char *word, size_t length)
 {
+    if (strncmp(word, "My", 2) == 0)
+        return false;
     for (size_t i = 2; i < length && isupper((unsigned char)word[0]); i++)
         if (islower((unsigned char)word[i - 1]) && isupper((unsigned char)word[i]))
             return true;

@@ -536,8 +536,9 @@ TEST(exit_status, .judges = SERVER, .points = 3, .step = 8,
 
 TEST(from_the_kernel, .judges = SERVER, .points = 1, .step = 7,
      .name = "the end of a child is reported as SIGCHLD without a sender",
-     .hint = "In a SIGCHLD from the kernel si_pid is the child. Print a sender only if "
-             "si_code is SI_USER or SI_QUEUE.")
+     .hint_unix =
+         "In a SIGCHLD from the kernel si_pid is the child. Print a sender only if "
+         "si_code is SI_USER or SI_QUEUE.")
 {
     needs_unix("signal that tells of a child");
     const char *script =
@@ -679,8 +680,9 @@ static void let_it_write(pid_t pid)
 
 TEST(during_a_write, .judges = SERVER, .points = 2, .step = 7,
      .name = "signals that come while the server waits in write() lose no line",
-     .hint = "Use SA_RESTART, or block the signals during the write: otherwise write() "
-             "fails with EINTR or writes only a part.")
+     .hint_unix =
+         "Use SA_RESTART, or block the signals during the write: otherwise write() "
+         "fails with EINTR or writes only a part.")
 {
     needs_unix("calls that an event interrupts");
     struct program *server = start_probe("starter", "unread", path_of(SERVER, NULL),
@@ -702,9 +704,10 @@ TEST(during_a_write, .judges = SERVER, .points = 2, .step = 7,
 
 TEST(worst_moments, .judges = SERVER, .points = 3, .step = 5,
      .name = "a signal at any moment of a report, or just before the wait, is not lost",
-     .hint = "Block the signals, and unblock them in the wait itself: sigsuspend(), "
-             "ppoll(). pause() loses a signal that came just before it. A handler that "
-             "calls functions must save and restore errno.")
+     .hint_unix =
+         "Block the signals, and unblock them in the wait itself: sigsuspend(), "
+         "ppoll(). pause() loses a signal that came just before it. A handler that "
+         "calls functions must save and restore errno.")
 {
     needs_unix("code that is interrupted anywhere");
     if (instrumented())
@@ -779,9 +782,10 @@ TEST(inherited, .judges = SERVER, .points = 2, .step = 3,
         }
 }
 
-TEST(stopped, .judges = SERVER, .points = 1, .step = 5,
-     .name = "stopped and continued, the server goes on",
-     .hint = "Wait again if a call fails with EINTR and no signal of yours has come.")
+TEST(
+    stopped, .judges = SERVER, .points = 1, .step = 5,
+    .name = "stopped and continued, the server goes on",
+    .hint_unix = "Wait again if a call fails with EINTR and no signal of yours has come.")
 {
     needs_unix("signal that stops a process");
     struct program *server = start(SERVER, NULL);
