@@ -97,18 +97,19 @@ static inline void open_missing_streams(void)
         HANDLE handle = GetStdHandle(numbers[i]);
         if (handle != NULL && handle != INVALID_HANDLE_VALUE)
             continue;
-        /* The C library makes what it opens as number 0, 1 or 2 the standard handle, too. */
         FILE *opened = freopen("NUL", "r", streams[i]);
-        if (opened != NULL)
-            continue;
-#ifndef _UCRT /* Wine's library does not reopen a stream that has no file */
-        int file = _open("NUL", _O_RDONLY);
-        if (file == -1 || _dup2(file, i) == -1)
-            return;
-        if (file != i)
+        (void)
+            opened; /* where it fails, the next lines do it, or the stream stays missing */
+#ifndef _UCRT       /* Wine's library does not reopen a stream that has no file */
+        int file = opened == NULL ? _open("NUL", _O_RDONLY) : -1;
+        if (file != -1 && _dup2(file, i) == 0)
+            streams[i]->_file = i;
+        if (file != -1 && file != i)
             _close(file);
-        streams[i]->_file = i;
 #endif
+        /* Not every C library makes what it opens as number 0, 1 or 2 the standard handle, too. */
+        if (_fileno(streams[i]) >= 0)
+            SetStdHandle(numbers[i], (HANDLE)_get_osfhandle(_fileno(streams[i])));
     }
 }
 

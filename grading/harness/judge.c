@@ -107,6 +107,10 @@ _Noreturn void end_test(json_t *evidence, const char *verdict, const char *forma
     char *reason;
     if (vasprintf(&reason, format, values) == -1)
         abort();
+    if (run.plan == NULL) { /* no test runs yet: so it is the kit that fails */
+        fprintf(stderr, "check: %s\n", reason);
+        exit(3);
+    }
     const char *report = run.plan->test->sanitized && strcmp(verdict, "failed") == 0
                              ? sanitizer_report()
                              : NULL;
