@@ -98,15 +98,14 @@ static inline void open_missing_streams(void)
         if (handle != NULL && handle != INVALID_HANDLE_VALUE)
             continue;
         FILE *opened = freopen("NUL", "r", streams[i]);
-        (void)
-            opened; /* where it fails, the next lines do it, or the stream stays missing */
-#ifndef _UCRT       /* Wine's library does not reopen a stream that has no file */
         int file = opened == NULL ? _open("NUL", _O_RDONLY) : -1;
-        if (file != -1 && _dup2(file, i) == 0)
+        if (file != -1 && _dup2(file, i) == 0) {
+#ifndef _UCRT /* Wine's library does not reopen a stream that has no file */
             streams[i]->_file = i;
+#endif
+        }
         if (file != -1 && file != i)
             _close(file);
-#endif
         /* Not every C library makes what it opens as number 0, 1 or 2 the standard handle, too. */
         if (_fileno(streams[i]) >= 0)
             SetStdHandle(numbers[i], (HANDLE)_get_osfhandle(_fileno(streams[i])));
