@@ -38,6 +38,8 @@
 #define BYTES_IN_REPORT 120 /* of one line */
 #define BYTES_IN_REASON 80  /* of a line that a reason quotes */
 #define OUTPUT_BUFFER 4096  /* the C library's, of an output that is no terminal */
+#define LONGEST_NEARLY \
+    4096 /* of a line that others are compared with, whether they are nearly it */
 #define LATE_END 1.0 /* seconds: a program that is about to end has closed its input */
 #define SANITIZED_SUFFIX ".asan"
 #define END_OF_FILE "\x04" /* what is typed on a terminal at the end of input: Ctrl-D, */
@@ -1058,8 +1060,12 @@ static bool nearly_fits(const struct line *candidate, const char *pattern)
 static void fail_if_nearly(const struct program *program, const char *line,
                            enum match match, const char *wanted_line)
 {
+    if (strlen(line) >
+        LONGEST_NEARLY) /* nobody reads it, and each comparison takes its time */
+        return;
     for (size_t i = 0; i < line_count; i++) {
-        if (!is_watched(program, &lines[i], match) || i < lines[i].stream->cursor)
+        if (!is_watched(program, &lines[i], match) || i < lines[i].stream->cursor ||
+            lines[i].length > 2 * LONGEST_NEARLY)
             continue;
         const char *what = match == EXACTLY ? small_difference(&lines[i], line)
                            : nearly_fits(&lines[i], line)
