@@ -154,12 +154,13 @@ struct start_options {
         terminal_output; /* standard output and error are that terminal, else pipes; under
                              Wine lines are taken out of what it paints there */
     bool closed_input;   /* standard input is at its end from the start */
-    unsigned closed;       /* the standard streams that it does not have at all: 1 for input,
+    unsigned closed; /* the standard streams that it does not have at all: 1 for input,
                               2 for output, 4 for error, added up. On UNIX the descriptor is
                               closed, on Windows the handle is NULL; there the probe "without"
                               starts the program, and signals and a kill go to the probe */
-    bool ignores_children; /* SIGCHLD is ignored, as a program inherits it from its caller */
-    size_t descriptors;    /* how many it may have open, until it sets RLIMIT_NOFILE itself;
+    bool
+        ignores_children; /* SIGCHLD is ignored, as a program inherits it from its caller */
+    size_t descriptors; /* how many it may have open, until it sets RLIMIT_NOFILE itself;
                              0: as many as usual */
     size_t
         taken; /* UNIX: all descriptors below this one are open already, on /dev/null */
