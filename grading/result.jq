@@ -56,7 +56,7 @@ def role_of($test):
                 . + {verdict: "failed", points: 0, reason: "not judged, for a reason that only the program gave: \(.reason)"}
             else . end
       elif .verdict == "skipped" then .
-      else {id, name, judges, points: 0, maximum, step, hint, cast, seconds: 0}
+      else {id, name, judges, points: 0, maximum, step, hint, advice, cast, seconds: 0}
           | if $failure != "" then . + {verdict: "error", reason: $failure}
             elif $stopped then . + {verdict: "failed", reason: "the programs kept the checker until it was stopped, after \($stopped) s"}
             elif $why != [] then . + {verdict: "failed", reason: ($why | join("; "))}

@@ -10,6 +10,8 @@
 #                                          the whole checker judges them too
 #     PAIRS    := mqueue ...               server_mqueue with client_mqueue: a wire of their own
 #     BORROWS  := 05-sockets               labs whose programs the checker needs, too
+#     SANITIZED := server client           programs of UNIX that are built once more, with ASan and
+#                                          UBSan, as NAME.asan beside NAME: for sanitized tests
 #     LIBS_name_system := -lws2_32         what one program needs beyond the usual
 #     NEEDS_name := liburing               the library (of pkg-config) without which a program
 #                                          of UNIX is left out; the others do without it
@@ -20,13 +22,14 @@
 #     make run                show the conversation, on both systems
 #     make check              judge the reference programs and their variants
 #     make check SYSTEM=unix TEST=id SEED=0x...     one system, one test, one seed
-#     make check WORK=folder  judge the programs in folder/unix and folder/win32 instead
+#     make check WORK=folder  judge the programs in folder/unix and folder/win32 instead; with V=1
+#                             show the commands that build them
 #     make check CELL=yes     run the programs in a sandbox, as grading/grade does
 #     make check LIMIT=30     a wait may last 30 seconds, not 10: on a machine that has much to do
 #     make mistakes           prove the checker: each mistake must be caught by its test
 #     make experiment M=name  make that mistake and watch what happens
 
-include $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../tools/side-by-side.mk
+include ../../tools/side-by-side.mk
 ifdef INNER
 
 LABS  := $(patsubst %/,%,$(dir $(realpath $(filter %lab.mk,$(MAKEFILE_LIST)))))
@@ -43,38 +46,43 @@ ifeq ($(origin CC),default)
 CC       := gcc
 endif
 MINGW    ?= x86_64-w64-mingw32-gcc
-WARNINGS := -Wall -Wextra -Wpedantic -Werror
-COMMON   := -std=c11 -O2 -g $(WARNINGS) -I$(SOURCES) -I$(LABS)/$(LAB) -I$(LABS)
+# A newer compiler has new warnings: they are errors only where somebody asks for it, as CI does.
+WARNINGS := -Wall -Wextra -Wpedantic $(if $(WERROR),-Werror)
+COMMON   := -std=c11 -O2 -g $(WARNINGS) $(addprefix -I,$(filter-out $(CURDIR),$(SOURCES)) $(LABS)/$(LAB) $(LABS))
 CFLAGS_UNIX  := $(COMMON) -D_GNU_SOURCE -pthread $(SANITIZE_UNIX)
 CFLAGS_WIN32 := $(COMMON) -D_WIN32_WINNT=0x0601 -static $(SANITIZE_WIN32)
 
 have = $(shell command -v $(1) >/dev/null 2>&1 && echo yes)
 HAVE_CC      := $(call have,$(CC))
 HAVE_MINGW   := $(call have,$(MINGW))
-HAVE_CHECKER := $(and $(HAVE_CC),$(shell pkg-config --exists check jansson 2>/dev/null && echo yes))
-
-HAVE_WINE    := $(or $(wildcard /proc/sys/fs/binfmt_misc/WSLInterop*),$(call have,wineserver))
-
 # Programs of UNIX that are left out for want of a library.
 NEEDED  := $(foreach p,$(UNIX),$(NEEDS_$(p)))
 LACKING := $(foreach n,$(NEEDED),$(shell pkg-config --exists $(n) 2>/dev/null || echo $(n)))
 LEFT_OUT := $(foreach p,$(UNIX),$(if $(filter $(NEEDS_$(p)),$(LACKING)),$(p)))
 UNIX    := $(filter-out $(LEFT_OUT),$(UNIX))
 
-# What each half lacks here; nothing lacking is empty.
-LACKS_BUILD_unix  := $(if $(HAVE_CC),,$(CC))
-LACKS_BUILD_win32 := $(if $(HAVE_MINGW),,$(MINGW))
-LACKS_RUN := $(strip $(if $(HAVE_CC),,$(CC)) $(if $(HAVE_CHECKER),,Check Jansson))
-LACKS_unix  := $(strip $(LACKS_BUILD_unix) $(LACKS_RUN))
-LACKS_win32 := $(strip $(LACKS_BUILD_win32) $(LACKS_RUN) $(if $(HAVE_WINE),,Wine))
-
-# The systems that were asked for, those of them that can be built, those that can be run.
+# The systems that were asked for: by somebody who named them, or both.
+NAMED     := $(filter command environment,$(firstword $(origin SYSTEM)))
 SYSTEM    ?= unix win32
+# Not there in the sandbox that compiles students' programs, where nothing runs.
+-include $(TOP)/tools/wine.mk
+
+# What each half lacks here, in words; nothing lacking is empty. Then the systems that can be built,
+# and those that can be run.
+comma := ,
+library = $(if $(shell pkg-config --exists $(1) 2>/dev/null && echo yes),,$(2) is missing$(comma))
+end_list = $(strip $(subst ~,,$(subst $(comma) ~,,$(strip $(1)) ~)))
+LACKS_BUILD_unix  := $(if $(HAVE_CC),,$(CC) is missing$(comma))
+LACKS_BUILD_win32 := $(if $(HAVE_MINGW),,MinGW is missing ($(MINGW))$(comma))
+LACKS_RUN   := $(strip $(LACKS_BUILD_unix) $(call library,check,libcheck) $(call library,jansson,Jansson))
+LACKS_unix  := $(call end_list,$(LACKS_RUN))
+LACKS_win32 := $(call end_list,$(LACKS_BUILD_win32) $(LACKS_RUN) $(LACKS_WINE))
 BUILDABLE := $(foreach s,$(SYSTEM),$(if $(LACKS_BUILD_$(s)),,$(s)))
 RUNNABLE  := $(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),,$(s)))
 
 ON_unix  := $(patsubst %,$(OUT)/unix/%,$(PROGRAMS) $(UNIX))
 ON_win32 := $(patsubst %,$(OUT)/win32/%.exe,$(PROGRAMS) $(WIN32))
+ON_asan  := $(if $(SANITIZE_UNIX),,$(patsubst %,$(OUT)/unix/%.asan,$(filter $(SANITIZED),$(PROGRAMS) $(UNIX))))
 HEADERS  := $(wildcard $(SOURCES)/*.h $(LABS)/$(LAB)/*.h $(LABS)/*.h)
 CHECKER  := $(BUILD)/labs/$(LAB)/check
 PROBES   := $(BUILD)/grading/probe
@@ -82,33 +90,31 @@ RESULTS  := $(BUILD)/results
 ROOM     := $(TOP)/tools/room
 SUFFIX_win32 := .exe
 
-# A student's work: the folder given, or this lab's folder in it.
-THEIRS := $(if $(WORK),$(realpath $(firstword $(wildcard $(WORK)/$(LAB)) $(WORK))))
-ifneq ($(WORK),)
-ifeq ($(THEIRS),)
-$(error there is no folder $(WORK))
-endif
-endif
-
-export WINE_TEMPLATE ?= $(TOP)/build/wine-template
-export ROOM_PATHS := $(TOP) $(BUILD) $(THEIRS)
+export ROOM_PATHS := $(TOP) $(BUILD)
 
 Q := $(if $(V),,@)
 
 .PHONY: all programs borrowed checker kit run check mistakes experiment
 
-all: programs borrowed $(if $(LACKS_RUN),,checker)
-	@$(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): this machine lacks $(LACKS_$(s)); make setup mends it";))
+all: programs borrowed $(if $(LACKS_unix),,checker)
+	@$(foreach s,$(if $(filter check,$(MAKECMDGOALS)),,$(SYSTEM)),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): not complete: $(LACKS_$(s)); make doctor tells more";))
 
 # ---- Building ----------------------------------------------------------------------------
 
-programs: $(foreach s,$(BUILDABLE),$(ON_$(s)))
+programs: $(foreach s,$(BUILDABLE),$(ON_$(s)) $(if $(filter unix,$(s)),$(ON_asan)))
 
 # A program appears whole or not at all: two makes at once may build it, one may run it.
 $(OUT)/unix/%: $(SOURCES)/unix/%.c $(HEADERS) $(LABS)/lab.mk
 	@mkdir -p $(@D)
 	@echo "  cc     $(LAB)/unix/$*"
 	$(Q)$(CC) $(CFLAGS_UNIX) -o $@.$$$$ $< $(LIBS_$*_unix) && mv $@.$$$$ $@
+
+# Without the sanitizers' libraries there is no such file, and the tests that need it are skipped.
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+$(OUT)/unix/%.asan: $(SOURCES)/unix/%.c $(HEADERS) $(LABS)/lab.mk
+	@mkdir -p $(@D)
+	@echo "  cc     $(LAB)/unix/$*.asan"
+	$(Q)if $(CC) $(CFLAGS_UNIX) $(ASAN) -o $@.$$$$ $< $(LIBS_$*_unix) 2>/dev/null; then mv $@.$$$$ $@; else rm -f $@.$$$$ $@; fi
 
 # -municode only where there is a wmain: a program with a plain main is welcome too.
 $(OUT)/win32/%.exe: $(SOURCES)/win32/%.c $(HEADERS) $(LABS)/lab.mk
@@ -122,10 +128,9 @@ borrowed:
 
 checker: $(CHECKER)
 
-# The harness and the probes, and the template for Wine, which nobody but Wine needs.
+# The harness and the probes.
 kit:
 	@+$(MAKE) -C $(TOP)/grading BUILD=$(BUILD)
-	@$(if $(filter win32,$(RUNNABLE)),$(TOP)/tools/wine-template $(WINE_TEMPLATE))
 
 # grading/Makefile knows whether the archive is up to date; here only its age counts.
 $(BUILD)/grading/libharness.a: kit ;
@@ -156,9 +161,16 @@ runs = check-$(1) $(foreach v,$(filter $(VARIANTS),$(BUILT_$(1))),check-$(1)-$(v
 OURS := $(foreach s,$(RUNNABLE),$(call runs,$(s)))
 .PHONY: $(OURS) check-work
 
-check: $(if $(WORK),check-work,$(OURS))
-	@$(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): skipped: this machine lacks $(LACKS_$(s)); make setup mends it";)) :
-	@$(foreach p,$(if $(WORK),,$(LEFT_OUT)),echo "$(LAB) on unix: $(p) skipped: this machine lacks $(NEEDS_$(p)); make setup mends it";) :
+check: $(if $(WORK),check-work,$(OURS)) unjudged
+
+# What was not judged, and why: an error if it was asked for by name, or if nothing is left.
+.PHONY: unjudged
+unjudged:
+	@$(foreach p,$(if $(WORK),,$(LEFT_OUT)),echo "$(LAB) on unix: $(p) skipped: $(NEEDS_$(p)) is missing; make doctor tells more";) :
+	@status=0; mkdir -p $(RESULTS); $(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),\
+	    echo "$(LAB) on $(s): skipped: $(LACKS_$(s)); make doctor tells more"; \
+	    echo "$(s) was not judged: $(LACKS_$(s)); make doctor tells more" >$(RESULTS)/$(LAB)-$(s).lacks; \
+	    $(if $(NAMED)$(if $(RUNNABLE),,none),status=1;))) exit $$status
 
 $(OURS): check-%: all
 	@mkdir -p $(RESULTS)
@@ -168,25 +180,39 @@ $(OURS): check-%: all
 # What the checker is to judge in place of the pair: --server FILE, --client FILE, --pair NAME.
 players = $(if $(1),$(if $(filter $(1),$(PAIRS)),--pair $(1),--$(firstword $(subst _, ,$(1))) $(OUT)/$(2)/$(1)$(SUFFIX_$(2))))
 
-# Their programs are built by our rules, though a warning is no error there, each by itself and
-# anew: what another student's folder left must not be judged. Each that compiles is judged with
-# ours, and both together. Status 1 if one does not compile or fails, or if there is none.
-theirs = $(strip $(foreach p,server client,$(if $(wildcard $(THEIRS)/$(1)/$(p).c),$(p))))
+# Students' programs are built by build-program, the same way for `make check WORK=` and for
+# grading, where WORK is in the sandbox; anew, as what another student's folder left must not be
+# judged. They get the libraries of all labs. What gcc 12 warns of and gcc 14 refuses is a warning
+# with both.
+THEIR_FLAGS := -Wall -Wextra -Wno-unknown-pragmas -Wno-error=implicit-function-declaration \
+	-Wno-error=incompatible-pointer-types -Wno-error=int-conversion
+THEIR_CFLAGS_unix  := $(filter-out $(WARNINGS),$(CFLAGS_UNIX)) $(THEIR_FLAGS)
+THEIR_CFLAGS_win32 := $(filter-out $(WARNINGS),$(CFLAGS_WIN32)) $(THEIR_FLAGS)
+THEIR_LIBS_unix  := -Wl,--as-needed $(shell pkg-config --exists liburing 2>/dev/null && echo -luring) -lrt -lm
+THEIR_LIBS_win32 := -lws2_32 -lmswsock -liphlpapi -lsynchronization -lpsapi -ladvapi32 -lwinmm
+build_theirs = CC='$(if $(filter win32,$(1)),$(MINGW),$(CC))' CFLAGS='$(THEIR_CFLAGS_$(1))' LIBS='$(THEIR_LIBS_$(1))' V='$(V)' \
+	$(LABS)/build-program $(1) "$$WORK" $(LAB) $(2)
 THEIR_OUT := $(BUILD)/theirs/$(LAB)
-build_theirs = $(MAKE) programs SYSTEM=$(1) SOURCES=$(THEIRS) OUT=$(THEIR_OUT) UNIX= WIN32= \
-	PROGRAMS=$(2) WARNINGS="-Wall -Wextra" || \
-	{ echo "$(LAB) on $(1): $(2).c does not compile, and cannot be judged"; status=1; };
-judge_theirs = guests=; for p in $(2); do \
+
+# Each program that was built is judged with ours, and both together. Status 1 if one does not
+# compile or fails, or if there is none.
+judge_theirs = code=0; $(call build_theirs,$(1),$(THEIR_OUT)/$(1)) || code=$$?; \
+	if [ $$code = 0 ] || [ $$code = 1 ]; then any=yes; fi; if [ $$code = 1 ]; then status=1; fi; \
+	guests=; for p in server client; do \
 	    f=$(THEIR_OUT)/$(1)/$$p$(SUFFIX_$(1)); if [ -f $$f ]; then guests="$$guests --$$p $$f"; fi; \
 	done; if [ -n "$$guests" ]; then \
-	$(call judge,$(1),work,$$guests,make check LAB=$(NUMBER) SYSTEM=$(1) WORK=$(WORK)) || status=1; fi;
+	$(call judge,$(1),work,$$guests,make check LAB=$(NUMBER) SYSTEM=$(1) WORK=$$typed) || status=1; fi;
 
-check-work: checker programs
+check-work: $(if $(LACKS_RUN),,checker) programs
 	@mkdir -p $(RESULTS) && rm -rf $(THEIR_OUT)
-	@+status=0; $(foreach s,$(RUNNABLE),$(if $(call theirs,$(s)),\
-	    $(foreach p,$(call theirs,$(s)),$(call build_theirs,$(s),$(p))) $(call judge_theirs,$(s),$(call theirs,$(s))),\
-	    echo "$(LAB) on $(s): nothing to judge: no server.c or client.c in $(THEIRS)/$(s)";)) \
-	$(if $(strip $(foreach s,$(RUNNABLE),$(call theirs,$(s)))),,status=1;) exit $$status
+	@case $$WORK in *[!A-Za-z0-9_./+,@%-]*) typed="'$$WORK'" ;; *) typed=$$WORK ;; esac; \
+	status=0 any=; $(foreach s,$(RUNNABLE),$(call judge_theirs,$(s))) \
+	if [ -z "$$any" ]; then status=1; fi; exit $$status
+
+# For grading: the programs of WORK that NAMES names.
+.PHONY: theirs
+theirs:
+	@$(call build_theirs,$(SYSTEM),$(OUT)/$(SYSTEM)) $(NAMES)
 
 # ---- Mistakes ----------------------------------------------------------------------------
 

@@ -20,6 +20,9 @@
 #include <fcntl.h>
 #include <io.h>
 #include <windows.h>
+#else
+#include <fcntl.h>
+#include <unistd.h>
 #endif
 
 /* Which printf the compiler is to check `format` against: MinGW has two. */
@@ -59,6 +62,56 @@ static inline bool show_on_console(FILE *stream, const char *bytes, size_t lengt
     return true;
 }
 
+/* Held while a line is printed. The C library has a lock for each stream, but its function to
+ * take one does not lock what fwrite() locks, in every version. */
+static SRWLOCK line_lock = SRWLOCK_INIT;
+static volatile DWORD last_speaker; /* the thread that keeps the lock, or 0 */
+
+static inline void lock_line(FILE *stream)
+{
+    (void)stream;
+    if (last_speaker != GetCurrentThreadId())
+        AcquireSRWLockExclusive(&line_lock);
+}
+
+static inline void unlock_line(FILE *stream)
+{
+    (void)stream;
+    if (last_speaker != GetCurrentThreadId())
+        ReleaseSRWLockExclusive(&line_lock);
+}
+
+/* From now on say() prints for the calling thread alone; it blocks in every other. */
+static inline void silence_others(void)
+{
+    AcquireSRWLockExclusive(&line_lock);
+    last_speaker = GetCurrentThreadId();
+}
+
+/* Call it first in main: see below. Where a call fails, the stream stays as it was. */
+static inline void open_missing_streams(void)
+{
+    FILE *const streams[] = {stdin, stdout, stderr};
+    const DWORD numbers[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
+    for (int i = 0; i < 3; i++) {
+        HANDLE handle = GetStdHandle(numbers[i]);
+        if (handle != NULL && handle != INVALID_HANDLE_VALUE)
+            continue;
+        FILE *opened = freopen("NUL", "r", streams[i]);
+        int file = opened == NULL ? _open("NUL", _O_RDONLY) : -1;
+        if (file != -1 && _dup2(file, i) == 0) {
+#ifndef _UCRT /* Wine's library does not reopen a stream that has no file */
+            streams[i]->_file = i;
+#endif
+        }
+        if (file != -1 && file != i)
+            _close(file);
+        /* Not every C library makes what it opens as number 0, 1 or 2 the standard handle, too. */
+        if (_fileno(streams[i]) >= 0)
+            SetStdHandle(numbers[i], (HANDLE)_get_osfhandle(_fileno(streams[i])));
+    }
+}
+
 #else
 
 #define LINE_END "\n"
@@ -72,6 +125,36 @@ static inline bool show_on_console(FILE *stream, const char *bytes, size_t lengt
 {
     (void)stream, (void)bytes, (void)length;
     return false; /* a terminal of UNIX takes UTF-8 */
+}
+
+static inline void lock_line(FILE *stream)
+{
+    flockfile(stream);
+}
+
+static inline void unlock_line(FILE *stream)
+{
+    funlockfile(stream);
+}
+
+/* From now on standard output is the calling thread's alone: say() and exit() of any other
+ * block. */
+static inline void silence_others(void)
+{
+    flockfile(stdout);
+}
+
+/* Call it first in main. A program may be started without a standard stream (`server 2>&-`).
+ * Then the next pipe, file or socket that it opens becomes that stream. This opens the missing
+ * ones. As before, writes to them fail; reads find the end of file. */
+static inline void open_missing_streams(void)
+{
+    int file; /* open() takes the lowest number that is free */
+    do
+        file = open("/dev/null", O_RDONLY);
+    while (file >= 0 && file <= STDERR_FILENO);
+    if (file > STDERR_FILENO)
+        close(file);
 }
 
 #endif
@@ -96,11 +179,13 @@ say(FILE *stream, const char *format, ...)
     va_end(values);
     memcpy(line + length, LINE_END, sizeof LINE_END);
     size_t size = (size_t)length + sizeof LINE_END - 1;
+    lock_line(stream);
     if (!show_on_console(stream, line, size)) {
         leave_bytes_alone(stream);
         fwrite(line, 1, size, stream);
         fflush(stream);
     }
+    unlock_line(stream);
     free(line);
 }
 

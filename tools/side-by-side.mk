@@ -6,6 +6,15 @@
 # first has installed. What is there to be watched, a conversation or a bar with the remaining time, is
 # not held back until its job is done.
 
+# Make takes a blank for the end of a name, and other characters for its own.
+HARD := : % \# ; & ( ) < > | * ? ` ' " \ $$ =
+define need_plain_path
+$(if $(2),$(if $(filter-out 1,$(words $(2)))$(strip $(foreach c,$(HARD),$(findstring $c,$(2)))),\
+$(error $(1) must not have a blank in its path, nor any of $(HARD): $(2))))
+endef
+$(call need_plain_path,the kit,$(CURDIR))
+$(call need_plain_path,BUILD,$(BUILD))
+
 ifeq ($(MAKELEVEL),0)
 JOBS := $(shell expr 2 \* $$(nproc))
 WATCHED := setup run measure claims goals fool grade-demo bench-grade
@@ -13,8 +22,46 @@ GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: $(GOALS)
 .NOTPARALLEL:
 .DEFAULT_GOAL := $(firstword $(GOALS))
+
+# In a lab's folder there is no other lab.
+ifneq ($(wildcard ../lab.mk),)
+ONLY := $(notdir $(CURDIR))
+$(foreach lab,$(LAB),$(if $(filter $(lab)%,$(ONLY)),,$(error this is the folder of lab $(ONLY), not $(lab): make LAB=$(lab) is for the top folder)))
+endif
+
+# When a recipe fails, make says so on its last line, below the points. It does not with -q, which
+# only asks whether there is something to do: lines with "+" run all the same, and when the command
+# returns 1 make returns 1, in silence. The inner make does without -q.
+MAKEFLAGS += -q
+
+ifneq ($(filter-out /%,$(BUILD)),)
+ABSOLUTE := BUILD=$(abspath $(BUILD))
+endif
+
+# The results of a check, which end it, whatever has failed. What an earlier check has left goes first.
+RESULTS := $(or $(abspath $(BUILD)),$(if $(ONLY),$(abspath ../../build),$(CURDIR)/build))/results/$(ONLY)
+FORGET_RESULTS := rm -f $(RESULTS)*.json $(RESULTS)*.lacks;
+SHOW_RESULTS = cat $(RESULTS)*.lacks 2>/dev/null | sort -u; cat $(RESULTS)*.json 2>/dev/null | awk -v status=$$status ' \
+    /^  "[a-z]*": [0-9]/ { sum[$$1] += $$2 } \
+    END { if (NR == 0) { print "total: nothing was judged"; exit 1 } \
+          failed = sum["\"failed\":"] + sum["\"errors\":"]; \
+          printf "total: %d of %d points; %d passed, %d failed, %d skipped%s\n", sum["\"points\":"], \
+              sum["\"maximum\":"], sum["\"passed\":"], failed, sum["\"skipped\":"], \
+              status && !failed ? "; what else went wrong is told above" : "" }' || status=1;
+
+# Before a check: whether its programs have a room of their own, where they have not, and why.
+JUDGES := check mistakes kit-check sanitize valgrind
+SHOW_ROOM := $(dir $(lastword $(MAKEFILE_LIST)))room --state;
+
+# WORK may have blanks, so no function of make may see it.
 $(GOALS):
-	@+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) $(if $(filter $@,$(WATCHED)),,-Otarget) --keep-going $@ $(if $(WORK),WORK=$(abspath $(patsubst ~%,$(HOME)%,$(WORK))))
+	@+MAKEFLAGS=$$(printf %s "$$MAKEFLAGS" | sed 's/^\([a-zA-Z]*\)q/\1/'); export MAKEFLAGS; \
+	case $$WORK in '~' | '~/'*) WORK=$$HOME$${WORK#'~'} ;; esac; \
+	case $$WORK in '' | /*) ;; *) WORK=$$PWD/$$WORK ;; esac; \
+	if [ -n "$$WORK" ] && [ ! -d "$$WORK" ]; then echo "there is no folder $$WORK" >&2; exit 1; fi; \
+	$(if $(filter $(JUDGES),$@),$(SHOW_ROOM)) $(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) \
+	    $(if $(filter $@,$(WATCHED)),,-Otarget) --keep-going $@ $(ABSOLUTE) $${WORK:+"WORK=$$WORK"} || status=1; \
+	$(if $(filter check,$@),$(SHOW_RESULTS)) exit $$status
 else
 INNER := yes
 .DEFAULT_GOAL := all

@@ -5,5 +5,5 @@
 set -eu
 
 cd /autograder/source/kit
-tools/setup
+tools/setup || [ $? -eq 3 ] # the UNIX half is complete
 make

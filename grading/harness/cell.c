@@ -593,8 +593,10 @@ const char *lock_in(bool serves, bool may_trace)
         !limit(RLIMIT_FSIZE, all->file_size, all->file_size) ||
         (!serves && !limit(RLIMIT_CPU, all->processor, all->processor + 1)) ||
         !limit(RLIMIT_STACK, STACK, RLIM_INFINITY) ||
-        !limit(RLIMIT_DATA, all->data + processes * STACK,
-               all->data + processes * STACK) ||
+        /* ASan reserves more addresses than there is memory, and uses little of it. */
+        ((serves || !run.plan->test->sanitized) &&
+         !limit(RLIMIT_DATA, all->data + processes * STACK,
+                all->data + processes * STACK)) ||
         !limit(RLIMIT_MSGQUEUE, all->queues, all->queues) || !limit(RLIMIT_CORE, 0, 0))
         return "setrlimit";
 

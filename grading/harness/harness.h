@@ -45,20 +45,23 @@ struct test {
     const char *name; /* the sentence that people read */
     enum role judges;
     int points;
-    int step; /* the STEP of the program to look at, or 0: of the server if it judges
-                         a pair */
-    const char
-        *hint; /* what to look for, one or two sentences, if that is the same on both
-                         systems; else the next two */
-    const char *hint_unix, *hint_win32;
-    int client_step;         /* of a PAIR test, for a client that is judged: the STEP */
-    const char *client_hint; /* and the hint, which may also come in two forms */
-    const char *client_hint_unix, *client_hint_win32;
+    /* What a failure shows beside its reason: the STEP of the program to look at, or 0, and what to
+     * look for, in one or two sentences. Of a pair's test these are about the server. The hint for
+     * one system goes before the hint for both. */
+    int step;
+    const char *hint, *hint_unix, *hint_win32;
+    /* The same for the client, of a pair's test alone. */
+    int client_step;
+    const char *client_hint, *client_hint_unix, *client_hint_win32;
     const char *only; /* the one program it is for ("capacity"), NULL for the pair */
     const char *pair; /* which pair it is for: "" for server and client, "mqueue" for
                          server_mqueue and client_mqueue, NULL for all of them */
     bool win32_only;  /* it has no meaning on UNIX */
     bool unix_only;   /* it has no meaning on Windows */
+    bool
+        sanitized; /* start() starts the judged program as it was built with ASan and UBSan,
+                         NAME.asan beside NAME, and their reports fail the test; it is skipped if
+                         there is no such file. SERVER and CLIENT tests, with unix_only */
     void (*run)(void);
 };
 
@@ -151,8 +154,16 @@ struct start_options {
         terminal_output; /* standard output and error are that terminal, else pipes; under
                              Wine lines are taken out of what it paints there */
     bool closed_input;   /* standard input is at its end from the start */
-    size_t descriptors;  /* how many it may have open, until it sets RLIMIT_NOFILE itself;
+    unsigned closed; /* the standard streams that it does not have at all: 1 for input,
+                              2 for output, 4 for error, added up. On UNIX the descriptor is
+                              closed, on Windows the handle is NULL; there the probe "without"
+                              starts the program, and signals and a kill go to the probe */
+    bool
+        ignores_children; /* SIGCHLD is ignored, as a program inherits it from its caller */
+    size_t descriptors; /* how many it may have open, until it sets RLIMIT_NOFILE itself;
                              0: as many as usual */
+    size_t
+        taken; /* UNIX: all descriptors below this one are open already, on /dev/null */
     size_t output_limit; /* bytes kept of each output, 0 for the usual 16 MiB; the rest is
                              read and thrown away, and the report says so */
 };
@@ -169,6 +180,10 @@ struct program *start_with(enum role role, struct start_options options, ...)
  * in which a program of UNIX may play; in the others there is no Wine. Labs whose programs a
  * check borrows stand in its Makefile: BORROWS := 05-sockets. */
 const char *reference_file(const char *lab, enum system system, const char *name);
+
+/* The file of the script tools/NAME, which make copies to where everything built is: a checker
+ * knows where that is, wherever the kit may have been moved. */
+const char *tool_file(const char *name);
 
 /* Starts a probe (grading/probe/NAME), the checker's own hand at the far end, of the system
  * under test. In the transcript it goes by NAME. */
@@ -216,6 +231,14 @@ const char *wait_line_like(struct program *program, const char *pattern);
 /* The same for standard error alone, where failures are told. */
 const char *wait_error_like(struct program *program, const char *pattern);
 
+/* The same two, for a pattern that explains nothing: a failure says that `meaning` was waited for,
+ * "the answer to \"connect 2\"". Without it a failure quotes the pattern, with "..." for what may
+ * be anything. */
+const char *wait_line_that(struct program *program, const char *pattern,
+                           const char *meaning);
+const char *wait_error_that(struct program *program, const char *pattern,
+                            const char *meaning);
+
 /* Whether such a line is there now, anywhere in the transcript. A line with a NUL byte in it
  * is equal to no line, and fits no pattern. */
 bool printed_like(struct program *program, const char *pattern);
@@ -249,12 +272,21 @@ int wait_end(struct program *program);
  * Windows that is an exception, and no signal; so it is Wine that fell. */
 void expect_end(struct program *program, int code);
 
+/* Waits for the program's end and fails the test unless that signal ended it. An exit code of 128 +
+ * the signal is something else: only a shell shows both alike. Only for a program of UNIX. */
+void expect_signal(struct program *program, int number);
+
 /* Waits until nobody holds the program's standard error any more: it and whoever inherited
  * it have ended, or closed it. */
 void wait_silence(struct program *program);
 
 /* Whether the program is still running. */
 bool is_running(struct program *program);
+
+/* Waits up to `seconds` for the program's end. Returns how it ended, "exited with code 3", or NULL
+ * if it is still running. For a failure that another one may explain: when a program crashes, its
+ * connections are closed a moment before its end can be seen. */
+const char *ending_within(struct program *program, double seconds);
 
 /* Sends a UNIX signal (under Wine, SIGINT arrives as Ctrl-C). With SIGSTOP it returns when the
  * program stands still, or has ended. */
@@ -278,6 +310,12 @@ struct resources {
     size_t descriptors, memory, addresses;
 };
 struct resources resources_of(struct program *program);
+
+/* How many children of the program have ended without a wait() by it. */
+size_t zombies_of(struct program *program);
+
+/* How many processes of this test run that the test has not started itself. */
+size_t helper_count(void);
 
 /* From now on the program can get no more than `more` bytes of addresses beyond those that it
  * has (RLIMIT_AS): room for a few threads. Only for a program of UNIX. */

@@ -7,6 +7,7 @@
  *     cell.c     the sandbox around the programs of a test
  *     watch.c    look at processes from outside: who waits, who is left
  *     report.c   verdicts for people and as JSON
+ *     lint.c     reads the advice of the tests
  *
  * A run has three kinds of processes. The keeper makes the run's folder, waits, and cleans up
  * when the run is over, however it ended: by Ctrl-C, too, or by a crash of ours. The runner, its
@@ -62,6 +63,19 @@ extern struct run run;
 _Noreturn void end_test(json_t *evidence, const char *verdict, const char *format,
                         va_list values);
 
+/* Ends the test as failed with `evidence`, which it steals, and a reason in the manner of printf.
+ * "notes" in it is an array of sentences that explain the reason. */
+_Noreturn void fail_with_evidence(json_t *evidence, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Adds to `evidence` what was expected and what came, with the place of the first difference. */
+void add_difference(json_t *evidence, const void *expected, size_t expected_length,
+                    const void *got, size_t length);
+
+/* The first line of events ("client: sent ...") in bytes that should have none, or NULL. The
+ * caller frees the string. */
+const char *event_line(const void *bytes, size_t length);
+
 /* `bytes` fit for a line of a report: as quoted() of say.h writes them, but without the
  * quotes, and with quotes and backslashes as they are. The caller frees the string. */
 char *printable(const char *bytes, size_t length);
@@ -89,6 +103,9 @@ void end_programs(void);
 /* The transcript so far, its last lines, as an array of objects; what was cut as a note. */
 json_t *transcript(void);
 
+/* What ASan or UBSan have reported in this test, in one line, or NULL. */
+const char *sanitizer_report(void);
+
 /* "server" for the program that has the process `pid`, NULL for none. */
 const char *program_name(pid_t pid);
 
@@ -100,6 +117,9 @@ double open_system(void);
 
 /* Ends what open_system() started. */
 void close_system(void);
+
+/* Removes what the system keeps outside of this run's folder, when all processes have ended. */
+void clean_up_system(void);
 
 /* Gets the place ready in which a test's programs run, before the test; and tidies it up after
  * it, where `tidy` tells that the test has not failed and left nothing. With --cell each test has a
@@ -114,8 +134,11 @@ void close_place(bool tidy);
 bool wine_has_fallen(void);
 void restart_wine(void);
 
-/* Wine's own folder in this run's: the prefix, and what wineserver keeps. */
+/* Wine's own folder in this run's: the prefix is in it. */
 const char *wine_folder(void);
+
+/* Whether `path` is the folder in /tmp that Wine's server keeps. */
+bool is_of_wine(const char *path);
 
 /* How Windows programs run here: "under Wine", "natively, by WSL". */
 const char *win32_runner(void);
@@ -208,6 +231,9 @@ double processor_time(void);
  * added up. */
 double queueing_time(void);
 
+/* How many children of `parent` have ended and were not waited for. */
+size_t count_zombies(pid_t parent);
+
 /* What the process `pid` has open and holds. */
 struct resources look_at_resources(pid_t pid);
 
@@ -226,6 +252,11 @@ void kill_all(void);
 
 /* Removes a folder and all that is in it. */
 void remove_tree(const char *path);
+
+/* ---- lint.c ---- */
+
+/* Prints what is wrong with the advice of a test, a line each; returns how many lines. */
+int lint_test(const struct test *test);
 
 /* ---- report.c ---- */
 

@@ -32,7 +32,7 @@
 #define MOST_TESTS 256
 #define MOST_PLANS (3 * MOST_TESTS)
 #define BYTES_IN_REPORT 160 /* of a long message, this much around the first difference */
-#define BYTES_OF_REASON 240
+#define BYTES_OF_REASON 360
 #define LONGEST_LIMIT 3600
 #define MOST_FALLS 3 /* of Wine's server, in one test */
 
@@ -107,6 +107,17 @@ _Noreturn void end_test(json_t *evidence, const char *verdict, const char *forma
     char *reason;
     if (vasprintf(&reason, format, values) == -1)
         abort();
+    if (run.plan == NULL) { /* no test runs yet: so it is the kit that fails */
+        fprintf(stderr, "check: %s\n", reason);
+        exit(3);
+    }
+    const char *report = run.plan->test->sanitized && strcmp(verdict, "failed") == 0
+                             ? sanitizer_report()
+                             : NULL;
+    if (report != NULL)
+        reason = text("%s", report);
+    else if (run.plan->test->sanitized && strcmp(verdict, "failed") == 0)
+        reason = text("the sanitizers reported nothing, but %s", reason);
     /* A reason may quote what a program printed, and JSON takes nothing but UTF-8. Nobody reads
      * a megabyte of it; libcheck, which ends the process over 8 kB, gets the verdict alone. */
     size_t length = strlen(reason);
@@ -116,7 +127,8 @@ _Noreturn void end_test(json_t *evidence, const char *verdict, const char *forma
                                                            ? BYTES_OF_REASON
                                                            : length),
                                      length > BYTES_OF_REASON ? " ..." : ""));
-    if (strcmp(verdict, "failed") == 0) {
+    if (strcmp(verdict, "failed") == 0 &&
+        json_object_get(evidence, "transcript") == NULL) {
         json_object_set_new(evidence, "waiting", who_waits());
         json_object_set_new(evidence, "transcript", transcript());
     }
@@ -180,36 +192,77 @@ static json_t *excerpt(const void *bytes, size_t length, size_t where)
     return object;
 }
 
-static void fail_with_evidence(json_t *evidence, const char *format, ...)
-    __attribute__((format(printf, 2, 3), noreturn));
-
-static void fail_with_evidence(json_t *evidence, const char *format, ...)
+void fail_with_evidence(json_t *evidence, const char *format, ...)
 {
     va_list values;
     va_start(values, format);
     end_test(evidence, "failed", format, values);
 }
 
-void expect_bytes(const char *what, const void *sent, size_t sent_length,
-                  const void *expected, size_t expected_length, const void *got,
-                  size_t length)
+/* Where the bytes differ; their common length if they do not. */
+static size_t first_difference(const void *expected, size_t expected_length,
+                               const void *got, size_t length)
 {
     size_t same = 0;
     while (same < length && same < expected_length &&
            ((const char *)expected)[same] == ((const char *)got)[same])
         same++;
+    return same;
+}
+
+void add_difference(json_t *evidence, const void *expected, size_t expected_length,
+                    const void *got, size_t length)
+{
+    size_t same = first_difference(expected, expected_length, got, length);
+    json_object_set_new(evidence, "expected", excerpt(expected, expected_length, same));
+    json_object_set_new(evidence, "received", excerpt(got, length, same));
+    json_object_set_new(evidence, "difference", json_integer((json_int_t)same));
+}
+
+const char *event_line(const void *bytes, size_t length)
+{
+    static const char *const starts[] = {"server: ", "client: "};
+    const char *first = NULL;
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        const char *found = length == 0
+                                ? NULL
+                                : memmem(bytes, length, starts[i], strlen(starts[i]));
+        if (found != NULL && (first == NULL || found < first))
+            first = found;
+    }
+    if (first == NULL)
+        return NULL;
+    size_t rest = length - (size_t)(first - (const char *)bytes);
+    const char *end = memchr(first, '\n', rest);
+    return printable(first, end != NULL ? (size_t)(end - first) : rest);
+}
+
+void expect_bytes(const char *what, const void *sent, size_t sent_length,
+                  const void *expected, size_t expected_length, const void *got,
+                  size_t length)
+{
+    size_t same = first_difference(expected, expected_length, got, length);
     if (same == length && same == expected_length)
         return;
     json_t *evidence = json_object();
     if (sent != NULL)
         json_object_set_new(evidence, "sent", excerpt(sent, sent_length, same));
-    json_object_set_new(evidence, "expected", excerpt(expected, expected_length, same));
-    json_object_set_new(evidence, "received", excerpt(got, length, same));
-    json_object_set_new(evidence, "difference", json_integer((json_int_t)same));
-    fail_with_evidence(evidence, "%s %s", what,
-                       same == length            ? "is cut short"
-                       : same == expected_length ? "has more at its end than it should"
-                                                 : "is not what it should be");
+    add_difference(evidence, expected, expected_length, got, length);
+    const char *event = event_line(got, length);
+    if (event != NULL && event_line(expected, expected_length) == NULL) {
+        const char *note =
+            text("The bytes contain the line '%.80s'. Where standard output "
+                 "carries messages, print events on standard error.",
+                 event);
+        json_object_set_new(evidence, "notes",
+                            json_pack("[s]", printable(note, strlen(note))));
+    }
+    if (same == length || same == expected_length)
+        fail_with_evidence(evidence, "%s is too %s: expected %zu byte%s, got %zu", what,
+                           same == length ? "short" : "long", expected_length,
+                           expected_length == 1 ? "" : "s", length);
+    fail_with_evidence(evidence, "%s differs from what was expected, from byte %zu on",
+                       what, same);
 }
 
 /* ---- Random things, the same for the same seed -------------------------------------- */
@@ -289,8 +342,8 @@ const char *write_file(const char *name, const void *bytes, size_t length, mode_
         fchmod(file, mode) == -1 || close(file) == -1) {
         /* In a cell the folder is theirs, and its space is limited. */
         if (run.cell)
-            fail_test("the programs have made it impossible to write the file %s: %s",
-                      name, strerror(errno));
+            fail_test("the file %s cannot be written into the programs' folder: %s", name,
+                      strerror(errno));
         kit_error("%s: %s", path, strerror(errno));
     }
     return path;
@@ -364,7 +417,12 @@ START_TEST(run_plan)
     signal(SIGPIPE, SIG_IGN);
     run.plan = &plans[_i];
     seed_for(run.plan);
-    run.plan->test->run();
+    const struct test *test = run.plan->test;
+    if (test->sanitized && access(file_of(test->judges, NULL), X_OK) == -1)
+        skip_test("needs a compiler with AddressSanitizer and UBSan");
+    test->run();
+    if (test->sanitized && sanitizer_report() != NULL)
+        fail_test("the sanitizers have reported something");
     end_programs();
     hand_over(json_object(), "passed");
 }
@@ -459,7 +517,8 @@ static json_t *judge(size_t number)
         json_decref(evidence);
         evidence = judge_once(number);
         json_object_set_new(evidence, "disturbed",
-                            json_string("Wine's own server had fallen"));
+                            json_string("Wine's server had crashed; the test was run "
+                                        "again"));
     }
     return evidence;
 }
@@ -472,8 +531,10 @@ static void leaves_nothing_behind(void)
         return;
     json_t *evidence = json_object();
     json_object_set(evidence, "left", all_findings);
-    fail_with_evidence(evidence, "%zu thing%s left when the programs had ended: %s",
-                       count, count == 1 ? " was" : "s were",
+    fail_with_evidence(evidence,
+                       "expected nothing to be left after the programs ended, got %zu "
+                       "process%s or named object%s: %s",
+                       count, count == 1 ? "" : "es", count == 1 ? "" : "s",
                        json_string_value(json_array_get(all_findings, 0)));
 }
 
@@ -482,7 +543,7 @@ static void leaves_nothing_behind(void)
 
 static const struct test census_test = {
     .id = "leaves_nothing_behind",
-    .name = "no process and no named object is left when a conversation is over",
+    .name = "no process and no named object is left after a conversation",
     .judges = PAIR,
     .points = 2,
     .hint = TIDY_UP,
@@ -498,7 +559,7 @@ struct choices {
     const char *only;            /* a pattern for the ids of tests */
     const char *json;            /* where the JSON goes */
     const char *must_fail;       /* ids that must fail, and no other */
-    bool conversation, list;
+    bool conversation, list, lint;
     double limit;
     double time; /* seconds for all tests together, or 0 */
 };
@@ -522,7 +583,8 @@ static void usage(FILE *stream)
         "  --command TEXT        the command that runs this again, for the report\n"
         "  --cell                run all programs in a sandbox, inside of tools/room --bare\n"
         "  --run                 show the conversation instead of checking\n"
-        "  --list                list the tests\n",
+        "  --list                list the tests\n"
+        "  --lint                read the steps and hints of the tests: what is missing?\n",
         stream);
 }
 
@@ -556,6 +618,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         {"cell", no_argument, NULL, 'E'},
         {"run", no_argument, NULL, 'r'},
         {"list", no_argument, NULL, 'L'},
+        {"lint", no_argument, NULL, 'A'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -591,6 +654,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         case 'E': run.cell = true; break;
         case 'r': choices->conversation = true; break;
         case 'L': choices->list = true; break;
+        case 'A': choices->lint = true; break;
         case 'h': usage(stdout); exit(0);
         default: usage(stderr); exit(2);
         }
@@ -807,7 +871,8 @@ static void count_result(struct totals *totals, const json_t *result)
 static json_t *not_begun(double time)
 {
     return json_pack("{s:s, s:o, s:[], s:[]}", "verdict", "failed", "reason",
-                     json_sprintf("it was not begun: the tests before it took %g s",
+                     json_sprintf("the test was not started: the tests before it took "
+                                  "more than %g seconds",
                                   time),
                      "waiting", "transcript");
 }
@@ -879,6 +944,15 @@ static int show_conversation(void (*conversation)(void))
     return strcmp(verdict, "skipped") == 0 ? 0 : 1;
 }
 
+/* Returns the exit code of the run. */
+static int lint_tests(void)
+{
+    int faults = 0;
+    for (size_t i = 0; i < test_count; i++)
+        faults += lint_test(tests[i]);
+    return faults > 0 ? 1 : 0;
+}
+
 /* What the runner does. Returns the exit code of the run. */
 static int run_all(const struct choices *options, void (*conversation)(void))
 {
@@ -940,6 +1014,8 @@ int check_main(int argc, char *argv[], const char *lab, const char *title,
     run.command = text("make check LAB=%.2s", lab);
     setvbuf(stdout, NULL, _IOLBF, 0);
     read_options(argc, argv, &choices);
+    if (choices.lint)
+        return lint_tests();
 
     /* Where a standard stream is closed, a pipe of ours must not take its number. */
     int null;
@@ -978,6 +1054,7 @@ int check_main(int argc, char *argv[], const char *lab, const char *title,
     int status;
     int interruption = await_runner(runner, &signals, &status);
     kill_all();
+    clean_up_system();
     remove_tree(run.folder);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (interruption !=

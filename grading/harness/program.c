@@ -6,6 +6,7 @@
  */
 #include "inside.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -35,7 +36,13 @@
 #define LEAST_WATCHED 1.0 /* seconds, all watches together */
 #define LINES_IN_REPORT 24
 #define BYTES_IN_REPORT 120 /* of one line */
-#define END_OF_FILE "\x04"  /* what is typed on a terminal at the end of input: Ctrl-D, */
+#define BYTES_IN_REASON 80  /* of a line that a reason quotes */
+#define OUTPUT_BUFFER 4096  /* the C library's, of an output that is no terminal */
+#define LONGEST_NEARLY \
+    4096 /* of a line that others are compared with, whether they are nearly it */
+#define LATE_END 1.0 /* seconds: a program that is about to end has closed its input */
+#define SANITIZED_SUFFIX ".asan"
+#define END_OF_FILE "\x04" /* what is typed on a terminal at the end of input: Ctrl-D, */
 #define END_OF_FILE_WIN32 "\x1A\r" /* and on a console: Ctrl-Z and Enter */
 
 /* One output of a program: all bytes that came, and how far they were cut into lines. */
@@ -50,13 +57,16 @@ struct stream {
 };
 
 struct program {
-    const char *name; /* "server", as in the transcript */
+    const char *name;  /* "server", as in the transcript */
+    const char *title; /* "the server", as in a sentence */
+    bool probe;        /* it is the checker's own */
     pid_t pid;
     int handle;               /* of pidfd_open(2), -1 when the program has ended */
     int input;                /* -1 when closed */
     struct stream outputs[2]; /* standard output, standard error */
     size_t output_limit;
     bool terminal;   /* its input is a terminal */
+    bool piped;      /* its output is none */
     bool painted;    /* Wine paints its output on a terminal */
     bool one_output; /* standard error is where standard output is */
     int status;      /* as by waitpid(2), once it has been reaped */
@@ -68,6 +78,7 @@ struct line {
     struct stream *stream;
     char *text;
     size_t length; /* the text may have NUL bytes in it */
+    bool found;    /* a wait has returned it */
 };
 
 static struct program *programs[MOST_PROGRAMS];
@@ -137,7 +148,7 @@ static void add_line(struct program *program, struct stream *stream, const char 
     if (program->painted)
         length = unpaint(copy, length);
     copy[length] = '\0';
-    lines[line_count++] = (struct line){program, stream, copy, length};
+    lines[line_count++] = (struct line){program, stream, copy, length, false};
     if (run.show)
         show_line(program->name, copy, length);
 }
@@ -250,7 +261,7 @@ static bool pump_with(double deadline, int other, short wanted)
     if (whole_test == 0)
         whole_test = now() + run.limit * LIMITS_PER_TEST;
     if (now() > whole_test)
-        fail_test("the whole test has taken %.0f seconds, and comes to no end",
+        fail_test("the test was stopped after %.0f seconds: it did not come to its end",
                   run.limit * LIMITS_PER_TEST);
     for (size_t i = 0; i < program_count; i++) {
         for (int s = 0; s < 2; s++)
@@ -316,7 +327,9 @@ const char *file_of(enum role role, const char *name)
 {
     const char *given = role == SERVER ? run.plan->server : run.plan->client;
     if (name == NULL)
-        return given;
+        return run.plan->test->sanitized && role == run.plan->test->judges
+                   ? text("%s" SANITIZED_SUFFIX, given)
+                   : given;
     if (run.plan->guest != NULL && is_named(run.plan->guest, name))
         return run.plan->guest;
     return text("%.*s/%s%s", (int)(strrchr(given, '/') - given), given, name,
@@ -341,6 +354,27 @@ _Noreturn static void excuse_self(int report, const char *failing)
     _exit(126);
 }
 
+/* In the child: opens all descriptors below `first`, and leaves room for as many behind them.
+ * Returns the descriptor that has taken the place of `report`. */
+static int take_descriptors(int first, int report)
+{
+    struct rlimit files;
+    rlim_t most = 2 * (rlim_t)first;
+    if (getrlimit(RLIMIT_NOFILE, &files) == -1 ||
+        (files.rlim_cur < most &&
+         setrlimit(RLIMIT_NOFILE, &(struct rlimit){most, files.rlim_max}) == -1))
+        excuse_self(report, "setrlimit");
+    int null = open("/dev/null", O_RDWR), moved = fcntl(report, F_DUPFD_CLOEXEC, first);
+    if (null == -1 || moved == -1)
+        excuse_self(report, "fcntl");
+    for (int number = STDERR_FILENO + 1; number < first; number++)
+        if (dup2(null, number) == -1)
+            excuse_self(moved, "dup2");
+    if (null >= first)
+        close(null);
+    return moved;
+}
+
 /* In the child: from here to exec nothing may print; a failure goes through the pipe `report`,
  * which exec closes. */
 _Noreturn static void become(char **words, const int streams[3], int terminal, int report,
@@ -359,6 +393,8 @@ _Noreturn static void become(char **words, const int streams[3], int terminal, i
     syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC: exec may still fail */);
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
+    if (options->ignores_children)
+        signal(SIGCHLD, SIG_IGN);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -366,8 +402,14 @@ _Noreturn static void become(char **words, const int streams[3], int terminal, i
     for (const char *const *more = options->environment; more != NULL && *more != NULL;
          more++)
         putenv((char *)*more);
+    if (run.plan->test->sanitized) {
+        putenv("ASAN_OPTIONS=detect_leaks=0");
+        putenv("UBSAN_OPTIONS=print_stacktrace=1");
+    }
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     struct rlimit files;
+    if (options->taken > 0)
+        report = take_descriptors((int)options->taken, report);
     if (options->descriptors > 0 &&
         (getrlimit(RLIMIT_NOFILE, &files) == -1 ||
          setrlimit(RLIMIT_NOFILE,
@@ -376,7 +418,9 @@ _Noreturn static void become(char **words, const int streams[3], int terminal, i
     if (chdir(run.scratch) == -1)
         excuse_self(report, "chdir");
     if (run.cell) {
-        const char *failing = lock_in(false, options->probe != NULL);
+        /* A program of UNIX that is asked for as such is a probe, or one of the kit's own. */
+        bool may_trace = options->probe != NULL || options->of_unix;
+        const char *failing = lock_in(false, may_trace);
         if (failing != NULL)
             excuse_self(report, failing);
     }
@@ -398,21 +442,42 @@ static void expect_started(const struct program *program, const char *file,
     if (excuse->error != 0 && strcmp(words[0], cell_path(file)) != 0)
         kit_error("%s: %s", words[0], strerror(excuse->error));
     if (excuse->error != 0)
-        fail_test("the %s could not be started: %s: %s", program->name, file,
+        fail_test("%s could not be started: %s: %s", program->title, file,
                   strerror(excuse->error));
 }
 
-static void expect_program(enum system system, const char *name, const char *file)
+static void expect_program(enum system system, const char *title, const char *file)
 {
     char magic[2] = "";
     int opened = open(file, O_RDONLY | O_CLOEXEC);
     if (opened == -1)
-        fail_test("the %s could not be started: %s: %s", name, file, strerror(errno));
+        fail_test("%s could not be started: %s: %s", title, file, strerror(errno));
     ssize_t length = read(opened, magic, sizeof magic);
     close(opened);
     if (system == WIN32 && (length != 2 || memcmp(magic, "MZ", 2) != 0))
-        fail_test("the %s could not be started: %s: it is no Windows program", name,
+        fail_test("%s could not be started: %s: it is not a Windows program", title,
                   file);
+}
+
+/* Whether `file` is a program of the checker's own. */
+static bool is_probe(const char *file)
+{
+    const char *folder = text("%s/grading/probe/", run.build);
+    return strncmp(file, folder, strlen(folder)) == 0;
+}
+
+/* "server" if `path`, an argument, is the file of the program that plays it, written in the manner of
+ * either system; "client" likewise; NULL for anything else. */
+static const char *role_in(const char *path)
+{
+    const char *const roles[] = {"server", "client"};
+    size_t folder = strlen(path);
+    while (folder > 0 && path[folder - 1] != '/' && path[folder - 1] != '\\')
+        folder--;
+    for (enum role role = SERVER; folder > 0 && role <= CLIENT; role++)
+        if (strcmp(path + folder, strrchr(file_of(role, NULL), '/') + 1) == 0)
+            return roles[role];
+    return NULL;
 }
 
 /* A pseudo-terminal. Returns the program's end, and in `*master` ours. What is typed is not
@@ -452,26 +517,48 @@ static struct program *start_words(enum role role, struct start_options options,
         options.file = probe_file(options.probe);
         options.name = options.probe;
     }
+    bool probe = options.file != NULL && is_probe(options.file);
     const char *file = options.file ? options.file : file_of(role, options.name);
     enum system system = options.of_unix ? UNIX : run.system;
     const char *name = options.name != NULL ? options.name
                        : role == SERVER     ? "server"
                                             : "client";
-    expect_program(system, name, file);
-    char **words = command_for(system, cell_path(file), count);
+    const char *title = text(probe                  ? "the checker's program %s"
+                             : options.name != NULL ? "%s"
+                                                    : "the %s",
+                             name);
+    expect_program(system, title, file);
+    const char *launcher = text("%s/grading/probe/%s/without%s", run.build,
+                                system == UNIX ? "unix" : "win32", suffix_of(system));
+    char **words = command_for(system, cell_path(options.closed ? launcher : file),
+                               count + 2);
     size_t first = 0;
     while (words[first] != NULL)
         first++;
+    if (options.closed != 0) {
+        const char *path = cell_path(file);
+        words[first++] = text("%u", options.closed);
+        words[first++] = text("%s", system == UNIX ? path : system_path(path));
+    }
     for (size_t i = 0; i < count; i++)
         words[first + i] = va_arg(values, char *);
+    /* What a probe prints that starts the server is the server's. */
+    for (size_t i = 0; probe && i < count; i++)
+        if (role_in(words[first + i]) != NULL) {
+            title = text("the %s, started by %s,", role_in(words[first + i]), title);
+            probe = false;
+        }
 
     struct program *program = calloc(1, sizeof *program);
     if (program == NULL || program_count == MOST_PROGRAMS)
         kit_error("no room for another program");
     program->name = name;
+    program->title = title;
+    program->probe = probe;
     program->output_limit = options.output_limit != 0 ? options.output_limit
                                                       : USUAL_OUTPUT_LIMIT;
     program->terminal = options.terminal_input;
+    program->piped = !options.terminal_output;
     program->painted = options.terminal_output && run.system == WIN32;
     program->input = program->outputs[0].fd = program->outputs[1].fd = -1;
 
@@ -558,6 +645,11 @@ const char *reference_file(const char *lab, enum system system, const char *name
                 name, suffix_of(system));
 }
 
+const char *tool_file(const char *name)
+{
+    return text("%s/tools/%s", run.build, name);
+}
+
 const char *probe_file(const char *name)
 {
     return text("%s/grading/probe/%s/%s%s", run.build,
@@ -609,6 +701,72 @@ const char *program_name(pid_t pid)
     return NULL;
 }
 
+/* ---- How programs end --------------------------------------------------------------- */
+
+/* How a program ended, for the report: "exited with code 3". */
+static const char *ending_of(const struct program *program)
+{
+    if (program->handle != -1)
+        return "is still running";
+    if (WIFSIGNALED(program->status))
+        return text("was ended by signal %d (%s)", WTERMSIG(program->status),
+                    strsignal(WTERMSIG(program->status)));
+    return text("exited with code %d", WEXITSTATUS(program->status));
+}
+
+/* What an end in that way usually comes from, or NULL. */
+static const char *cause_of_end(const struct program *program)
+{
+    if (program->handle != -1 || program->probe)
+        return NULL;
+    int number = WIFSIGNALED(program->status) ? WTERMSIG(program->status) : 0;
+    if (number == SIGSEGV || number == SIGBUS)
+        return "It used an address outside of its memory. Build it with -g "
+               "-fsanitize=address to see in which line.";
+    if (number == SIGABRT)
+        return "It called abort(), or assert() did, or free() did because memory was "
+               "overwritten. Build it with -g -fsanitize=address to see in which line.";
+    if (number == SIGPIPE)
+        return "It wrote to a pipe or a socket whose reader is gone. Ignore SIGPIPE: then "
+               "write() and send() fail with EPIPE.";
+    if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT ||
+        number == SIGUSR1 || number == SIGUSR2 || number == SIGALRM || number == SIGIO)
+        return text("It had no handler for SIG%s at that moment. Install one with "
+                    "sigaction().",
+                    sigabbrev_np(number));
+    if (number == 0 && run.system == WIN32 && WEXITSTATUS(program->status) == 5)
+        return "Under Wine this is also the exit code of an access violation "
+               "(0xC0000005): the program used an address outside of its memory.";
+    return NULL;
+}
+
+/* Adds a sentence to the notes in `evidence`, which explain the reason. */
+static void add_note(json_t *evidence, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void add_note(json_t *evidence, const char *format, ...)
+{
+    char *note;
+    va_list values;
+    va_start(values, format);
+    if (vasprintf(&note, format, values) == -1)
+        kit_error("no memory");
+    va_end(values);
+    json_t *notes = json_object_get(evidence, "notes");
+    if (notes == NULL)
+        json_object_set_new(evidence, "notes", notes = json_array());
+    /* A note may quote what a program printed. */
+    json_array_append_new(notes, json_string(printable(note, strlen(note))));
+}
+
+/* Adds a note on how the program ended, where that says something. */
+static void add_cause(json_t *evidence, const struct program *program)
+{
+    const char *cause = cause_of_end(program);
+    if (cause != NULL)
+        add_note(evidence, "%s", cause);
+}
+
 /* ---- Talking ------------------------------------------------------------------------ */
 
 size_t offer_bytes(struct program *program, const void *bytes, size_t length)
@@ -626,20 +784,40 @@ size_t offer_bytes(struct program *program, const void *bytes, size_t length)
         } else if (errno != EAGAIN && errno != EINTR) {
             kit_error("write: %s", strerror(errno));
         } else if (!pump(deadline, program->input)) {
-            fail_test("for %.0f seconds the %s has not read its standard input: "
-                      "%zu of %zu bytes are sent",
-                      run.limit, program->name, sent, length);
+            fail_test("%s did not read its standard input for %.0f seconds: "
+                      "%zu of %zu bytes were sent",
+                      program->title, run.limit, sent, length);
         }
     }
     return sent;
+}
+
+/* Fails the test, whose program does not read what is sent to it any more. */
+_Noreturn static void fail_unread(struct program *program, size_t sent, size_t length)
+{
+    /* The pipe breaks a moment before the end of the program that breaks it can be seen. */
+    for (double until = now() + LATE_END; program->handle != -1 && pump(until, -1);)
+        ;
+    subject = program;
+    json_t *evidence = json_object();
+    add_cause(evidence, program);
+    if (program->handle == -1)
+        fail_with_evidence(evidence,
+                           "%s %s before it read all of its standard input: %zu of %zu "
+                           "byte%s were sent",
+                           program->title, ending_of(program), sent, length,
+                           length == 1 ? "" : "s");
+    fail_with_evidence(evidence,
+                       "%s closed its standard input, and is still running: %zu of %zu "
+                       "byte%s were sent",
+                       program->title, sent, length, length == 1 ? "" : "s");
 }
 
 void send_bytes(struct program *program, const void *bytes, size_t length)
 {
     size_t sent = offer_bytes(program, bytes, length);
     if (sent < length)
-        fail_test("the %s closed its standard input after %zu of %zu bytes",
-                  program->name, sent, length);
+        fail_unread(program, sent, length);
 }
 
 void trickle_bytes(struct program *program, const void *bytes, size_t length)
@@ -651,8 +829,12 @@ void trickle_bytes(struct program *program, const void *bytes, size_t length)
         /* A pipe has no event for "empty again": look once a millisecond. */
         while (ioctl(program->input, FIONREAD, &unread) == 0 && unread > 0) {
             pump(now() + 0.001, -1);
+            if (program->handle == -1)
+                fail_unread(program, i, length);
             if (now() > deadline)
-                fail_test("the %s does not read its standard input", program->name);
+                fail_test("%s did not read its standard input for %.0f seconds: "
+                          "%zu of %zu bytes were read",
+                          program->title, run.limit, i, length);
         }
     }
 }
@@ -691,35 +873,22 @@ static bool has_output(const struct program *program)
     return program->outputs[0].fd != -1 || program->outputs[1].fd != -1;
 }
 
-/* How a program ended, for the report: "exited with code 3". */
-static const char *ending_of(const struct program *program)
-{
-    if (program->handle != -1)
-        return "is still running";
-    if (WIFSIGNALED(program->status))
-        return text("was ended by signal %d (%s)", WTERMSIG(program->status),
-                    strsignal(WTERMSIG(program->status)));
-    return text("exited with code %d", WEXITSTATUS(program->status));
-}
-
 /* How a line is to be matched. */
 enum match { EXACTLY, PATTERN, PATTERN_ON_STDERR };
-
-/* What the reader of a report has to know when a wait was in vain: not all was kept. */
-static const char *cut_note(const struct program *program)
-{
-    size_t lost = program->outputs[0].lost + program->outputs[1].lost;
-    return lost == 0
-               ? ""
-               : text(" (and has printed so much that %zu bytes of it were not kept)",
-                      lost);
-}
 
 static bool fits(const struct line *candidate, const char *line, enum match match)
 {
     return strlen(candidate->text) == candidate->length && /* no NUL in it */
            (match != EXACTLY ? fnmatch(line, candidate->text, 0) == 0
                              : strcmp(line, candidate->text) == 0);
+}
+
+/* Whether a wait looks at the stream of `candidate`. */
+static bool is_watched(const struct program *program, const struct line *candidate,
+                       enum match match)
+{
+    return candidate->program == program &&
+           (match != PATTERN_ON_STDERR || candidate->stream == &program->outputs[1]);
 }
 
 /* The first line after the cursors that is `line` (or fits it, a pattern), or NULL. Lines
@@ -729,18 +898,386 @@ static const char *find_line(struct program *program, const char *line, enum mat
 {
     for (; *looked < line_count; ++*looked) {
         struct line *candidate = &lines[*looked];
-        bool stream_fits = match != PATTERN_ON_STDERR ||
-                           candidate->stream == &program->outputs[1];
-        if (candidate->program == program && stream_fits &&
+        if (is_watched(program, candidate, match) &&
             *looked >= candidate->stream->cursor && fits(candidate, line, match)) {
             candidate->stream->cursor = *looked + 1;
+            candidate->found = true;
             return candidate->text;
         }
     }
     return NULL;
 }
 
-static const char *await_line(struct program *program, const char *line, enum match match)
+/* ---- Why a wait was in vain --------------------------------------------------------- */
+
+/* What the reader of a report must know then: not all was kept. */
+static const char *cut_note(const struct program *program)
+{
+    size_t lost = program->outputs[0].lost + program->outputs[1].lost;
+    return lost == 0 ? ""
+                     : text(" (it printed so much that %zu bytes were not kept)", lost);
+}
+
+/* A line as a reason quotes it: in single quotes, because most lines have double ones. */
+static const char *cited(const char *line)
+{
+    size_t length = strlen(line), shown = length;
+    if (length > BYTES_IN_REASON)
+        for (shown = BYTES_IN_REASON; shown > 0 && (line[shown] & 0xC0) == 0x80;)
+            shown--; /* not in the middle of a character */
+    return text("'%.*s%s'", (int)shown, line, shown < length ? "..." : "");
+}
+
+/* A pattern of fnmatch(3) in words that need no explanation: "..." for what may be anything, a
+ * set of one character for the character. Sets `*exact` if nothing may be anything. */
+static const char *plain(const char *pattern, bool *exact)
+{
+    char *words = text("%s%s%s", pattern, pattern, pattern), *out = words;
+    *exact = true;
+    while (*pattern != '\0') {
+        const char *end = *pattern == '[' && pattern[1] != '\0' ? strchr(pattern + 2, ']')
+                                                                : NULL;
+        bool one = end != NULL && end == pattern + 2;
+        if (*pattern == '*' || *pattern == '?' || (end != NULL && !one)) {
+            if (out - words < 3 || strncmp(out - 3, "...", 3) != 0)
+                out = stpcpy(out, "...");
+            *exact = false;
+            pattern = end != NULL ? end + 1 : pattern + 1;
+        } else {
+            if (*pattern == '\\' && pattern[1] != '\0')
+                pattern++;
+            *out++ = one ? pattern[1] : *pattern;
+            pattern += one ? 3 : 1;
+        }
+    }
+    *out = '\0';
+    return words;
+}
+
+/* What is waited for, in a sentence: "the line 'server: done'". */
+static const char *wanted(const char *line, enum match match, const char *meaning)
+{
+    bool exact = true;
+    const char *words = match == EXACTLY ? line : plain(line, &exact);
+    return text("%s%s",
+                meaning != NULL ? meaning
+                : exact         ? text("the line %s", cited(words))
+                                : text("a line like %s", cited(words)),
+                match == PATTERN_ON_STDERR ? " on standard error" : "");
+}
+
+/* Whether a pattern fits little more than what is meant: "server: *" does not. */
+static bool is_specific(const char *pattern)
+{
+    bool exact;
+    const char *words = plain(pattern, &exact), *colon = strchr(words, ':');
+    const char *rest = colon == NULL || strncmp(words, "usage", 5) == 0 ? words : colon;
+    size_t letters = 0;
+    for (; *rest != '\0'; rest++)
+        letters += isalnum((unsigned char)*rest) != 0;
+    return exact || letters >= 3;
+}
+
+/* Kinds of characters, by which lines may differ that are nearly the same. */
+enum kind { CASE = 1, BLANKS = 2, MARKS = 4, CONTROLS = 8 };
+
+/* A copy of `line` in which only the characters of the kinds `kept` are as they are: letters are
+ * small, the others left out. Its length comes to `*length`. */
+static char *sifted(const char *line, size_t *length, unsigned kept)
+{
+    char *copy = malloc(*length + 1), *out = copy;
+    if (copy == NULL)
+        kit_error("no memory");
+    for (size_t i = 0; i < *length; i++) {
+        unsigned char c = (unsigned char)line[i];
+        unsigned kind = c == ' ' || c == '\t'  ? BLANKS
+                        : c < ' ' || c == 0x7F ? CONTROLS
+                        : ispunct(c)           ? MARKS
+                                               : CASE;
+        if (kind == CASE)
+            *out++ = (char)(kept & CASE ? c : tolower(c));
+        else if (kept & kind)
+            *out++ = (char)c;
+    }
+    *out = '\0';
+    *length = (size_t)(out - copy);
+    return copy;
+}
+
+static bool same_sifted(const struct line *candidate, const char *line, unsigned kept)
+{
+    size_t length = strlen(line), other = candidate->length;
+    char *one = sifted(line, &length, kept), *two = sifted(candidate->text, &other, kept);
+    bool same = length == other && memcmp(one, two, length) == 0;
+    free(one);
+    free(two);
+    return same;
+}
+
+/* In what `candidate` differs from `line`, if that is little, or NULL. */
+static const char *small_difference(const struct line *candidate, const char *line)
+{
+    size_t length = strlen(line);
+    char *core = sifted(line, &length, 0);
+    free(core);
+    if (length == 0 || !same_sifted(candidate, line, 0))
+        return NULL;
+    static const struct {
+        enum kind kind;
+        const char *name;
+    } kinds[] = {{CASE, "upper and lower case"},
+                 {BLANKS, "blanks"},
+                 {MARKS, "punctuation"},
+                 {CONTROLS, "control bytes"}};
+    const char *names = "";
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!same_sifted(candidate, line, kinds[i].kind))
+            names = text("%s%s%s", names, *names == '\0' ? "" : ", ", kinds[i].name);
+    return *names == '\0' ? "the order of blanks, punctuation and control bytes" : names;
+}
+
+/* The same for a pattern, for case, control bytes and blanks too many. */
+static bool nearly_fits(const struct line *candidate, const char *pattern)
+{
+    size_t length = candidate->length;
+    char *line = sifted(candidate->text, &length, CASE | MARKS | BLANKS), *out = line;
+    for (const char *c = line + strspn(line, " \t"); *c != '\0'; c += *c != '\0') {
+        if (isblank((unsigned char)*c)) {
+            c += strspn(c, " \t");
+            if (*c != '\0')
+                *out++ = ' ';
+        }
+        if (*c != '\0')
+            *out++ = *c;
+    }
+    *out = '\0';
+    bool nearly = fnmatch(pattern, line, FNM_CASEFOLD) == 0;
+    free(line);
+    return nearly;
+}
+
+/* Fails the test if a line after the cursors is nearly the one that is waited for. */
+static void fail_if_nearly(const struct program *program, const char *line,
+                           enum match match, const char *wanted_line)
+{
+    if (strlen(line) >
+        LONGEST_NEARLY) /* nobody reads it, and each comparison takes its time */
+        return;
+    for (size_t i = 0; i < line_count; i++) {
+        if (!is_watched(program, &lines[i], match) || i < lines[i].stream->cursor ||
+            lines[i].length > 2 * LONGEST_NEARLY)
+            continue;
+        const char *what = match == EXACTLY ? small_difference(&lines[i], line)
+                           : nearly_fits(&lines[i], line)
+                               ? "upper and lower case, blanks or control bytes"
+                               : NULL;
+        if (what == NULL)
+            continue;
+        char *safe = printable(lines[i].text, lines[i].length);
+        json_t *evidence = json_object();
+        if (match == EXACTLY)
+            add_difference(evidence, line, strlen(line), lines[i].text, lines[i].length);
+        fail_with_evidence(evidence,
+                           "expected %s, but %s printed %s, which differs in %s",
+                           wanted_line, program->title, cited(safe), what);
+    }
+}
+
+/* Fails the test if the line is there but for its newline. */
+static void fail_if_unfinished(const struct program *program, const char *line,
+                               enum match match, const char *wanted_line)
+{
+    for (int s = match == PATTERN_ON_STDERR; s < 2; s++) {
+        const struct stream *stream = &program->outputs[s];
+        if (stream->cut >= stream->length)
+            continue;
+        char *rest = text("%.*s", (int)(stream->length - stream->cut),
+                          stream->bytes + stream->cut);
+        rest[strcspn(rest, "\r")] = '\0';
+        if (match == EXACTLY ? strcmp(rest, line) == 0 : fnmatch(line, rest, 0) == 0)
+            fail_test("expected %s, but %s printed no newline after it", wanted_line,
+                      program->title);
+    }
+}
+
+/* Fails the test if the line came on standard output, and is due on standard error. Where the
+ * pattern fits nearly every line, only one that reports an error is meant. */
+static void fail_if_elsewhere(const struct program *program, const char *pattern,
+                              const char *wanted_line)
+{
+    for (size_t i = 0; i < line_count; i++)
+        if (lines[i].program == program && lines[i].stream == &program->outputs[0] &&
+            !lines[i].found && fits(&lines[i], pattern, PATTERN) &&
+            (is_specific(pattern) || strstr(lines[i].text, "error") != NULL))
+            fail_test("expected %s, but %s printed %s on standard output", wanted_line,
+                      program->title, cited(lines[i].text));
+}
+
+/* Fails the test if the line came before one that the test has found already; adds a note where
+ * that may be so. */
+static void fail_if_early(const struct program *program, const char *line,
+                          enum match match, const char *wanted_line, json_t *evidence)
+{
+    bool again = false;
+    for (size_t i = 0; i < line_count; i++) {
+        if (!is_watched(program, &lines[i], match) || i >= lines[i].stream->cursor ||
+            !fits(&lines[i], line, match) || !is_specific(line))
+            continue;
+        again = again || lines[i].found;
+        if (lines[i].found)
+            continue;
+        const char *last = lines[lines[i].stream->cursor - 1].text; /* there is one */
+        if (match == EXACTLY)
+            fail_test("expected %s after %s, but %s printed it before that line, too "
+                      "early: lines must come in order",
+                      wanted_line, cited(last), program->title);
+        add_note(evidence,
+                 "%s came before %s. If that is the line, it came too early: lines must "
+                 "come in order.",
+                 cited(lines[i].text), cited(last));
+        return;
+    }
+    if (again)
+        add_note(evidence,
+                 "Such a line came earlier, as expected. Now another one is due.");
+}
+
+/* Whether all that the program printed on standard output, if anything, may still be in its own
+ * memory: nothing came, or whole buffers. */
+static bool held_back(const struct program *program)
+{
+    const struct stream *output = &program->outputs[0];
+    bool lost = program->handle == -1 && WIFSIGNALED(program->status);
+    return program->piped && !program->probe && output->length % OUTPUT_BUFFER == 0 &&
+           output->lost == 0 && (program->handle != -1 || lost);
+}
+
+static void add_held_back(json_t *evidence, const struct program *program)
+{
+    add_note(
+        evidence,
+        "%s came on its standard output, which is a pipe: what printf() wrote may %s in "
+        "the buffer of the C library. Call fflush(stdout) after each line, or "
+        "setvbuf(stdout, NULL, _IONBF, 0) first.",
+        program->outputs[0].length == 0 ? "Nothing" : "Not all",
+        program->handle != -1 ? "still be" : "have been lost");
+}
+
+/* Shows, beside the line that is expected, one with another text in its quotes, if exactly one came
+ * instead. */
+static void add_other_text(json_t *evidence, const struct program *program,
+                           const char *line, enum match match)
+{
+    const char *quote = strchr(line, '"');
+    const struct line *other = NULL;
+    for (size_t i = 0; match == EXACTLY && quote != NULL && i < line_count; i++) {
+        size_t start = (size_t)(quote + 1 - line);
+        if (!is_watched(program, &lines[i], match) || i < lines[i].stream->cursor ||
+            lines[i].length < start || memcmp(lines[i].text, line, start) != 0)
+            continue;
+        if (other != NULL)
+            return;
+        other = &lines[i];
+    }
+    if (other != NULL)
+        add_difference(evidence, line, strlen(line), other->text, other->length);
+}
+
+/* Whether the program would take SIGINT as a request to end: it has a handler, or has blocked it, or
+ * waits for signals, which unblocks them for that time. Under Wine it is a Ctrl-C, for which every
+ * lab's server has a handler. */
+static bool takes_interrupt(const struct program *program, const json_t *waiting)
+{
+    size_t at;
+    json_t *sentence;
+    json_array_foreach(waiting, at, sentence)
+    {
+        if (strstr(json_string_value(sentence), "sigwait") != NULL)
+            return true;
+    }
+    if (run.system == WIN32)
+        return strncmp(program->name, "server", strlen("server")) == 0;
+    FILE *status = fopen(text("/proc/%d/status", (int)program->pid), "re");
+    unsigned long long signals = 0, set;
+    char line[256];
+    while (status != NULL && fgets(line, sizeof line, status) != NULL)
+        if (sscanf(line, "SigCgt: %llx", &set) == 1 ||
+            sscanf(line, "SigBlk: %llx", &set) == 1)
+            signals |= set;
+    if (status != NULL)
+        fclose(status);
+    return (signals & 1ULL << (SIGINT - 1)) != 0;
+}
+
+/* Adds a note if the line comes as soon as the program is asked to end: the test has failed
+ * already. The line may have been in the buffer of the C library. What the report shows is noted
+ * before. */
+static void add_late_line(json_t *evidence, struct program *program, const char *line,
+                          enum match match)
+{
+    if (program->handle == -1 || program->probe || !program->piped || run.show ||
+        match == PATTERN_ON_STDERR || program->outputs[0].lost > 0)
+        return;
+    json_object_set_new(evidence, "waiting", who_waits());
+    json_object_set_new(evidence, "transcript", transcript());
+    size_t before = line_count;
+    bool interrupted = takes_interrupt(program, json_object_get(evidence, "waiting"));
+    if (interrupted)
+        send_signal(program, SIGINT);
+    else
+        close_input(program);
+    for (double until = now() + LATE_END; program->handle != -1 && pump(until, -1);)
+        ;
+    drain(program);
+    for (size_t i = before; i < line_count; i++)
+        if (lines[i].program == program && lines[i].stream == &program->outputs[0] &&
+            fits(&lines[i], line, match)) {
+            add_note(
+                evidence,
+                "The line came only when the test had given up and %s. If the program "
+                "had printed it before, it was in the buffer of the C library, because "
+                "standard output is a pipe: call fflush(stdout) after each line, or "
+                "setvbuf(stdout, NULL, _IONBF, 0) first.",
+                interrupted ? "sent SIGINT" : "closed standard input");
+            return;
+        }
+}
+
+/* Adds a note if `bytes`, which are messages, have a line of events in them. */
+static void add_event_line(json_t *evidence, const char *bytes, size_t length)
+{
+    const char *event = event_line(bytes, length);
+    if (event != NULL)
+        add_note(evidence,
+                 "Standard output contains the line %s. It carries the messages here: "
+                 "print events on standard error.",
+                 cited(event));
+}
+
+/* Fails the test, which has waited in vain; `how` is what the program did instead. */
+_Noreturn static void fail_without_line(struct program *program, const char *line,
+                                        enum match match, const char *meaning,
+                                        const char *how)
+{
+    const char *wanted_line = wanted(line, match, meaning);
+    json_t *evidence = json_object();
+    fail_if_nearly(program, line, match, wanted_line);
+    fail_if_unfinished(program, line, match, wanted_line);
+    if (match == PATTERN_ON_STDERR && !program->one_output)
+        fail_if_elsewhere(program, line, wanted_line);
+    fail_if_early(program, line, match, wanted_line, evidence);
+    add_cause(evidence, program);
+    add_other_text(evidence, program, line, match);
+    bool silent = match != PATTERN_ON_STDERR && held_back(program);
+    add_late_line(evidence, program, line, match);
+    if (silent && json_object_get(evidence, "notes") == NULL)
+        add_held_back(evidence, program);
+    fail_with_evidence(evidence, "expected %s, but %s %s%s", wanted_line, program->title,
+                       how, cut_note(program));
+}
+
+static const char *await_line(struct program *program, const char *line, enum match match,
+                              const char *meaning)
 {
     double deadline = now() + run.limit;
     size_t looked = 0, seen = 0;
@@ -750,23 +1287,20 @@ static const char *await_line(struct program *program, const char *line, enum ma
         if (found != NULL)
             return found;
         if (!has_output(program) && program->handle == -1)
-            fail_test("the %s %s without a line %s%s%s", program->name,
-                      ending_of(program), match != EXACTLY ? "like " : "", line,
-                      cut_note(program));
+            fail_without_line(program, line, match, meaning, ending_of(program));
         /* What is not kept is not looked at: to wait on for a line would be in vain. (Where the
          * program has ended, the end of its output is near, and says more.) */
         if (program->handle != -1 &&
             program->outputs[match == PATTERN_ON_STDERR].lost > 0)
-            fail_test("the %s has not printed a line %s%s%s", program->name,
-                      match != EXACTLY ? "like " : "", line, cut_note(program));
+            fail_without_line(program, line, match, meaning, "did not print it");
         if (line_count > seen) { /* as long as lines come, it is not stuck */
             seen = line_count;
             deadline = now() + run.limit;
         }
         if (!pump(deadline, -1) && now() >= deadline)
-            fail_test("waited %.0f seconds for a line %s%s; the %s %s%s", run.limit,
-                      match != EXACTLY ? "like " : "", line, program->name,
-                      ending_of(program), cut_note(program));
+            fail_without_line(program, line, match, meaning,
+                              text("did not print it in %.0f seconds and %s", run.limit,
+                                   ending_of(program)));
     }
 }
 
@@ -778,17 +1312,29 @@ const char *wait_line(struct program *program, const char *format, ...)
     if (vasprintf(&line, format, values) == -1)
         kit_error("no memory");
     va_end(values);
-    return await_line(program, line, EXACTLY);
+    return await_line(program, line, EXACTLY, NULL);
 }
 
 const char *wait_line_like(struct program *program, const char *pattern)
 {
-    return await_line(program, pattern, PATTERN);
+    return await_line(program, pattern, PATTERN, NULL);
 }
 
 const char *wait_error_like(struct program *program, const char *pattern)
 {
-    return await_line(program, pattern, PATTERN_ON_STDERR);
+    return await_line(program, pattern, PATTERN_ON_STDERR, NULL);
+}
+
+const char *wait_line_that(struct program *program, const char *pattern,
+                           const char *meaning)
+{
+    return await_line(program, pattern, PATTERN, meaning);
+}
+
+const char *wait_error_that(struct program *program, const char *pattern,
+                            const char *meaning)
+{
+    return await_line(program, pattern, PATTERN_ON_STDERR, meaning);
 }
 
 size_t count_lines(struct program *program, const char *pattern)
@@ -803,6 +1349,34 @@ size_t count_lines(struct program *program, const char *pattern)
 bool printed_like(struct program *program, const char *pattern)
 {
     return count_lines(program, pattern) > 0;
+}
+
+/* Fails the test, which has waited in vain for the end of a message on standard output. */
+_Noreturn static void fail_without_message(struct program *program, char end)
+{
+    struct stream *output = &program->outputs[0];
+    bool closed = output->fd == -1;
+    for (double until = now() + LATE_END;
+         closed && program->handle != -1 && pump(until, -1);)
+        ;
+    size_t rest = output->length - output->taken;
+    char *came = quoted(rest == 0 ? "" : output->bytes + output->taken,
+                        rest > BYTES_IN_REPORT ? BYTES_IN_REPORT : rest);
+    json_t *evidence = json_object();
+    add_cause(evidence, program);
+    if (held_back(program))
+        add_held_back(evidence, program);
+    add_event_line(evidence, rest == 0 ? "" : output->bytes + output->taken, rest);
+    fail_with_evidence(
+        evidence,
+        "expected the byte \\x%02X, the end of a message, on standard output, but %s%s; "
+        "after the last complete message came %s",
+        (unsigned char)end, program->title,
+        !closed
+            ? text(" sent nothing for %.0f seconds and %s", run.limit, ending_of(program))
+        : program->handle != -1 ? " closed it and is still running"
+                                : text(" %s", ending_of(program)),
+        rest == 0 ? "nothing" : came);
 }
 
 char *receive_until(struct program *program, char end, size_t *length)
@@ -827,23 +1401,11 @@ char *receive_until(struct program *program, char end, size_t *length)
             deadline = now() + run.limit;
         looked = output->length;
         if (output->lost > 0)
-            fail_test(
-                "the %s has printed more than %zu bytes on standard output, and only "
-                "these were kept",
-                program->name, program->output_limit);
-        if (output->fd == -1 || (!pump(deadline, -1) && now() >= deadline)) {
-            size_t rest = output->length - output->taken;
-            char *came = quoted(rest == 0 ? "" : output->bytes + output->taken,
-                                rest > 200 ? 200 : rest);
-            fail_test(
-                "%s, and the byte \\x%02X that ends a message has not come; after the last "
-                "whole message came %.200s",
-                output->fd == -1
-                    ? text("standard output of the %s has ended", program->name)
-                    : text("the %s has sent nothing for %.0f seconds", program->name,
-                           run.limit),
-                (unsigned char)end, came);
-        }
+            fail_test("%s printed more than %zu bytes on standard output, and only these "
+                      "were kept",
+                      program->title, program->output_limit);
+        if (output->fd == -1 || (!pump(deadline, -1) && now() >= deadline))
+            fail_without_message(program, end);
     }
 }
 
@@ -879,8 +1441,8 @@ int wait_end(struct program *program)
             deadline = now() + run.limit;
         }
         if (!pump(deadline, -1) && now() >= deadline)
-            fail_test("the %s has not ended; waited for %.0f seconds", program->name,
-                      run.limit);
+            fail_test("expected %s to end, but after %.0f seconds it is still running",
+                      program->title, run.limit);
     }
     drain(program);
     return WIFSIGNALED(program->status) ? 128 + WTERMSIG(program->status)
@@ -900,9 +1462,22 @@ void expect_end(struct program *program, int code)
      * after all has been said: that code is not known, either. */
     if (wine && ended == 128 + SIGSEGV && printed_like(program, "*: done"))
         return;
-    if (ended != code)
-        fail_test("the %s %s; expected: exit code %d", program->name, ending_of(program),
-                  code);
+    if (ended == code)
+        return;
+    json_t *evidence = json_object();
+    add_cause(evidence, program);
+    fail_with_evidence(evidence, "expected %s to %s, but it %s", program->title,
+                       code > 128 ? text("be ended by signal %d", code - 128)
+                                  : text("exit with code %d", code),
+                       ending_of(program));
+}
+
+void expect_signal(struct program *program, int number)
+{
+    wait_end(program);
+    if (!WIFSIGNALED(program->status) || WTERMSIG(program->status) != number)
+        fail_test("the %s %s; expected: an end by signal %d (%s)", program->name,
+                  ending_of(program), number, strsignal(number));
 }
 
 void wait_silence(struct program *program)
@@ -911,15 +1486,23 @@ void wait_silence(struct program *program)
     const struct stream *errors = &program->outputs[program->one_output ? 0 : 1];
     while (errors->fd != -1)
         if (!pump(deadline, -1) && now() >= deadline)
-            fail_test(
-                "somebody still holds the standard error of the %s after %.0f seconds",
-                program->name, run.limit);
+            fail_test("expected the standard error of %s to be closed, but after %.0f "
+                      "seconds a process still has it open",
+                      program->title, run.limit);
 }
 
 bool is_running(struct program *program)
 {
     pump(now(), -1);
     return program->handle != -1;
+}
+
+const char *ending_within(struct program *program, double seconds)
+{
+    double deadline = now() + seconds;
+    while (program->handle != -1 && now() < deadline)
+        pump(deadline, -1);
+    return program->handle != -1 ? NULL : ending_of(program);
 }
 
 /* ---- Signals, and being killed ------------------------------------------------------ */
@@ -961,7 +1544,7 @@ void kill_child(struct program *program, const char *name)
     }
     free(list);
     if (killed == 0)
-        fail_test("the %s has no child that runs %s", program->name, name);
+        fail_test("%s has no child process that runs %s", program->title, name);
 }
 
 /* What our programs use of a processor in `seconds` from now, in percent; and, to `wanted`, what
@@ -973,8 +1556,7 @@ static double watch_idle(struct program *program, double seconds, double *wanted
     while (pump(until, -1))
         ;
     if (program->handle == -1)
-        fail_test("the %s %s while it had every reason to wait", program->name,
-                  ending_of(program));
+        fail_test("expected %s to wait, but it %s", program->title, ending_of(program));
     double used = (processor_time() - before) / seconds * 100;
     *wanted = used + (queueing_time() - queued) / seconds * 100;
     return used;
@@ -997,13 +1579,12 @@ void expect_idle(struct program *program, double seconds, double percent)
             return;
     }
     if (used > percent)
-        fail_test(
-            "while nothing happened the %s and its children used %.0f %% of a processor",
-            program->name, used);
-    fail_test(
-        "while nothing happened the %s and its children used %.0f %% of a processor, "
-        "and waited for it so that they would have used %.0f %%",
-        program->name, used, wanted);
+        fail_test("expected %s to block while nothing happens, but it and its children "
+                  "used %.0f %% of a processor",
+                  program->title, used);
+    fail_test("expected %s to block while nothing happens, but it and its children used "
+              "%.0f %% of a processor, and on an idle machine would have used %.0f %%",
+              program->title, used, wanted);
 }
 
 pid_t process_told(pid_t number)
@@ -1029,6 +1610,21 @@ struct resources resources_of(struct program *program)
     return look_at_resources(program->pid);
 }
 
+size_t zombies_of(struct program *program)
+{
+    return count_zombies(program->pid);
+}
+
+size_t helper_count(void)
+{
+    struct process *list;
+    size_t count = our_processes(&list), helpers = 0;
+    for (size_t i = 0; i < count; i++)
+        helpers += program_name(list[i].pid) == NULL;
+    free(list);
+    return helpers;
+}
+
 void limit_addresses(struct program *program, size_t more)
 {
     rlim_t most = resources_of(program).addresses + more;
@@ -1039,10 +1635,44 @@ void limit_addresses(struct program *program, size_t more)
 
 bool instrumented(void)
 {
-    return getenv("PROGRAM_PREFIX") != NULL || getenv("SANITIZED") != NULL;
+    return getenv("PROGRAM_PREFIX") != NULL || getenv("SANITIZED") != NULL ||
+           run.plan->test->sanitized;
 }
 
 /* ---- For the report ----------------------------------------------------------------- */
+
+/* The place in the source that a line of a report names, "    #1 0x55d5 in main /tmp/a.c:7", if
+ * it is in a program's source, which the C library's is not; else NULL. */
+static const char *place_in(const char *line)
+{
+    char function[64], file[256];
+    int number;
+    if (sscanf(line, " #%*d 0x%*x in %63s %255[^:]:%d", function, file, &number) != 3 ||
+        strstr(file, "sanitizer") != NULL || strrchr(file, '/') == NULL)
+        return NULL;
+    return text("%s, line %d, in %s()", strrchr(file, '/') + 1, number, function);
+}
+
+const char *sanitizer_report(void)
+{
+    static const char *const signs[] = {"ERROR: AddressSanitizer: ", "runtime error: "};
+    for (size_t i = 0; i < program_count; i++)
+        drain(programs[i]);
+    for (size_t i = 0; i < line_count; i++)
+        for (size_t k = 0; k < sizeof signs / sizeof *signs; k++) {
+            const char *sign = strstr(lines[i].text, signs[k]), *place = NULL;
+            if (sign == NULL || lines[i].stream != &lines[i].program->outputs[1])
+                continue;
+            const char *what = sign + strlen(signs[k]),
+                       *end = strstr(what, " on address");
+            for (size_t j = i; j < line_count && place == NULL; j++)
+                place = place_in(lines[j].text);
+            return text("%s: %.*s%s%s", k == 0 ? "AddressSanitizer" : "UBSan",
+                        end != NULL ? (int)(end - what) : (int)strcspn(what, "\n"), what,
+                        place != NULL ? ": " : "", place != NULL ? place : "");
+        }
+    return NULL;
+}
 
 static bool in_report(const struct program *program)
 {

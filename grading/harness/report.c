@@ -100,7 +100,7 @@ static void print_sentence(const char *title, FILE *source)
 
 /* What to look at in one of the programs that are judged: a STEP, or 0, and a hint, or NULL. */
 struct advice {
-    const char *program; /* "server" or "client" */
+    const char *program; /* "server", "client", or the one program that the test is for */
     int step;
     const char *hint;
 };
@@ -121,9 +121,12 @@ static size_t advice_for(const struct plan *plan, struct advice *advice)
     size_t count = 0;
     const char *hint = hint_of_system(test->hint, test->hint_unix, test->hint_win32);
     if (strstr(plan->cast, "our server") == NULL)
-        advice[count++] = (struct advice){test->judges == CLIENT ? "client" : "server",
+        advice[count++] = (struct advice){test->only != NULL       ? test->only
+                                          : test->judges == CLIENT ? "client"
+                                                                   : "server",
                                           test->step, hint};
-    if (test->judges == PAIR && strstr(plan->cast, "our client") == NULL)
+    if (test->judges == PAIR && test->only == NULL &&
+        strstr(plan->cast, "our client") == NULL)
         advice[count++] = (struct advice){"client", test->client_step,
                                           hint_of_system(test->client_hint,
                                                          test->client_hint_unix,
@@ -134,11 +137,10 @@ static size_t advice_for(const struct plan *plan, struct advice *advice)
 /* Prints which STEP to look at, in the words of our own program. */
 static void print_step(const struct test *test, const struct advice *advice)
 {
-    const char *program = text("%s%s%s", advice->program, *run.pair != '\0' ? "_" : "",
-                               run.pair);
-    if (test->only != NULL)
-        program = test->only;
-    printf(MARGIN "%-10s STEP %d of %s", "step", test->step, program);
+    const char *program = advice->program;
+    if (test->only == NULL && *run.pair != '\0')
+        program = text("%s_%s", program, run.pair);
+    printf(MARGIN "%-10s STEP %d of %s", "step", advice->step, program);
     if (run.labs != NULL) {
         char label[32], line[512];
         snprintf(label, sizeof label, "/* STEP %d: ", advice->step);
@@ -164,6 +166,7 @@ static void print_failure(const struct plan *plan, const json_t *evidence)
     const struct test *test = plan->test;
     printf(MARGIN "%-10s %s\n", "reason",
            json_string_value(json_object_get(evidence, "reason")));
+    print_list("note", json_object_get(evidence, "notes"));
     print_excerpt("sent", json_object_get(evidence, "sent"), false);
     print_excerpt("expected", json_object_get(evidence, "expected"), false);
     print_excerpt("received", json_object_get(evidence, "received"), true);
@@ -175,15 +178,17 @@ static void print_failure(const struct plan *plan, const json_t *evidence)
     for (size_t i = 0; i < count; i++) {
         if (advice[i].step > 0)
             print_step(test, &advice[i]);
+        /* With two programs about, a hint says which of them it is for. */
         if (advice[i].hint != NULL)
-            printf(MARGIN "%-10s %s\n", "hint", advice[i].hint);
+            printf(MARGIN "%-10s %s%s%s\n", "hint", count > 1 ? advice[i].program : "",
+                   count > 1 ? ": " : "", advice[i].hint);
     }
     printf(MARGIN "%-10s %s TEST=%s SEED=0x%08llx\n", "again", run.command, test->id,
            (unsigned long long)run.seed);
 }
 
-/* What went wrong, a line for each test, said once more at the end: by then the tests themselves
- * may have scrolled away. */
+/* What went wrong, a line for each test, repeated at the end: by then the tests themselves may have
+ * scrolled away. */
 static json_t *gone_wrong;
 
 json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
@@ -204,14 +209,14 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
     putchar('\n');
     const char *disturbed = json_string_value(json_object_get(evidence, "disturbed"));
     if (disturbed != NULL)
-        printf(MARGIN "%-10s %s\n", "once more", disturbed);
+        printf(MARGIN "%-10s %s\n", "repeated", disturbed);
     if (failed)
         print_failure(plan, evidence);
     else
         print_list("left", json_object_get(evidence, "left"));
     bool skipped = strcmp(verdict, "skipped") == 0;
     if (!passed && !failed)
-        printf(MARGIN "%-10s %s\n", skipped ? "because" : "the kit's", reason);
+        printf(MARGIN "%-10s %s\n", skipped ? "because" : "kit error", reason);
     if (!passed && !skipped) {
         if (gone_wrong == NULL)
             gone_wrong = json_array();
@@ -221,19 +226,23 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
                          plan->cast, failed ? "failed" : "could not be judged", reason));
     }
 
-    /* Reports of grading show one step and one hint: the server's, or those of a client that is
-     * judged with our server. */
+    /* Readers of the time before "advice" find the first program's step and hint in the test. */
     struct advice advice[2] = {0};
-    advice_for(plan, advice);
+    size_t count = advice_for(plan, advice);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:i, s:s*}", "program", advice[i].program,
+                                        "step", advice[i].step, "hint", advice[i].hint));
     json_object_update_new(
-        evidence, json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:s*, s:s}", "id",
+        evidence, json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:s*, s:s, s:o}", "id",
                             test->id, "name", test->name, "judges",
                             test->judges == SERVER   ? "server"
                             : test->judges == CLIENT ? "client"
                                                      : "pair",
                             "points", passed ? test->points : 0, "maximum", test->points,
                             "step", advice[0].step, "seconds", seconds, "hint",
-                            advice[0].hint, "cast", plan->cast));
+                            advice[0].hint, "cast", plan->cast, "advice", list));
     return evidence;
 }
 
@@ -244,7 +253,7 @@ void report_end(const struct totals *totals)
            totals->points, totals->maximum, PLAIN, totals->passed, totals->failed,
            totals->skipped);
     if (totals->errors > 0)
-        printf(", %d could not be judged (the kit's failure, not the programs')",
+        printf(", %d could not be judged (an error of the kit, not of the programs)",
                totals->errors);
     putchar('\n');
 

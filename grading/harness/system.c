@@ -4,12 +4,12 @@
 #include "inside.h"
 
 #include <fcntl.h>
-#include <glob.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -39,7 +39,10 @@ static void detect_win32(void)
     bool wsl = access("/proc/sys/fs/binfmt_misc/WSLInterop", F_OK) == 0 ||
                access("/proc/sys/fs/binfmt_misc/WSLInterop-late", F_OK) == 0;
     native = choice != NULL ? strcmp(choice, "native") == 0 : wsl;
-    wine_loader = access(WINE_LOADER, X_OK) == 0 ? WINE_LOADER : "wine";
+    const char *loader = getenv("WINE"); /* as tools/wine.sh has it */
+    wine_loader = loader != NULL                   ? loader
+                  : access(WINE_LOADER, X_OK) == 0 ? WINE_LOADER
+                                                   : "wine";
 }
 
 const char *win32_runner(void)
@@ -102,24 +105,90 @@ static void need(bool success, const char *what)
     }
 }
 
+/* Where the server of our prefix has its socket and its lock: SERVER_FOLDER, which is in WINE_TMP,
+ * both "" before its first start. Debian's Wine makes a folder /tmp/wine-XXXXXX and writes its name
+ * into a file of the prefix; elsewhere all servers of a user have theirs in one. TMPDIR would move
+ * them, but the Wine of Debian 13 crashes at its start if that is set. */
+static char wine_tmp[48], server_folder[96];
+static bool wine_tmp_is_shared;
+
+static void note_server_folder(void)
+{
+    const char *prefix = text("%s/prefix", wine_folder());
+    struct stat facts;
+    char name[32] = "";
+    /* Whatever a program has put in its place, opening it must not block. */
+    int file = open(text("%s/wineserver", prefix), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ssize_t length = file == -1 ? 0 : read(file, name, sizeof name - 1);
+    name[length > 0 ? length : 0] = '\0';
+    name[strcspn(name, "\n")] = '\0';
+    if (file != -1)
+        close(file);
+    if (stat(prefix, &facts) == -1)
+        return;
+    wine_tmp_is_shared = strncmp(name, "wine-", 5) != 0 || strchr(name, '/') != NULL;
+    if (wine_tmp_is_shared)
+        snprintf(wine_tmp, sizeof wine_tmp, "/tmp/.wine-%u", (unsigned)geteuid());
+    else
+        snprintf(wine_tmp, sizeof wine_tmp, "/tmp/%s", name);
+    snprintf(server_folder, sizeof server_folder, "%s/server-%llx-%llx", wine_tmp,
+             (unsigned long long)facts.st_dev, (unsigned long long)facts.st_ino);
+}
+
+/* Removes what an ended server has left there. In a private room that is all of WINE_TMP: what
+ * programs in a cell have put there must not reach the next cell. */
+static void remove_server_folder(void)
+{
+    const char *folder = wine_tmp_is_shared && !run.private_room ? server_folder
+                                                                 : wine_tmp;
+    if (folder[0] != '\0')
+        remove_tree(folder);
+    wine_tmp[0] = server_folder[0] = '\0';
+}
+
+void clean_up_system(void)
+{
+    if (run.system != WIN32 || run.cell) /* the cells' room has a /tmp of its own */
+        return;
+    note_server_folder();
+    remove_server_folder();
+}
+
+bool is_of_wine(const char *path)
+{
+    return strcmp(path, wine_tmp) == 0;
+}
+
 /* The process that serves our prefix, by the lock that it holds as long as it lives; 0 for none. */
 static pid_t wine_server(void)
 {
     pid_t server = 0;
-    glob_t found;
-    if (glob(text("%s/*/server-*/lock", wine_folder()), 0, NULL, &found) != 0)
-        return 0;
-    int file = open(found.gl_pathv[0], O_RDWR | O_CLOEXEC);
+    int file = open(text("%s/lock", server_folder), O_RDWR | O_CLOEXEC);
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (file != -1 && fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
         server = lock.l_pid;
     if (file != -1)
         close(file);
-    globfree(&found);
     return server;
 }
 
 static pid_t first_server; /* which wine_server() was at the beginning */
+
+/* The server has descriptors for all programs of its prefix, so it gets as many as this machine
+ * allows: a login shell's usual 1,024 are too few for 1,000 clients. Programs get what we have. */
+static void start_wine_server(void)
+{
+    struct rlimit usual, most;
+    bool known = getrlimit(RLIMIT_NOFILE, &usual) == 0;
+    most = usual;
+    most.rlim_cur = most.rlim_max;
+    if (known)
+        setrlimit(RLIMIT_NOFILE, &most);
+    need(run_in_place((const char *[]){"wineserver", "-p", NULL}) == 0, "wineserver");
+    if (known)
+        setrlimit(RLIMIT_NOFILE, &usual);
+    note_server_folder();
+}
 
 /* Wine's prefix, new, with its server, in a new cell if there are cells. */
 static void open_wine(void)
@@ -132,12 +201,13 @@ static void open_wine(void)
     if (run.cell) {
         mkdir(wine_folder(), 0700);
         clear_folder(wine_folder());
+        remove_server_folder();
     }
     need(run_command((const char *[]){"cp", "-a", template, prefix, NULL}) == 0,
          "copying the Wine template");
     if (run.cell)
         open_cell();
-    need(run_in_place((const char *[]){"wineserver", "-p", NULL}) == 0, "wineserver");
+    start_wine_server();
 }
 
 static char **probe_words(void)
@@ -186,7 +256,7 @@ void restart_wine(void)
 {
     run_command((const char *[]){"wineserver", "-k", NULL});
     run_command((const char *[]){"wineserver", "-w", NULL});
-    need(run_command((const char *[]){"wineserver", "-p", NULL}) == 0, "wineserver");
+    start_wine_server();
     need(run_probe() == 0, "starting the probe");
     first_server = wine_server();
     note_baseline();
@@ -252,14 +322,15 @@ void close_system(void)
 
 void set_environment(void)
 {
-    /* Not the scratch folder under Wine: Debian's wineserver has its socket below TMPDIR, and
-     * the scratch folder goes with every test. */
     if (run.cell) {
         clearenv();
         setenv("PATH", "/usr/bin:/bin", 1);
         setenv("HOME", run.scratch, 1);
     }
-    setenv("TMPDIR", run.system == WIN32 ? wine_folder() : run.scratch, 1);
+    if (run.system == WIN32 && !native)
+        unsetenv("TMPDIR"); /* see server_folder */
+    else
+        setenv("TMPDIR", run.scratch, 1);
     setenv("XDG_RUNTIME_DIR", run.scratch, 1);
     setenv("LC_ALL", "C.UTF-8", 1);
     if (run.system == WIN32 && !native) {

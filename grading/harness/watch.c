@@ -203,6 +203,16 @@ size_t our_processes(struct process **list)
     return below_runner(list, true);
 }
 
+size_t count_zombies(pid_t parent)
+{
+    struct process *list;
+    size_t count = all_processes(&list), zombies = 0;
+    for (size_t i = 0; i < count; i++)
+        zombies += list[i].parent == parent && list[i].state == 'Z';
+    free(list);
+    return zombies;
+}
+
 void note_processes(void)
 {
     struct process *list;
@@ -542,7 +552,7 @@ static void census_of_folder(json_t *findings, const char *folder, const char *k
     for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
         char *path = text("%s/%s", folder, entry->d_name);
         struct stat facts;
-        bool ours = !is_baseline_name(path) &&
+        bool ours = !is_baseline_name(path) && !is_of_wine(path) &&
                     (run.private_room || strstr(entry->d_name, run.mark) != NULL) &&
                     lstat(path, &facts) == 0 && facts.st_uid == geteuid();
         if (ours) {

@@ -5,11 +5,11 @@
  *                                            01-anon-pipes,05-sockets unix,win32
  *
  * ARCHIVE is a .zip or a tar, plain or by gzip or xz; which of them, its bytes tell. What is
- * taken is known beforehand: LAB/SYSTEM/server.c, client.c, and headers beside them, as deep
- * as they may lie, in whatever case. Nothing else is ever written, under no other name, and
- * nothing but regular files: so an archive cannot choose where its bytes go. Texts lose their
- * BOM, and their lines end as UNIX has them. Where LABS and SYSTEMS are one each, and nothing
- * lies as it should, these files are taken from wherever they lie.
+ * taken is known beforehand: LAB/SYSTEM/server.c, client.c, and headers and other .c files
+ * beside them, as deep as they may lie, in whatever case. Nothing else is ever written, under no
+ * other name, and nothing but regular files: so an archive cannot choose where its bytes go.
+ * Texts lose their BOM, and their lines end as UNIX has them. Where LABS and SYSTEMS are one
+ * each, and nothing lies as it should, these files are taken from wherever they lie.
  *
  * Writes OUT/sources/LAB/SYSTEM/NAME and OUT/intake.json:
  *
@@ -44,9 +44,9 @@
 #define MOST_UNPACKED (256LL * 1024 * 1024) /* of all that is read on the way to them */
 #define MOST_ENTRIES 20000
 #define MOST_FILES 256 /* files taken */
-#define MOST_HEADERS 20
+#define MOST_PARTS 20  /* headers and other .c files beside the programs */
 #define MOST_NOTES 20
-#define MOST_NAME 64 /* bytes in the name of a header */
+#define MOST_NAME 64 /* bytes in the name of such a file */
 #define MOST_DEPTH 64
 #define UNREADABLE \
     "the file is no archive that can be read here (.zip, .tar, .tar.gz, .tar.xz)"
@@ -216,9 +216,13 @@ static size_t file_count;
 static long long newest;
 static char *top; /* the folder around the labs, shown(), of the first file taken */
 
-static bool is_header(const char *name)
+/* Whether it is a header, or a .c file that is linked with the programs. */
+static bool is_part(const char *path)
 {
-    return ends_with(name, ".h");
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    if (strcasecmp(name, "server.c") == 0 || strcasecmp(name, "client.c") == 0)
+        return false;
+    return ends_with(name, ".h") || ends_with(name, ".c");
 }
 
 static bool is_archive(const char *name)
@@ -238,7 +242,7 @@ static const char *file_named(const char *name)
         return "server.c";
     if (strcasecmp(name, "client.c") == 0)
         return "client.c";
-    if (!is_header(name) || strlen(name) > MOST_NAME || *name == '.' || *name == '-')
+    if (!is_part(name) || strlen(name) > MOST_NAME || *name == '.' || *name == '-')
         return NULL;
     for (const char *c = name; *c != '\0'; c++)
         if (!isalnum((unsigned char)*c) && strchr("_.-", *c) == NULL)
@@ -246,8 +250,8 @@ static const char *file_named(const char *name)
     return name;
 }
 
-/* Whether a program or header that lies in no folder of a lab and a system can be meant all
- * the same: where one of each is set, unless it is for another. */
+/* Whether a file that lies in no folder of a lab and a system can be meant all the same: where
+ * one of each is set, unless it is for another. */
 static bool is_meant(char *folders[], size_t count)
 {
     if (set_labs.count != 1 || set_systems.count != 1)
@@ -287,7 +291,7 @@ static char *meaning(char *parts[], size_t count, const char *from, size_t *befo
     if (lab != NULL && system != NULL) {
         if (name != NULL)
             return text("%s/%s/%s", lab, system, name);
-        if (ends_with(last, ".c") || ends_with(last, ".cpp") || is_header(last)) {
+        if (ends_with(last, ".cpp") || is_part(last)) {
             char *safe = shown(last);
             note(text("%s/%s: %s is not asked for, and was not looked at", lab, system,
                       safe));
@@ -301,7 +305,7 @@ static char *meaning(char *parts[], size_t count, const char *from, size_t *befo
         *stray = true;
         return text("%s/%s/%s", set_labs.word[0], set_systems.word[0], name);
     }
-    if (is_header(name))
+    if (is_part(name))
         return NULL;
     if (!is_system(folder))
         note_stray(from);
@@ -365,11 +369,11 @@ static const char *make_plain(struct file *file)
     return NULL;
 }
 
-static size_t headers_beside(const char *path, bool stray)
+static size_t parts_beside(const char *path, bool stray)
 {
     size_t folder = (size_t)(strrchr(path, '/') - path), count = 0;
     for (size_t i = 0; i < file_count; i++)
-        count += files[i].stray == stray && is_header(files[i].path) &&
+        count += files[i].stray == stray && is_part(files[i].path) &&
                  strncmp(files[i].path, path, folder + 1) == 0;
     return count;
 }
@@ -394,9 +398,9 @@ static void take(struct archive *archive, struct archive_entry *entry, char *pat
         return;
     }
     if (file_count == MOST_FILES ||
-        (is_header(path) && headers_beside(path, stray) >= MOST_HEADERS)) {
+        (is_part(path) && parts_beside(path, stray) >= MOST_PARTS)) {
         if (!stray)
-            note(text("%s: too many headers; this one was not taken", path));
+            note(text("%s: too many files; this one was not taken", path));
         free(path);
         free(from);
         return;
@@ -423,7 +427,7 @@ static void drop_strays(void)
         proper = proper || !files[i].stray;
     for (size_t i = 0; proper && i < file_count; i++) {
         files[i].dropped = files[i].stray;
-        if (files[i].dropped && !is_header(files[i].path))
+        if (files[i].dropped && !is_part(files[i].path))
             note_stray(files[i].from);
     }
 }

@@ -19,7 +19,10 @@
  *     receive N              read so many messages: "received BYTES", quoted as say.h does,
  *                            without the address for a reply that Windows has in them
  *     answer N               the same, and send each back to its sender, on the wire "echo"
+ *     collect N              "echo": read so many replies: "reply BYTES", quoted
+ *     reply FILE             "echo": read one message, and send the file's bytes to its sender
  *     disown                 close the slot and remove its name: "disowned"
+ *     vanish                 "echo": remove its name, so that no reply arrives there: "vanished"
  *     visitors N             "echo": so many clients, one after the other, each with an address
  *                            of its own, to the server opened last: "visitors done"
  *     crowd N                the same, all at once: each sends before the first one reads
@@ -181,6 +184,12 @@ static void drop_writer(struct hand *hand)
     if (hand->writer != INVALID_HANDLE_VALUE)
         CloseHandle(hand->writer);
     hand->writer = INVALID_HANDLE_VALUE;
+}
+
+/* Takes the name away, and keeps it as the address for replies. */
+static void vanish(struct hand *hand)
+{
+    drop_reader(hand);
 }
 
 /* A name for the reply slot of visitor `number` to `server`. */
@@ -356,6 +365,12 @@ static void drop_writer(struct hand *hand)
     hand->writer = -1;
 }
 
+/* The socket stays, and sends under its old address. */
+static void vanish(struct hand *hand)
+{
+    unlink(hand->name);
+}
+
 /* Empty: Linux chooses one. */
 static void name_visitor(char *name, const char *server, int number)
 {
@@ -378,14 +393,19 @@ static void send_message(struct hand *hand, size_t length, bool tell)
         say(stdout, "mailslot: sent %zu bytes", length);
 }
 
-static void send_file(const char *name)
+static size_t read_file(const char *name, char *bytes)
 {
     FILE *file = fopen(name, "rb");
     if (file == NULL)
         give_up("a file to send is not there");
-    size_t length = fread(message, 1, ROOM, file);
+    size_t length = fread(bytes, 1, ROOM, file);
     fclose(file);
-    send_message(&self, length, true);
+    return length;
+}
+
+static void send_file(const char *name)
+{
+    send_message(&self, read_file(name, message), true);
 }
 
 static void burst(char *arguments)
@@ -427,6 +447,35 @@ static void receive(long count, bool answering)
         if (answering)
             send_back(&self, message, length);
     }
+}
+
+static void collect_replies(long count)
+{
+    for (; count > 0; count--) {
+        size_t length;
+        if (!get(&self, message, &length)) {
+            say(stdout, "mailslot: cannot receive: error %lu", last_error());
+            return;
+        }
+        char *text = quoted(message, length);
+        say(stdout, "mailslot: reply %s", text);
+        free(text);
+    }
+}
+
+/* Answers the next message with the bytes of a file. */
+static void reply(const char *name)
+{
+    static char bytes[ROOM];
+    size_t length;
+    if (!get(&self, message, &length)) {
+        say(stdout, "mailslot: cannot receive: error %lu", last_error());
+        return;
+    }
+    size_t skip = address_size(message, length), size = read_file(name, bytes);
+    memcpy(message + skip, bytes, size);
+    send_back(&self, message, skip + size);
+    say(stdout, "mailslot: replied with %zu bytes", size);
 }
 
 /* One client with an address of its own. */
@@ -504,6 +553,13 @@ static void obey(char *line)
         burst(rest);
     } else if (strcmp(line, "receive") == 0 || strcmp(line, "answer") == 0) {
         receive(atol(rest), *line == 'a');
+    } else if (strcmp(line, "collect") == 0) {
+        collect_replies(atol(rest));
+    } else if (strcmp(line, "reply") == 0) {
+        reply(rest);
+    } else if (strcmp(line, "vanish") == 0) {
+        vanish(&self);
+        say(stdout, "mailslot: vanished");
     } else if (strcmp(line, "disown") == 0) {
         drop_reader(&self);
         say(stdout, "mailslot: disowned");

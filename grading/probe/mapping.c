@@ -5,12 +5,15 @@
  *        mapping client NAME     open it and be its client
  *        mapping looker NAME     open it and be nobody: for a lab with the mutex alone
  *        mapping unready NAME    make what a server has made that is not ready yet
+ *        mapping empty NAME      make an object of 0 bytes, as a server has it at first (UNIX)
  *
  * It obeys lab 04's contract.h, and on standard input one command a line, so that it can do
  * right what a program does in one go, and stop, or be killed, at any place in between. It tells
  * "mapping: did COMMAND" after each. Built for both systems from this one source.
  *
  *     lock, unlock    take the mutex ("mapping: mutex abandoned" where its owner died), release it
+ *     try             look whether it is free: "mapping: mutex is free", "mapping: mutex is taken"
+ *     attributes      tell what the mutex is: "mapping: mutex is process-shared, robust" (UNIX)
  *     put TEXT        write the text and its NUL; half TEXT: its first half, and no NUL
  *     flicker N       N times: take the mutex, fill the text with one letter, now a, now b, and
  *                     release it
@@ -78,6 +81,8 @@ static void attach(const char *role, const char *name)
     const wchar_t *mutex_name = strcmp(name, DEFAULT_NAME) == 0 ? DEFAULT_MUTEX_NAME
                                                                 : MUTEX_NAME;
     HANDLE mapping;
+    if (strcmp(role, "empty") == 0)
+        give_up("a section of Windows has its size from the start");
     if (server) {
         mapping = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0,
                                      sizeof *slot, name_of(L"%ls", name));
@@ -140,6 +145,19 @@ static void unlock(void)
         give_up("ReleaseMutex");
 }
 
+static bool is_free(void)
+{
+    if (WaitForSingleObject(mutex, 0) == WAIT_TIMEOUT)
+        return false;
+    unlock();
+    return true;
+}
+
+static void tell_attributes(void)
+{
+    give_up("a mutex of Windows has no such attributes");
+}
+
 static void wake(bool reader)
 {
     SetEvent(reader ? value : room);
@@ -193,6 +211,8 @@ static void attach(const char *role, const char *name)
     if (server) {
         seat(object, LOCK_SERVER);
         seat(object, LOCK_ALIVE);
+        if (strcmp(role, "empty") == 0)
+            return;
         if (ftruncate(object, sizeof *shared) == -1)
             give_up("ftruncate");
     } else if (lseek(object, 0, SEEK_END) < (off_t)sizeof *shared) {
@@ -244,6 +264,28 @@ static void snatch(void)
         give_up("pthread_mutex_trylock");
 }
 
+static bool is_free(void)
+{
+    int error = pthread_mutex_trylock(&shared->mutex);
+    if (error == EBUSY)
+        return false;
+    if (error != 0)
+        give_up("pthread_mutex_trylock");
+    unlock();
+    return true;
+}
+
+/* No call tells them. They are bits of a word that glibc keeps in the mutex; where a mutex is
+ * robust, glibc makes it process-shared, too. */
+static void tell_attributes(void)
+{
+    enum { ROBUST = 16, PROCESS_SHARED = 128 };
+    int kind = shared->mutex.__data.__kind;
+    say(stdout, "mapping: mutex is %s, %s",
+        kind & PROCESS_SHARED ? "process-shared" : "private",
+        kind & ROBUST ? "robust" : "stalled");
+}
+
 static void wake(bool reader)
 {
     sem_post(reader ? &shared->value : &shared->room);
@@ -288,7 +330,8 @@ static void leave(void)
 {
     if (server) {
         shm_unlink(path);
-        atomic_store(&shared->state, ENDED);
+        if (shared != NULL)
+            atomic_store(&shared->state, ENDED);
     }
 }
 
@@ -363,6 +406,10 @@ static void obey(const char *command, const char *rest)
         lock();
     } else if (strcmp(command, "unlock") == 0) {
         unlock();
+    } else if (strcmp(command, "try") == 0) {
+        say(stdout, "mapping: mutex is %s", is_free() ? "free" : "taken");
+    } else if (strcmp(command, "attributes") == 0) {
+        tell_attributes();
     } else if (strcmp(command, "put") == 0) {
         snprintf(slot->text, TEXT_SIZE, "%s", rest);
     } else if (strcmp(command, "half") == 0) {
@@ -405,8 +452,8 @@ static void obey(const char *command, const char *rest)
 int main(int argc, char *argv[])
 {
     if (argc != 3)
-        give_up("usage: mapping server|client|looker|unready NAME");
-    server = strcmp(argv[1], "server") == 0 || strcmp(argv[1], "unready") == 0;
+        give_up("usage: mapping server|client|looker|unready|empty NAME");
+    server = strcmp(argv[1], "client") != 0 && strcmp(argv[1], "looker") != 0;
     attach(argv[1], argv[2]);
     say(stdout, "mapping: attached");
     char line[1024];

@@ -10,6 +10,8 @@
  *
  *     connect K ADDRESS       "K connected", or "K refused: ..."; on UNIX "K names are left"
  *                             if the server has not removed those of the client's FIFOs
+ *     eager K ADDRESS         Windows: the same for a pipe that is not there yet: connect as
+ *                             soon as it is
  *     send K FILE             send the file's bytes as one message
  *     receive K               wait for a message, put it into the file received.K and say
  *                             "K received N bytes", or "K is at its end"
@@ -23,7 +25,8 @@
  *     raw K FILE              write the file's bytes as they are, without a length
  *     trickle K FILE          send a message one byte at a time, each when the last is read
  *     announce ADDRESS FILE   write bytes to the well-known FIFO
- *     absent ADDRESS          make a pair and announce it, but open neither end
+ *     absent ADDRESS          make a pair and announce it, but open neither end; its names are
+ *                             removed at the end of the commands
  *
  * As a server of one client at a time, who may also come anew for each message:
  *
@@ -36,6 +39,8 @@
  *     drop                    disconnect the client, once it has read all
  *     unlisten                remove the pipe
  *     occupy, vacate          Windows: let a client of our own take the one instance; leave
+ *     rival                   Windows: leave, and take the instance again before anybody else,
+ *                             who has been told that it is free ("the rival is there")
  *     fill, spill             FIFOs: leave 3 bytes of room in the well-known FIFO ("filled"); wait until
  *                             a client has made its pair and sleeps, then say "N bytes more
  *                             came" and take everything but the announcement out
@@ -133,6 +138,8 @@ static const wchar_t *wide(const char *text)
     return buffer;
 }
 
+static bool eager; /* do not mind that the pipe is not there yet */
+
 static const char *call(struct end *end, const char *address, bool patient)
 {
     static char why[64];
@@ -141,6 +148,9 @@ static const char *call(struct end *end, const char *address, bool patient)
                                 OPEN_EXISTING, 0, NULL);
         if (end->pipe != INVALID_HANDLE_VALUE)
             break;
+        /* No call waits for a name, so this looks until it is there. */
+        if (eager && GetLastError() == ERROR_FILE_NOT_FOUND)
+            continue;
         if (!patient || GetLastError() != ERROR_PIPE_BUSY ||
             !WaitNamedPipeW(wide(address), 20000)) {
             snprintf(why, sizeof why, "error %lu", GetLastError());
@@ -219,6 +229,25 @@ static void vacate(void)
 {
     CloseHandle(occupant);
     DisconnectNamedPipe(instance);
+}
+
+static DWORD WINAPI let_in(void *unused)
+{
+    (void)unused;
+    return ConnectNamedPipe(instance, NULL);
+}
+
+static void rival(const char *address)
+{
+    vacate();
+    HANDLE thread = CreateThread(NULL, 0, let_in, NULL, 0, NULL);
+    while (WaitNamedPipeW(wide(address), 20000) == 0 &&
+           GetLastError() == ERROR_FILE_NOT_FOUND)
+        continue;
+    occupy(address);
+    WaitForSingleObject(thread, INFINITE);
+    CloseHandle(thread);
+    say(stdout, "pipe: the rival is there");
 }
 
 static void tell_info(const char *address)
@@ -476,6 +505,11 @@ static void vacate(void)
 {
 }
 
+static void rival(const char *address)
+{
+    give_up(address);
+}
+
 static void tell_info(const char *address)
 {
     give_up(address);
@@ -495,9 +529,12 @@ static void trickle(struct end *end, const char *bytes, size_t length)
     free(whole);
 }
 
+/* The names of a client that is not there, who would have to remove them. */
+static char absent_to_server[PATH_MAX], absent_to_client[PATH_MAX];
+
 static void stay_absent(const char *address)
 {
-    char to_server[PATH_MAX], to_client[PATH_MAX];
+    char *to_server = absent_to_server, *to_client = absent_to_client;
     name_pair(address, (long)getpid(), to_server, to_client);
     if (mkfifo(to_server, 0600) == -1 || mkfifo(to_client, 0600) == -1)
         give_up("mkfifo");
@@ -672,7 +709,10 @@ static void client_command(const char *verb, int number, const char *rest)
 {
     struct end *end = &clients[number];
     size_t length;
-    if (strcmp(verb, "connect") == 0) {
+    if (strcmp(verb, "connect") == 0 || strcmp(verb, "eager") == 0) {
+#ifdef _WIN32
+        eager = strcmp(verb, "eager") == 0;
+#endif
         const char *why = call(end, rest, true);
         if (why != NULL)
             say(stdout, "pipe: %d refused: %s", number, why);
@@ -762,6 +802,8 @@ static bool server_command(const char *verb, const char *rest)
         occupy(home);
     } else if (strcmp(verb, "vacate") == 0) {
         vacate();
+    } else if (strcmp(verb, "rival") == 0) {
+        rival(home);
     } else {
         return false;
     }
@@ -827,5 +869,11 @@ int main(void)
         line[strcspn(line, "\r\n")] = '\0';
         obey(line);
     }
+#ifndef _WIN32
+    if (*absent_to_server != '\0') {
+        unlink(absent_to_server);
+        unlink(absent_to_client);
+    }
+#endif
     return 0;
 }

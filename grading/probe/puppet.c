@@ -13,6 +13,7 @@
  *     receive N       read standard input until N more NUL bytes have come
  *     drain           read standard input to its end
  *     close-input     close standard input; close-output: the other
+ *     await FILE      UNIX: wait until nobody has a lock (flock) on the file any more
  *     inventory       print every pipe and socket that is open beside the three standard
  *                     streams, and whether SIGPIPE arrived ignored
  *     wait            do nothing any more, until somebody ends it
@@ -31,9 +32,11 @@
 #include <windows.h>
 #else
 #include <dirent.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <linux/sockios.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -265,6 +268,13 @@ static void obey(char *line, int argc, char *argv[])
         shut(false);
     } else if (strcmp(line, "inventory") == 0) {
         inventory();
+#ifndef _WIN32
+    } else if (strcmp(line, "await") == 0) {
+        int file = open(rest, O_RDONLY);
+        if (file == -1 || flock(file, LOCK_SH) == -1)
+            give_up(rest);
+        close(file);
+#endif
     } else if (strcmp(line, "wait") == 0) {
 #ifdef _WIN32
         Sleep(INFINITE);

@@ -137,15 +137,23 @@ def why: .reason // "" | visible | split("\n") | join("\\n") | cut(1000);
 # The command by which a student repeats it with the kit.
 def again($lab): "make check LAB=\($lab | number) SYSTEM=\($lab.system | line) WORK=your-folder";
 
-# What to do about a failed test. Steps and hints of a pair's test are about its server: they mislead
-# where that one is ours, and the client alone is judged.
+# What to do about a failed test: for each program that was judged the STEP and the hint. Results
+# without a list of advice have one step and one hint, about the server of a pair: they mislead where
+# that is ours.
+def advice_list:
+  if .advice != null then .advice
+  elif .cast // "" | test("our server") then []
+  else [{program: ({"client": "client"}[.judges // ""] // "server"), step, hint}]
+  end;
+
 def advice($lab; $seed):
-  (.cast // "" | test("our server") | not) as $theirs
-  | (if (.step // 0) > 0 and $theirs then
-       [ row("step"; "STEP \(.step) of the \({"client": "client"}[.judges // ""] // "server")") ]
-     else [] end)
-  + (if (.hint // "") != "" and $theirs then [ row("hint"; .hint | line) ] else [] end)
-  + (if .repeated and .verdict == "failed" then [ row("repeated"; "once more, alone, with the same end") ] else [] end)
+  advice_list as $advice
+  | [ $advice[] | (.program // "" | line) as $program
+      | (if (.step // 0) > 0 then row("step"; "STEP \(.step) of the \($program)") else empty end),
+        (if (.hint // "") != "" then
+           row("hint"; (if ($advice | length) > 1 then "\($program): " else "" end) + (.hint | line))
+         else empty end) ]
+  + (if .repeated and .verdict == "failed" then [ row("repeated"; "alone, with the same result") ] else [] end)
   + (if .verdict == "failed" then
        [ row("again"; "\(again($lab)) TEST=\(.id | line) SEED=\($seed // "" | line)") ]
      else [] end);
@@ -154,6 +162,7 @@ def advice($lab; $seed):
 # $lab its lab's result, $seed the seed of the run.
 def evidence($lab; $seed):
   [ row(if .verdict == "failed" then "reason" else "because" end; why) ]
+  + (.notes | rows("note"))
   + (.sent | excerpt("sent"; false))
   + (.expected | excerpt("expected"; false))
   + (.received | excerpt("received"; true))

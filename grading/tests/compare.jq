@@ -24,6 +24,31 @@ def evidence:
     elif .id == "late_hang" then lacks(.waiting; "^server \\(process [0-9]+\\) ")
     elif .id == "late_silence" then lacks(.left; "silent-hang$")
     elif .id == "late_no_newline" then lacks(.transcript; "half a li \\(no newline yet\\)$")
+    elif .id == "fail_again" then lacks(.notes; "^Such a line came earlier, ")
+    elif .id == "fail_order_like" then lacks(.notes; "^.wicked: one. came before .wicked: two.\\. .*too early")
+    elif .id == "fail_case" then
+        differs(0; 1),
+        lacks([.received.text]; "^.Wicked: all  done\\..$")
+    elif .id == "fail_other_text" then
+        differs(19; 21), lacks([.received.text]; "two")
+    elif .id == "fail_crash" then lacks(.notes; "^It used an address|access violation")
+    elif .id == "fail_signal" and (.reason // "" | test("signal")) then lacks(.notes; "^It called abort\\(\\)")
+    elif .id == "fail_no_handler" then lacks(.notes; "^It had no handler for SIGUSR1 ")
+    elif .id == "fail_broken_pipe" then lacks(.notes; "Ignore SIGPIPE")
+    elif .id == "fail_lost_output" then
+        if .reason // "" | test("signal") then lacks(.notes; "have been lost .* fflush\\(stdout\\)") else empty end
+    elif .id == "fail_silent" or .id == "late_hang" or .id == "late_probe" then
+        if .notes == null then empty else "it has notes, for no reason: \(.notes)" end
+    elif .id == "late_unflushed_message" then
+        lacks(.notes; "^Nothing came on its standard output, .*still be .* fflush\\(stdout\\)")
+    elif .id == "late_unflushed" then # Windows flushes what a Ctrl-C ends
+        lacks(.notes; "^(Nothing came on its standard output, .*still be|The line came only) .* fflush\\(stdout\\)")
+    elif .id == "late_flushed" then
+        lacks(.notes; "closed standard input[.] .* fflush"), lacks(.transcript; "wicked: ready$"),
+        if any(.transcript[]; test("received")) then "the transcript has what came late" else empty end
+    elif .id == "late_interrupted" then
+        lacks(.notes; "sent SIGINT[.] .* fflush"), lacks(.waiting; "sigwait")
+    elif .id == "fail_events" then lacks(.notes; "line .client: sent .one..[.] .*standard error")
     elif .id == "fail_changed_byte" then
         differs(200; 81),
         if .sent.bytes == 400 and .expected.text[81:82] == "Q" and .received.text[81:82] == "P"

@@ -66,6 +66,13 @@ static void shut(FILE *stream)
                                                 : STD_ERROR_HANDLE));
 }
 
+static bool is_missing(int stream)
+{
+    static const DWORD numbers[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+                                    STD_ERROR_HANDLE};
+    return GetStdHandle(numbers[stream]) == NULL;
+}
+
 /* Starts this program again, to `act` alone; detached, it has no console of ours and no
  * stream, and belongs to no group of ours. */
 static void start_child(const char *act, bool detached)
@@ -115,6 +122,11 @@ static void die(int code)
 static void shut(FILE *stream)
 {
     close(fileno(stream));
+}
+
+static bool is_missing(int stream)
+{
+    return fcntl(stream, F_GETFD) == -1;
 }
 
 static void start_child(const char *act, bool detached)
@@ -171,6 +183,19 @@ static bool leave(const char *what)
         return shmget(IPC_PRIVATE, 1, 0600) != -1 && msgget(IPC_PRIVATE, 0600) != -1 &&
                semget(IPC_PRIVATE, 1, 0600) != -1;
     return false;
+}
+
+static void exit_on_interrupt(void)
+{
+    signal(SIGINT, SIG_DFL);
+    sigset_t interrupt;
+    int number;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    sigprocmask(SIG_BLOCK, &interrupt, NULL);
+    say(stdout, "wicked: ready");
+    printf("wicked: received nothing\n");
+    sigwait(&interrupt, &number);
 }
 
 #endif
@@ -239,6 +264,60 @@ static void print_nul(void)
     print_bytes(bytes, sizeof bytes - 1);
 }
 
+/* On standard output, where none of it should be but the first line. */
+static void wrong_stream(void)
+{
+    say(stdout, "wicked: ready");
+    say(stdout, "usage: wicked WHAT");
+    say(stdout, "wicked: open: error 2: No such file");
+}
+
+static void nearly(void)
+{
+    say(stdout, "Wicked: all  done.");
+}
+
+static void print_quotes(void)
+{
+    say(stdout, "wicked: received \"one\"");
+    say(stdout, "wicked: received \"two\"");
+    say(stdout, "wicked: done");
+}
+
+static void stray(void)
+{
+    static const char bytes[] = "wicked: one\r\r\n\0wicked: two\n";
+    print_bytes(bytes, sizeof bytes - 1);
+}
+
+/* Leaves a line in the buffer. (Wine's printf() would flush it at the newline.) */
+static void print_unflushed(void)
+{
+    fwrite("wicked: ready\n", 1, 14, stdout);
+}
+
+static void unflushed(void)
+{
+    print_unflushed();
+    silent_hang();
+}
+
+static void unflushed_die(void)
+{
+    print_unflushed();
+    die(atoi(word));
+}
+
+static void echo_unflushed(void)
+{
+    say(stdout, "wicked: ready");
+    char line[1024];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        fputs("wicked: received ", stdout);
+        fwrite(line, 1, strlen(line), stdout);
+    }
+}
+
 static void print_garbage(void)
 {
     static const char bytes[] =
@@ -303,6 +382,12 @@ static void close_input_hang(void)
     hang();
 }
 
+static void close_output_hang(void)
+{
+    shut(stdout);
+    silent_hang();
+}
+
 static void close_output_exit(void)
 {
     say(stdout, "wicked: about to fall silent");
@@ -310,6 +395,12 @@ static void close_output_exit(void)
     shut(stderr);
     rest(100);
     _Exit(5);
+}
+
+/* Exits with the standard streams that are missing: 1 for input, 2 for output, 4 for error. */
+static void tell_missing(void)
+{
+    exit(is_missing(0) | is_missing(1) << 1 | is_missing(2) << 2);
 }
 
 static void tell_terminals(void)
@@ -372,6 +463,16 @@ static const struct {
     {"no-newline-hang", no_newline_hang},
     {"crlf", print_crlf},
     {"nul", print_nul},
+    {"wrong-stream", wrong_stream},
+    {"nearly", nearly},
+    {"quotes", print_quotes},
+    {"stray", stray},
+    {"unflushed", unflushed},
+    {"unflushed-die", unflushed_die},
+    {"echo-unflushed", echo_unflushed},
+#ifndef _WIN32
+    {"exit-on-interrupt", exit_on_interrupt},
+#endif
     {"garbage", print_garbage},
     {"forge", forge},
     {"long-line", print_long},
@@ -380,7 +481,9 @@ static const struct {
     {"echo-changed", echo_changed},
     {"read-all-go-on", read_all_go_on},
     {"close-input-hang", close_input_hang},
+    {"close-output-hang", close_output_hang},
     {"close-output-exit", close_output_exit},
+    {"missing", tell_missing},
     {"terminals", tell_terminals},
     {"crash", crash},
     {"child", child},

@@ -5,10 +5,14 @@
  * server's pipes what a script says. A client is tested with this checker for a server, at
  * the other end of its standard input and output. A pair is let run, watched, and disturbed.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "contract.h"
 #include "harness.h"
@@ -50,6 +54,16 @@ static struct program *expect_exchange(const char *verb, const char *bytes, size
     return server;
 }
 
+/* Makes the file `name`, and a lock on it, for which the puppet's command "await" waits. Close
+ * the descriptor to let it go on. */
+static int lock_file(const char *name)
+{
+    int file = open(write_file(name, "", 0, 0644), O_RDONLY | O_CLOEXEC);
+    if (file == -1 || flock(file, LOCK_EX) == -1)
+        kit_error("flock");
+    return file;
+}
+
 /* The end of a server whose client was killed. On Windows whoever kills chooses the exit code,
  * and under Wine a UNIX signal leaves 0. */
 static void expect_end_of_killed(struct program *server)
@@ -64,9 +78,14 @@ static void expect_end_of_killed(struct program *server)
 
 /* ---- The pair ----------------------------------------------------------------------- */
 
-TEST(ten_messages, .judges = PAIR, .points = 3, .step = 5,
-     .name = "ten messages are sent, received and echoed, in order, and both end well",
-     .hint = "Read, print what was read, send it back, until the client closes its end.")
+TEST(
+    ten_messages, .judges = PAIR, .points = 3, .step = 5, .client_step = 3,
+    .name =
+        "ten messages are sent, received and echoed in order, and both programs exit with 0",
+    .hint =
+        "Read, print what was read and send it back, until the client closes its end.",
+    .client_hint =
+        "Write each message with its NUL to standard output, then read the reply. Print both lines on standard error.")
 {
     const char *client = path_of(CLIENT, NULL);
     struct program *server = start(SERVER, "10", client, NULL);
@@ -87,10 +106,14 @@ TEST(ten_messages, .judges = PAIR, .points = 3, .step = 5,
             "there are more messages in the transcript than the client was to send");
 }
 
-TEST(no_arguments, .judges = PAIR, .points = 1, .step = 1,
-     .name = "without arguments the server starts the client beside it, for ten messages",
-     .hint =
-         "The client is found by the folder of the server's own file, not of the caller.")
+TEST(
+    no_arguments, .judges = PAIR, .points = 1, .step = 1, .client_step = 1,
+    .name = "without arguments the server starts the client beside it, for ten messages",
+    .hint_unix =
+        "Find the client in the folder of the server's own file (readlink of /proc/self/exe), not in the current folder.",
+    .hint_win32 =
+        "Find the client in the folder of the server's own file (GetModuleFileNameW), not in the current folder.",
+    .client_hint = "Take COUNT from the first argument. Without one, send 10 messages.")
 {
     /* In a folder of their own, so that whoever plays the client stands beside the server. */
     const char *server_file = copy_program(SERVER, "server");
@@ -104,10 +127,12 @@ TEST(no_arguments, .judges = PAIR, .points = 1, .step = 1,
                   DEFAULT_COUNT);
 }
 
-TEST(any_count, .judges = PAIR, .points = 2, .step = 1,
-     .name = "COUNT messages are sent, for 0, 1, 2 and 1000",
-     .hint =
-         "0 messages are a conversation too: the client opens its mouth and closes it.")
+TEST(
+    any_count, .judges = PAIR, .points = 2, .step = 1, .client_step = 1,
+    .name = "COUNT messages are sent, for 0, 1, 2 and 1000",
+    .hint =
+        "Pass COUNT to the client and send COUNT messages back. With COUNT 0 close the pipe to the client at once.",
+    .client_hint = "With COUNT 0 send nothing, close standard output and exit with 0.")
 {
     static const char *const counts[] = {"0", "1", "2", "1000"};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
@@ -120,9 +145,15 @@ TEST(any_count, .judges = PAIR, .points = 2, .step = 1,
     }
 }
 
-TEST(client_killed, .judges = PAIR, .points = 2, .step = 4,
-     .name = "when the client is killed the server sees the end, and ends too",
-     .hint = "Whoever holds a writing end of a pipe keeps it open: the server must not.")
+TEST(
+    client_killed, .judges = PAIR, .points = 2, .step = 4, .client_step = 2,
+    .name = "when the client is killed the server reads the end of the pipe, and exits",
+    .hint_unix =
+        "Close the client's pipe ends in the server. Otherwise read() never returns 0.",
+    .hint_win32 =
+        "Close the client's pipe ends in the server. Otherwise ReadFile never fails with ERROR_BROKEN_PIPE (109).",
+    .client_hint =
+        "Keep the pipe as standard output only: start no process that inherits it.")
 {
     struct program *server = start(SERVER, "100000", path_of(CLIENT, NULL), NULL);
     wait_line(server, "client: received \"message num 3\"");
@@ -131,11 +162,17 @@ TEST(client_killed, .judges = PAIR, .points = 2, .step = 4,
     expect_end_of_killed(server);
 }
 
-TEST(server_killed, .judges = PAIR, .points = 2, .step = 3,
-     .name = "when the server is killed the client sees the end, says so, and ends too",
-     .hint =
-         "The client must hold no other end of its own pipes, and take the end of input, "
-         "or a failed write, for what it is.")
+TEST(
+    server_killed, .judges = PAIR, .points = 2, .step = 3, .client_step = 4,
+    .name = "when the server is killed the client reports it and exits",
+    .hint_unix =
+        "Make all four pipe ends close-on-exec (pipe2 with O_CLOEXEC). A client that inherits the server's ends never reads the end of file.",
+    .hint_win32 =
+        "Make only the client's two ends inheritable. A client that inherits the server's ends never sees ERROR_BROKEN_PIPE (109).",
+    .client_hint_unix =
+        "Print a line on standard error and exit with 1 when read() returns 0, and when write() fails with EPIPE. Ignore SIGPIPE.",
+    .client_hint_win32 =
+        "Print a line on standard error and exit with 1 when ReadFile fails with ERROR_BROKEN_PIPE (109), and when WriteFile fails.")
 {
     struct program *server = start(SERVER, "100000", path_of(CLIENT, NULL), NULL);
     wait_line(server, "client: received \"message num 3\"");
@@ -148,9 +185,10 @@ TEST(server_killed, .judges = PAIR, .points = 2, .step = 3,
         fail_test("the client ends without a word when its server is killed");
 }
 
-TEST(fifty_runs, .judges = PAIR, .points = 1, .step = 6,
-     .name = "50 conversations, two at a time, all end well",
-     .hint = "Wait for the client, close every handle, and end on every way out.")
+TEST(fifty_runs, .judges = PAIR, .points = 1, .step = 6, .client_step = 5,
+     .name = "50 conversations, two at a time, all end with exit code 0",
+     .hint = "Wait for the client's end, and close every handle.",
+     .client_hint = "Close standard output and exit with 0 after the last reply.")
 {
     struct program *servers[2];
     for (int round = 0; round < 25; round++) {
@@ -203,8 +241,8 @@ TEST(single_bytes, .judges = SERVER, .points = 2, .step = 5,
 }
 
 TEST(many_in_one_write, .judges = SERVER, .points = 2, .step = 5,
-     .name = "many messages that come in one read are as many messages",
-     .hint = "After the first NUL there may be more in the buffer.")
+     .name = "60 messages that come in one read are 60 messages",
+     .hint = "Look for more messages after the first NUL: one read can bring several.")
 {
     char bytes[4096];
     const char *words[60];
@@ -222,10 +260,12 @@ TEST(many_in_one_write, .judges = SERVER, .points = 2, .step = 5,
         fail_test("the last message, \"%s\", is not in the transcript", words[59]);
 }
 
-TEST(any_length, .judges = SERVER, .points = 2, .step = 5,
-     .name =
-         "texts of any length come back whole: 99, 100, 101, around 4096 and 65536, 1 MB",
-     .hint = "No buffer is large enough: let it grow, or pass on what has come.")
+TEST(
+    any_length, .judges = SERVER, .points = 2, .step = 5,
+    .name =
+        "texts of any length come back whole: 99, 100, 101, around 4096 and 65536, 1 MB",
+    .hint =
+        "Let the buffer grow, or pass on what has come: no fixed size is enough. Print as many bytes as came.")
 {
     static const size_t lengths[] = {1,     98,    99,   100,     101,   1000,
                                      4094,  4095,  4096, 4097,    40960, 65535,
@@ -254,7 +294,7 @@ TEST(any_length, .judges = SERVER, .points = 2, .step = 5,
 
 TEST(empty_message, .judges = SERVER, .points = 1, .step = 5,
      .name = "an empty text is a message, and comes back as one",
-     .hint = "A NUL alone is a message of no bytes; it is not the end.")
+     .hint = "A NUL alone is a message of 0 bytes. It is not the end.")
 {
     struct program *server = expect_exchange("send", "\0a\0\0", 4, 3);
     if (count_lines(server, "server: received \"\"") != 2)
@@ -264,10 +304,9 @@ TEST(empty_message, .judges = SERVER, .points = 1, .step = 5,
 
 TEST(
     empty_write, .judges = SERVER, .win32_only = true, .points = 1, .step = 5,
-    .name = "a write of no bytes at all is neither a message nor the end",
+    .name = "a write of 0 bytes by the client is neither a message nor the end",
     .hint =
-        "On Windows such a write arrives as a successful read of 0 bytes; only a read that "
-        "fails is the end of a pipe.")
+        "ReadFile returns TRUE with 0 bytes for such a write: read again. The end of the pipe is ERROR_BROKEN_PIPE (109).")
 {
     if (!on_windows())
         skip_test(
@@ -280,9 +319,13 @@ TEST(
     expect_echo("the echo", "one\0two", 8);
 }
 
-TEST(any_byte, .judges = SERVER, .points = 1, .step = 5,
-     .name = "bytes 0x01 to 0xFF pass unchanged, and Cyrillic text shows as it is",
-     .hint = "Text mode changes 0x0A, 0x0D and 0x1A: pass bytes on as they came.")
+TEST(
+    any_byte, .judges = SERVER, .points = 1, .step = 5,
+    .name =
+        "bytes 0x01 to 0xFF come back unchanged, and Cyrillic text is printed as it is",
+    .hint_unix = "Pass the bytes on as they came. Print UTF-8 text as it is.",
+    .hint_win32 =
+        "Use ReadFile and WriteFile, or binary mode: text mode changes 0x0A, 0x0D and 0x1A. Print UTF-8 text as it is.")
 {
     char bytes[300];
     size_t length = 0;
@@ -298,9 +341,10 @@ TEST(any_byte, .judges = SERVER, .points = 1, .step = 5,
 
 TEST(
     shows_odd_bytes, .judges = SERVER, .points = 1, .step = 5,
-    .name = "in the transcript a newline, a quote, a backslash and odd bytes are escaped",
-    .hint = "A text with a newline in it must not make two lines, nor one with an escape "
-            "sequence change the terminal.")
+    .name =
+        "the transcript shows a newline, a quote, a backslash and odd bytes as escapes",
+    .hint =
+        "Print newlines as \\n, quotes as \\\", backslashes as \\\\, and bytes that are no text as \\xNN.")
 {
     static const char bytes[] = "a\nb\"c\\d\x1B[31me\xFF\xC2\x85"
                                 "f";
@@ -314,7 +358,7 @@ TEST(
 
 TEST(hundred_thousand, .judges = SERVER, .points = 1, .step = 5,
      .name = "99,999 messages come back in order, and leave no memory or handle in use",
-     .hint = "Nothing may grow, or slow down, with the number of messages served.")
+     .hint = "Free and close what was made for a message before the next one.")
 {
     char *bytes = malloc((size_t)MAX_COUNT * MESSAGE_ROOM), *script = malloc(64 * 1000);
     size_t length = 0, written = 0;
@@ -359,9 +403,10 @@ TEST(hundred_thousand, .judges = SERVER, .points = 1, .step = 5,
 TEST(
     writes_before_it_reads, .judges = SERVER, .points = 2, .step = 5,
     .name = "a client may write 1 MB before it reads the first echo",
-    .hint =
-        "When both sides wait in a write nobody reads: the server must go on reading while "
-        "its echoes wait.")
+    .hint_unix =
+        "Read on while echoes wait: two threads, or poll() and O_NONBLOCK. If both programs block in write(), nobody reads.",
+    .hint_win32 =
+        "Read on while echoes wait: one thread reads, another writes. If both programs block in WriteFile, nobody reads.")
 {
     char *bytes = random_bytes(MEGABYTE, 'a', 'z');
     for (size_t i = 1023; i < MEGABYTE; i += 1024)
@@ -369,11 +414,12 @@ TEST(
     expect_exchange("send", bytes, MEGABYTE, MEGABYTE / 1024);
 }
 
-TEST(closes_after_count, .judges = SERVER, .points = 2, .step = 5,
-     .name = "after COUNT messages the client reads the end, and may still say more",
-     .hint =
-         "The client may be waiting for the end of its input before it closes anything: "
-         "close the pipe to it after the last echo, and read on.")
+TEST(
+    closes_after_count, .judges = SERVER, .points = 2, .step = 5,
+    .name =
+        "after COUNT messages the client reads the end of its input, and can still send",
+    .hint =
+        "Close the pipe to the client after the last echo, and read on: the client may wait for the end of its input before it closes anything.")
 {
     const char *last = token(), *more = token();
     write_file("last", last, strlen(last) + 1, 0644);
@@ -388,10 +434,37 @@ TEST(closes_after_count, .judges = SERVER, .points = 2, .step = 5,
     expect_echo("the echo", last, strlen(last) + 1);
 }
 
-TEST(half_close, .judges = SERVER, .points = 2, .step = 6,
-     .name = "a client that has said all still gets every echo, and then the end",
-     .hint =
-         "After the last echo close the pipe to the client before you wait for its end.")
+TEST(
+    reads_on, .judges = SERVER, .points = 1, .step = 5,
+    .name = "after COUNT messages the client can write 1 MB, and the server reads it all",
+    .hint_unix = "Read until read() returns 0, and only then call waitpid(): a client "
+                 "that blocks in write() does not exit.",
+    .hint_win32 =
+        "Read until ReadFile fails with ERROR_BROKEN_PIPE (109), and only then "
+        "wait for the process: a client that blocks in WriteFile does not exit.")
+{
+    const char *first = token(), *last = token();
+    char *more = random_bytes(MEGABYTE, 'a', 'z');
+    for (size_t i = 1023; i < MEGABYTE; i += 1024)
+        more[i] = '\0';
+    memcpy(more + MEGABYTE - 1 - strlen(last), last, strlen(last));
+    more[MEGABYTE - 2 - strlen(last)] = '\0';
+    write_file("first", first, strlen(first) + 1, 0644);
+    write_file("more", more, MEGABYTE, 0644);
+    struct program *server = start_with_puppet("1", "send first\nreceive 1\nsend more\n");
+    wait_line(server, "puppet: received");
+    wait_line(server, "server: received \"%s\"", last);
+    wait_line(server, "server: client exited with code 0");
+    expect_end(server, 0);
+    expect_echo("the echo", first, strlen(first) + 1);
+}
+
+TEST(
+    half_close, .judges = SERVER, .points = 2, .step = 6,
+    .name =
+        "a client that has closed its output still gets every echo, and then the end of its input",
+    .hint =
+        "Close the pipe to the client after the last echo, and only then wait for the client's end.")
 {
     const char *word = token();
     char *bytes = text("%s", word);
@@ -403,10 +476,12 @@ TEST(half_close, .judges = SERVER, .points = 2, .step = 6,
     expect_echo("the echo", bytes, strlen(bytes) + 1);
 }
 
-TEST(middle_of_message, .judges = SERVER, .points = 1, .step = 5,
-     .name =
-         "a client that leaves in the middle of a message is told of, on standard error",
-     .hint = "Bytes behind the last NUL are no message: one line, and exit code 1.")
+TEST(
+    middle_of_message, .judges = SERVER, .points = 1, .step = 5,
+    .name =
+        "a client that leaves in the middle of a message is an error line, and exit code 1",
+    .hint =
+        "Bytes after the last NUL are no message: print a line on standard error and exit with 1.")
 {
     write_file("bytes", "whole\0half", 10, 0644);
     struct program *server = start_with_puppet("5", "send bytes\nreceive 1\n");
@@ -424,9 +499,10 @@ TEST(middle_of_message, .judges = SERVER, .points = 1, .step = 5,
 
 TEST(
     never_reads, .judges = SERVER, .points = 1, .step = 5,
-    .name = "a client that reads nothing and leaves is served to its last message",
-    .hint =
-        "A failed write of an echo is no reason to die, nor to lose what the client said.")
+    .name = "the messages of a client that reads nothing and exits are all received",
+    .hint_unix = "Ignore SIGPIPE, and read on after write() has failed with EPIPE.",
+    .hint_win32 =
+        "Read on after WriteFile has failed with ERROR_NO_DATA (232) or ERROR_BROKEN_PIPE (109).")
 {
     char *bytes = random_bytes(MEGABYTE, 'a', 'z');
     for (size_t i = 1023; i < MEGABYTE; i += 1024)
@@ -440,9 +516,12 @@ TEST(
     wait_end(server); /* 0 or 1: whether the pipe broke before all was in it is a race */
 }
 
-TEST(passes_count, .judges = SERVER, .points = 1, .step = 3,
-     .name = "the client is started with COUNT as its one argument",
-     .hint = "The client's own name is not an argument; COUNT is.")
+TEST(
+    passes_count, .judges = SERVER, .points = 1, .step = 3,
+    .name = "the client is started with COUNT as its only argument",
+    .hint_unix = "Give exec the client's path as argv[0] and COUNT as argv[1].",
+    .hint_win32 =
+        "Write the quoted path, a blank and COUNT into the command line of CreateProcess.")
 {
     struct program *server = start_with_puppet("7", "arguments\n");
     wait_line(server, "puppet: argument 1 is 7");
@@ -450,9 +529,13 @@ TEST(passes_count, .judges = SERVER, .points = 1, .step = 3,
     expect_end(server, 0);
 }
 
-TEST(odd_path, .judges = SERVER, .points = 1, .step = 3,
-     .name = "the client's path may hold blanks and Cyrillic letters",
-     .hint = "On Windows a path on a command line needs quotes, and the W functions.")
+TEST(
+    odd_path, .judges = SERVER, .points = 1, .step = 3,
+    .name = "the client's path can contain blanks and Cyrillic letters",
+    .hint_unix =
+        "Pass the path to exec as it came. Do not build a shell command from it.",
+    .hint_win32 =
+        "Put the path in quotes in the command line of CreateProcess, and call the W functions.")
 {
     /* Who forgets the quotes starts the program "my", with two arguments too many. */
     place_probe("puppet", "my", "tell wrong\n");
@@ -463,10 +546,13 @@ TEST(odd_path, .judges = SERVER, .points = 1, .step = 3,
     expect_end(server, 0);
 }
 
-TEST(exit_code, .judges = SERVER, .points = 2, .step = 6,
-     .name = "the client's exit code is reported",
-     .hint =
-         "Wait for the client to end, then ask for its exit code; before, there is none.")
+TEST(
+    exit_code, .judges = SERVER, .points = 2, .step = 6,
+    .name = "the client's exit code is reported",
+    .hint_unix =
+        "Call waitpid(), and take the exit code from its status with WEXITSTATUS.",
+    .hint_win32 =
+        "Wait for the process handle with WaitForSingleObject, then call GetExitCodeProcess.")
 {
     static const int codes[] = {0, 7, 255};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
@@ -477,9 +563,11 @@ TEST(exit_code, .judges = SERVER, .points = 2, .step = 6,
     }
 }
 
-TEST(exits_at_once, .judges = SERVER, .points = 1, .step = 5,
-     .name = "a client that ends at once, without a word, is a short conversation",
-     .hint = "The end of the pipe may be the first thing that a read brings.")
+TEST(
+    exits_at_once, .judges = SERVER, .points = 1, .step = 5,
+    .name = "a client that exits at once, without a message, is a short conversation",
+    .hint =
+        "The first read may already find the end of the pipe: report it, and exit with the client's result.")
 {
     struct program *server = start_with_puppet("1", "");
     wait_line(server, "server: client 1 left");
@@ -493,11 +581,16 @@ TEST(
     no_such_client, .judges = SERVER, .points = 2, .step = 3,
     .name =
         "a client that cannot be started is one line on standard error, and exit code 1",
-    .hint =
-        "Check CreateProcess and exec: a child whose exec failed must not go on as a second "
-        "server.")
+    .hint_unix =
+        "Print the error of exec and leave the child with _exit(). Report its exit code, and exit with 1.",
+    .hint_win32 =
+        "Check what CreateProcess returns, print GetLastError() and exit with 1.")
 {
-    struct program *server = start(SERVER, "1", "no-such-program", NULL);
+    /* On UNIX with a slash: a name is looked up in PATH, and where a folder of it must not be read
+     * the error is another. */
+    struct program *server =
+        start(SERVER, "1", under_test() == UNIX ? "./no-such-program" : "no-such-program",
+              NULL);
     if (instrumented()) {
         /* The child that tells posix_spawn's caller of a failed exec shares its memory; under
          * valgrind it is a fork, which cannot. */
@@ -515,8 +608,8 @@ TEST(
 }
 
 TEST(silent_client, .judges = SERVER, .points = 1, .step = 5,
-     .name = "a client that stays silent costs the server nothing",
-     .hint = "Wait in the read; do not ask again and again.")
+     .name = "the server uses no processor time while the client is silent",
+     .hint = "Wait in a blocking read. Do not ask again and again.")
 {
     struct program *server = start_with_puppet("1", "tell here\ndrain\n");
     wait_line(server, "puppet: here");
@@ -527,8 +620,9 @@ TEST(silent_client, .judges = SERVER, .points = 1, .step = 5,
 }
 
 TEST(tells_at_once, .judges = SERVER, .points = 1, .step = 5,
-     .name = "the transcript tells of a message when it has come, not at the end",
-     .hint = "Standard output to a pipe is held back by the C library: flush each line.")
+     .name = "the line of a message is printed when the message has come, not at the end",
+     .hint =
+         "Call fflush(stdout) after each line: the C library buffers output to a pipe.")
 {
     const char *word = token();
     write_file("bytes", word, strlen(word) + 1, 0644);
@@ -542,10 +636,13 @@ TEST(tells_at_once, .judges = SERVER, .points = 1, .step = 5,
     expect_end_of_killed(server);
 }
 
-TEST(sees_server_go, .judges = SERVER, .points = 2, .step = 3,
-     .name = "the client reads the end of its input when the server dies",
-     .hint =
-         "The client inherited the server's writing end, and keeps its own input open.")
+TEST(
+    sees_server_go, .judges = SERVER, .points = 2, .step = 3,
+    .name = "the client reads the end of its input when the server is killed",
+    .hint_unix =
+        "Make the server's pipe ends close-on-exec (O_CLOEXEC). A client that inherits the writing end keeps its own input open.",
+    .hint_win32 =
+        "Do not make the server's pipe ends inheritable. A client that inherits the writing end keeps its own input open.")
 {
     struct program *server = start_with_puppet("1", "tell here\ndrain\n");
     wait_line(server, "puppet: here");
@@ -557,38 +654,132 @@ TEST(sees_server_go, .judges = SERVER, .points = 2, .step = 3,
 TEST(
     no_extra_handles, .judges = SERVER, .points = 2, .step = 3,
     .name =
-        "the client inherits two ends and standard error, no other pipe, no ignored SIGPIPE",
-    .hint =
-        "UNIX: close-on-exec on all four ends. Windows: inheritable are the client's ends "
-        "alone, and not your own standard input and output.")
+        "the client inherits its two ends and standard error, and no other pipe or socket",
+    .hint_unix =
+        "Make all four pipe ends close-on-exec, and set SIGPIPE to SIG_DFL in the child.",
+    .hint_win32 =
+        "Make only the client's ends inheritable. Clear HANDLE_FLAG_INHERIT on the server's own standard input and output.")
 {
     struct program *server = start_with_puppet("1", "inventory\n");
     wait_line(server, "puppet: 0 extra");
     expect_end(server, 0);
 }
 
+/* Writes a shell script that ignores the signal `name` and becomes the program `file`. */
+static struct start_options ignoring(const char *name, const char *file)
+{
+    const char *script = text("#!/bin/sh\nexec env --ignore-signal=%s '%s' \"$@\"\n",
+                              name, file);
+    return (struct start_options){
+        .file = write_file("starter", script, strlen(script), 0755)};
+}
+
 TEST(
     sigpipe_default, .judges = SERVER, .unix_only = true, .points = 1, .step = 3,
-    .name = "SIGPIPE is at its default in the client, even where the server ignores it",
-    .hint =
-        "An ignored signal stays ignored over fork and exec: set SIGPIPE back in the child, "
-        "or with POSIX_SPAWN_SETSIGDEF.")
+    .name =
+        "SIGPIPE is at its default in the client, also if the server was started with it "
+        "ignored",
+    .hint = "An ignored signal stays ignored after fork and exec. Call signal(SIGPIPE, "
+            "SIG_DFL) in the child, or use POSIX_SPAWN_SETSIGDEF.")
 {
     const char *puppet = place_probe("puppet", "client", "inventory\n");
-    const char *script = text("#!/bin/sh\ntrap '' PIPE\nexec '%s' \"$@\"\n",
-                              path_of(SERVER, NULL));
-    struct start_options options = {
-        .file = write_file("starter", script, strlen(script), 0755)};
-    struct program *server = start_with(SERVER, options, "1", puppet, NULL);
+    struct program *server = start_with(SERVER, ignoring("PIPE", path_of(SERVER, NULL)),
+                                        "1", puppet, NULL);
     wait_line_like(server, "puppet: * extra");
     if (printed_like(server, "puppet: extra: the signal SIGPIPE *"))
         fail_test("the server was started with SIGPIPE ignored, and so is its client");
 }
 
+TEST(sigchld_ignored, .judges = SERVER, .unix_only = true, .points = 1, .step = 6,
+     .name =
+         "the exit code is reported also if the server was started with SIGCHLD ignored",
+     .hint =
+         "If SIGCHLD is ignored waitpid() fails with ECHILD (10). Call signal(SIGCHLD, "
+         "SIG_DFL) before the client is started.")
+{
+    const char *puppet = place_probe("puppet", "client", "");
+    struct program *server = start_with(SERVER, ignoring("CHLD", path_of(SERVER, NULL)),
+                                        "1", puppet, NULL);
+    wait_line(server, "server: client exited with code 0");
+    expect_end(server, 0);
+}
+
+/* Lets the programs run for a tenth of a second, so that one gets to the call in which it
+ * blocks: no event tells that. What they print is read meanwhile. */
+static void let_block(void)
+{
+    struct itimerspec tenth = {.it_value.tv_nsec = 100000000};
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (timer == -1 || timerfd_settime(timer, 0, &tenth, NULL) == -1)
+        kit_error("timerfd");
+    for (uint64_t times; read(timer, &times, sizeof times) == -1;)
+        wait_descriptor(timer, "the timer");
+    close(timer);
+}
+
+/* Sends the signals that a program ignores unless it asks for them, while it is blocked in a
+ * call: there a handler without SA_RESTART makes the call fail with EINTR. */
+static void interrupt(struct program *program)
+{
+    static const int signals[] = {SIGCHLD, SIGWINCH, SIGURG, SIGCONT};
+    let_block();
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        send_signal(program, signals[i]);
+    let_block(); /* before a read finds bytes, which end it as well */
+}
+
+TEST(interrupted, .judges = SERVER, .unix_only = true, .points = 1, .step = 5,
+     .name = "signals that interrupt a read or a write of the server change nothing",
+     .hint = "Install handlers with SA_RESTART, or call read(), write() and poll() again "
+             "if they fail with EINTR.")
+{
+    /* The echo pipe takes 64 messages. The others fit into the pipe to the server. */
+    const size_t size = (size_t)96 * 1024;
+    char *bytes = random_bytes(size, 'a', 'z');
+    for (size_t i = 1023; i < size; i += 1024)
+        bytes[i] = '\0';
+    write_file("bytes", bytes, size, 0644);
+    int go = lock_file("go"), unread = lock_file("unread");
+    struct program *server = start_with_puppet(
+        "96", "tell here\nawait go\nsend bytes\ntell sent\nawait unread\nreceive 96\n");
+    wait_line(server, "puppet: here");
+    interrupt(server); /* in a read */
+    close(go);
+    wait_line(server, "puppet: sent");
+    interrupt(server); /* in the write of an echo that nobody reads */
+    close(unread);
+    wait_line(server, "puppet: received");
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    expect_echo("the echo", bytes, size);
+}
+
+TEST(server_without_streams, .judges = SERVER, .points = 1, .step = 3,
+     .name = "the server works without its standard input, output and error",
+     .hint_unix =
+         "A closed descriptor is the next one that pipe() returns, and dup2() onto "
+         "the same number keeps close-on-exec. Open /dev/null until descriptors 0 "
+         "to 2 are in use, or call open_missing_streams().",
+     .hint_win32 = "GetStdHandle returns NULL here: pass only valid handles to "
+                   "SetHandleInformation, or call open_missing_streams().")
+{
+    static const unsigned missing[] = {1, 2, 4, 7};
+    const char *word = token();
+    write_file("bytes", word, strlen(word) + 1, 0644);
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        const char *puppet = place_probe("puppet", "client", "send bytes\nreceive 1\n");
+        struct program *server = start_with(SERVER,
+                                            (struct start_options){.closed = missing[i]},
+                                            "1", puppet, NULL);
+        expect_end(server, 0);
+        expect_echo("the echo", word, strlen(word) + 1);
+    }
+}
+
 TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
      .name = "wrong arguments are a usage line on standard error, and exit code 2",
      .hint =
-         "COUNT is a whole number from 0 to 100000, and there are at most two arguments.")
+         "Accept a whole number from 0 to 100000 for COUNT, and at most two arguments.")
 {
     static const char *const wrong[] = {"ten", "-1", "100001", "", "1x"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -622,7 +813,7 @@ static void reply_with(struct program *client, const char *reply)
 TEST(
     sends_ten, .judges = CLIENT, .points = 2, .step = 3,
     .name = "without an argument the client sends ten messages, and waits for each reply",
-    .hint = "The NUL is part of the message; nothing else may go to standard output.")
+    .hint = "Write the NUL as part of the message, and nothing else to standard output.")
 {
     struct program *client = start(CLIENT, NULL);
     for (int number = 1; number <= DEFAULT_COUNT; number++) {
@@ -639,8 +830,8 @@ TEST(
 }
 
 TEST(sends_count, .judges = CLIENT, .points = 1, .step = 1,
-     .name = "COUNT is obeyed, for 0 and for 10,000",
-     .hint = "Take the number from the argument.")
+     .name = "the client sends COUNT messages, for 0 and for 10,000",
+     .hint = "Take COUNT from the first argument.")
 {
     struct program *client = start(CLIENT, "0", NULL);
     wait_line(client, "client: done");
@@ -674,7 +865,7 @@ TEST(reply_in_bytes, .judges = CLIENT, .points = 2, .step = 4,
 
 TEST(replies_in_one, .judges = CLIENT, .points = 1, .step = 4,
      .name = "two replies that come in one read are two replies",
-     .hint = "Keep what stands behind the first NUL: it belongs to the next reply.")
+     .hint = "Keep what follows the first NUL: it belongs to the next reply.")
 {
     const char *first = token(), *second = token(), *third = token();
     struct program *client = start(CLIENT, "3", NULL);
@@ -694,7 +885,7 @@ TEST(
     reply_any_length, .judges = CLIENT, .points = 2, .step = 4,
     .name = "replies of any length are read whole: 0, 99, 100, 101, around 4096, 1 MB",
     .hint =
-        "The reply need not be as long as the message; print as much as came, to its NUL.")
+        "Let the buffer grow, and print as many bytes as came. A reply need not be as long as its message.")
 {
     static const size_t lengths[] = {200,  3,    0,    99,   100,      101,
                                      4094, 4095, 4096, 4097, MEGABYTE, 1};
@@ -707,9 +898,12 @@ TEST(
     expect_end(client, 0);
 }
 
-TEST(reply_any_byte, .judges = CLIENT, .points = 1, .step = 4,
-     .name = "a reply in Cyrillic shows as it is, and control bytes as \\xNN",
-     .hint = "Text mode would end the reply at 0x1A; a terminal would obey 0x1B.")
+TEST(
+    reply_any_byte, .judges = CLIENT, .points = 1, .step = 4,
+    .name = "a reply in Cyrillic is printed as it is, and control bytes as \\xNN",
+    .hint_unix = "Print UTF-8 text as it is, and bytes that are no text as \\xNN.",
+    .hint_win32 =
+        "Read with ReadFile or in binary mode: text mode ends the reply at 0x1A. Print bytes that are no text as \\xNN.")
 {
     struct program *client = start(CLIENT, "2", NULL);
     expect_message(client, 1);
@@ -720,11 +914,13 @@ TEST(reply_any_byte, .judges = CLIENT, .points = 1, .step = 4,
     expect_end(client, 0);
 }
 
-TEST(server_closes, .judges = CLIENT, .points = 2, .step = 4,
-     .name =
-         "when the server closes the pipe the client says so and ends, with exit code 1",
-     .hint =
-         "A read that brings no bytes, or ERROR_BROKEN_PIPE, is the end: do not go on.")
+TEST(
+    server_closes, .judges = CLIENT, .points = 2, .step = 4,
+    .name = "when the server closes the pipe the client reports it and exits with 1",
+    .hint_unix =
+        "Take a read() that returns 0 as the end: print a line on standard error and exit with 1.",
+    .hint_win32 =
+        "Take ERROR_BROKEN_PIPE (109), and a ReadFile that brings 0 bytes, as the end: print a line on standard error and exit with 1.")
 {
     struct program *client = start(CLIENT, "5", NULL);
     expect_message(client, 1);
@@ -738,9 +934,11 @@ TEST(server_closes, .judges = CLIENT, .points = 2, .step = 4,
         fail_test("the client says \"done\", with three messages unsent");
 }
 
-TEST(server_closes_midway, .judges = CLIENT, .points = 1, .step = 4,
-     .name = "half a reply and then the end is no reply, and the client says so",
-     .hint = "Only the NUL makes a reply whole.")
+TEST(
+    server_closes_midway, .judges = CLIENT, .points = 1, .step = 4,
+    .name = "half a reply and then the end is no reply, and the client reports it",
+    .hint =
+        "A reply is whole only with its NUL. Report the end of the pipe, not half a reply.")
 {
     struct program *client = start(CLIENT, "1", NULL);
     expect_message(client, 1);
@@ -754,8 +952,9 @@ TEST(server_closes_midway, .judges = CLIENT, .points = 1, .step = 4,
 }
 
 TEST(server_deaf, .judges = CLIENT, .points = 1, .step = 3,
-     .name = "a server that reads no more is an error line, and exit code 1",
-     .hint = "UNIX: without the signal SIGPIPE ignored the client dies without a word.")
+     .name = "a server that no longer reads is an error line, and exit code 1",
+     .hint_unix = "Ignore SIGPIPE so that write() fails with EPIPE, and print its error.",
+     .hint_win32 = "Check what WriteFile returns, and print GetLastError().")
 {
     struct program *client = start(CLIENT, "5", NULL);
     expect_message(client, 1);
@@ -766,8 +965,8 @@ TEST(server_deaf, .judges = CLIENT, .points = 1, .step = 3,
 }
 
 TEST(silent_server, .judges = CLIENT, .points = 1, .step = 4,
-     .name = "a server that stays silent costs the client nothing",
-     .hint = "Wait in the read; do not ask again and again.")
+     .name = "the client uses no processor time while the server is silent",
+     .hint = "Wait in a blocking read. Do not ask again and again.")
 {
     struct program *client = start(CLIENT, "1", NULL);
     expect_message(client, 1);
@@ -776,9 +975,24 @@ TEST(silent_server, .judges = CLIENT, .points = 1, .step = 4,
     expect_end(client, 0);
 }
 
+TEST(client_interrupted, .judges = CLIENT, .unix_only = true, .points = 1, .step = 4,
+     .name = "signals that interrupt a read of the client change nothing",
+     .hint = "Install handlers with SA_RESTART, or call read() again if it fails with "
+             "EINTR.")
+{
+    struct program *client = start(CLIENT, "2", NULL);
+    for (int number = 1; number <= 2; number++) {
+        expect_message(client, number);
+        interrupt(client);
+        reply_with(client, token());
+    }
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+}
+
 TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,
      .name = "wrong arguments are a usage line on standard error, and exit code 2",
-     .hint = "COUNT is a whole number from 0 to 100000, and the only argument.")
+     .hint = "Accept a whole number from 0 to 100000 as the only argument.")
 {
     static const char *const wrong[] = {"ten", "-1", "100001", "", "1x"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -796,9 +1010,11 @@ static struct program *start_oneway(const char *command)
     return start_with(SERVER, (struct start_options){.name = "oneway"}, command, NULL);
 }
 
-TEST(oneway_lines, .judges = SERVER, .only = "oneway", .points = 1, .step = 3,
-     .name = "oneway prints every line of the command",
-     .hint = "A line may be longer than any buffer.")
+TEST(
+    oneway_lines, .judges = SERVER, .only = "oneway", .points = 1, .step = 3,
+    .name = "oneway prints every line of the command",
+    .hint =
+        "Let the line buffer grow (on UNIX getline() does): a line may be longer than any fixed buffer.")
 {
     const char *word = token();
     char *line = random_bytes(100000, 'a', 'z');
@@ -813,10 +1029,26 @@ TEST(oneway_lines, .judges = SERVER, .only = "oneway", .points = 1, .step = 3,
 }
 
 TEST(oneway_exit_code, .judges = SERVER, .only = "oneway", .points = 1, .step = 4,
-     .name = "oneway tells the command's exit code",
-     .hint = "pclose returns it, wrapped as waitpid does.")
+     .name = "oneway reports the command's exit code",
+     .hint_unix =
+         "Take the exit code from the status that pclose() returns with WEXITSTATUS.",
+     .hint_win32 = "Take the exit code from what _pclose returns.")
 {
     struct program *oneway = start_oneway("exit 7");
+    wait_line(oneway, "oneway: command exited with code 7");
+    expect_end(oneway, 1);
+}
+
+TEST(oneway_sigchld_ignored, .judges = SERVER, .only = "oneway", .unix_only = true,
+     .points = 1, .step = 2,
+     .name = "oneway reports the exit code also if it was started with SIGCHLD ignored",
+     .hint =
+         "If SIGCHLD is ignored pclose() fails with ECHILD (10). Call signal(SIGCHLD, "
+         "SIG_DFL) before popen().")
+{
+    struct start_options options = ignoring("CHLD", path_of(SERVER, "oneway"));
+    options.name = "oneway";
+    struct program *oneway = start_with(SERVER, options, "exit 7", NULL);
     wait_line(oneway, "oneway: command exited with code 7");
     expect_end(oneway, 1);
 }
@@ -829,8 +1061,8 @@ static long number_in(struct program *program, const char *pattern)
 }
 
 TEST(capacity_adds_up, .judges = SERVER, .only = "capacity", .points = 2, .step = 3,
-     .name = "capacity fills a pipe, and writes, waiting bytes and reads agree",
-     .hint = "Count what was written, not what was asked for.")
+     .name = "capacity fills a pipe: bytes written, waiting and read are as many",
+     .hint = "Count the bytes that were written, not those that were asked for.")
 {
     static const char *const sizes[] = {"0", "1", "8192", "100000"};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {

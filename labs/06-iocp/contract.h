@@ -34,9 +34,13 @@
 #define MESSAGE_TEXT "connection %ld message %ld"
 #define MESSAGE_ROOM 64
 
-/* How many connections the client has under way at once while it builds them all up: a
- * server's queue of those that wait to be accepted is finite (listen's backlog). */
-#define CONNECTING_AT_ONCE 100
+/* How many clients a server's system must hold while the server accepts none: listen's
+ * backlog. */
+#define BACKLOG_NEEDED 100
+
+/* How many connections the client has under way at once while it builds them all up: so few
+ * that the backlog of the report's server, 5, is enough. A full backlog costs a second. */
+#define CONNECTING_AT_ONCE 5
 
 /* When nothing has come for so long, in seconds, the client gives up: a server that does not
  * send back would else be waited for for ever. */

@@ -4,8 +4,8 @@
  * A server gets its signals from this checker itself, by its number; under Wine it gets SIGINT,
  * which arrives as Ctrl-C, and on Windows a probe on its console sends (starter.c). Where the
  * circumstances matter the same probe starts it: with signals blocked or ignored, on a console
- * of other colours, with nobody who reads its output, or watched step by step. A client is
- * given a scripted server (target.c).
+ * of other colours, or with nobody who reads its output; stepper.c follows it instruction by
+ * instruction. A client is given a scripted server (target.c).
  */
 #include <limits.h>
 #include <signal.h>
@@ -91,12 +91,39 @@ static void expect_interrupt(struct program *server, pid_t pid)
     expect_report(server, interrupt_name());
 }
 
+/* Waits for the end in order of a program that prints `last` ("server: done") once. */
+static void expect_last(struct program *program, const char *last)
+{
+    wait_line(program, "%s", last);
+    expect_end(program, 0);
+    size_t count = count_lines(program, last);
+    if (count != 1)
+        fail_test("\"%s\" is printed %zu times; expected: once", last, count);
+}
+
 /* Ends the server's input, and waits for its end in order. */
 static void expect_done(struct program *server)
 {
     close_input(server);
-    wait_line(server, "server: done");
-    expect_end(server, 0);
+    expect_last(server, "server: done");
+}
+
+/* Waits until a process of UNIX is stopped, and lets it continue. */
+static void stop_and_continue(pid_t pid)
+{
+    kill(pid, SIGSTOP);
+    for (int tries = 0;; tries++) {
+        char line[256] = "";
+        FILE *file = fopen(text("/proc/%ld/stat", (long)pid), "re");
+        if (file == NULL || fgets(line, sizeof line, file) == NULL || tries == 5000)
+            kit_error("process %ld does not stop", (long)pid);
+        fclose(file);
+        const char *state = strrchr(line, ')'); /* "1234 (name) T ..." */
+        if (state != NULL && strncmp(state, ") T", 3) == 0)
+            break;
+        usleep(1000);
+    }
+    kill(pid, SIGCONT);
 }
 
 static void needs_unix(const char *what)
@@ -175,8 +202,15 @@ static size_t painted(struct program *program, int text_colour, int ground,
     return count;
 }
 
-/* Fails unless the report of the event was painted in its colours, and the colours from the
- * beginning are there again. */
+/* Whether these are the colours of the terminal. White on black are those of many: a program of
+ * UNIX may put them back, too. */
+static bool are_the_terminals(struct paint paint)
+{
+    return (paint.text == -1 || paint.text == 7) &&
+           (paint.ground == -1 || paint.ground == 0);
+}
+
+/* Fails unless the report of the event was painted in its colours. */
 static void expect_colours(struct program *server, const char *name, const char *reported)
 {
     struct paint first = {-1, -1}, last = {-1, -1};
@@ -185,9 +219,8 @@ static void expect_colours(struct program *server, const char *name, const char 
     size_t wanted = strlen("server:received") + strlen(reported) + 2;
     if (count < wanted)
         fail_test(
-            "%zu characters were painted in colours %d on %d, and the report has %zu",
+            "%zu characters are in colours %d on %d; expected: all %zu of the report",
             count, (int)event->text, (int)event->ground, wanted);
-    (void)last;
 }
 
 static struct program *start_on_terminal(const char *count)
@@ -217,11 +250,12 @@ static void expect_exchange(struct program *client, const char *name, int value)
                        : text("server: received \"%s\"", name));
 }
 
-TEST(
-    conversation_of_three, .judges = PAIR, .points = 3, .step = 5,
-    .name = "three events are sent and reported, and both end well",
-    .hint =
-        "Each event, its report, then the next; the end of the server's input is its end.")
+TEST(conversation_of_three, .judges = PAIR, .points = 3, .step = 5, .client_step = 5,
+     .name = "three events are sent and reported, and both programs end in order",
+     .hint = "Report each event as it comes, and end when standard input ends.",
+     .client_hint =
+         "Send an event, wait for the server's line about it, then send the next. "
+         "After the last, close the server's input.")
 {
     const char *name = interrupt_name();
     struct program *client = start_pair(name, name, name);
@@ -230,15 +264,22 @@ TEST(
         expect_exchange(client, name, i);
     wait_line(client, "server: done");
     wait_line(client, "client: server exited with code 0");
-    wait_line(client, "client: done");
-    expect_end(client, 0);
+    expect_last(client, "client: done");
+    if (count_lines(client, "server: done") != 1)
+        fail_test("\"server: done\" is printed %zu times; expected: once",
+                  count_lines(client, "server: done"));
 }
 
-TEST(
-    default_list, .judges = PAIR, .points = 1, .step = 1,
-    .name = "without arguments the client starts the server beside it and sends its list",
-    .hint =
-        "The server is found by the folder of the client's own file, not of the caller.")
+TEST(default_list, .judges = PAIR, .points = 1, .step = 5, .client_step = 1,
+     .name = "without arguments the client starts the server beside it and sends its "
+             "default events",
+     .hint_unix = "Report SIGINT, SIGUSR1 and SIGTERM, and let SIGTERM end the server.",
+     .hint_win32 = "Report CTRL_C_EVENT each time it comes.",
+     .client_hint_unix =
+         "Look for the server in the folder of argv[0], not in the current folder.",
+     .client_hint_win32 =
+         "Look for server.exe in the folder of GetModuleFileName(), not in the "
+         "current folder.")
 {
     const char *file = copy_program(CLIENT, "client");
     copy_program(SERVER, "server");
@@ -257,9 +298,18 @@ TEST(
     expect_end(client, 0);
 }
 
-TEST(every_ending, .judges = PAIR, .points = 2, .step = 8,
-     .name = "an event that is to end the server does, and the client tells which it was",
-     .hint = "UNIX: SIG_DFL, and raise again. Windows: the handler returns FALSE.")
+TEST(every_ending, .judges = PAIR, .points = 2, .step = 8, .client_step = 8,
+     .name = "an event that is to end the server ends it, and the client reports which "
+             "it was",
+     .hint_unix = "Report the signal, set SIG_DFL, call raise() and unblock the signal. "
+                  "exit(128 + n) is no end by a signal.",
+     .hint_win32 =
+         "Return FALSE from the handler, so that the system's own handler ends the "
+         "process.",
+     .client_hint_unix = "Use WIFSIGNALED and WTERMSIG on the status from waitpid().",
+     .client_hint_win32 =
+         "GetExitCodeProcess() returns STATUS_CONTROL_C_EXIT (0xC000013A) if a "
+         "console event ended the server.")
 {
     if (under_test() == WIN32 && !on_windows())
         skip_test("needs Windows: Wine sends no CTRL_BREAK_EVENT");
@@ -280,9 +330,16 @@ TEST(every_ending, .judges = PAIR, .points = 2, .step = 8,
     }
 }
 
-TEST(on_a_terminal, .judges = PAIR, .points = 2, .step = 3,
-     .name = "on a terminal, or a console that both share, it is the same conversation",
-     .hint = "Windows: what is sent to the server's group must not end the client.")
+TEST(on_a_terminal, .judges = PAIR, .points = 2, .step = 3, .client_step = 3,
+     .name = "on a terminal, or a console that both share, the conversation is the same",
+     .hint_unix = "Watch standard input for its end only if it is a pipe.",
+     .hint_win32 =
+         "Call SetConsoleCtrlHandler(NULL, FALSE): in a new process group Ctrl-C "
+         "is ignored.",
+     .client_hint_unix = "Give the server your pipe as standard input, not the terminal.",
+     .client_hint_win32 =
+         "Start the server with CREATE_NEW_PROCESS_GROUP, so that its events do "
+         "not end the client.")
 {
     const char *name = interrupt_name();
     struct program *client = start_with(CLIENT,
@@ -294,10 +351,15 @@ TEST(on_a_terminal, .judges = PAIR, .points = 2, .step = 3,
     expect_end(client, 0);
 }
 
-TEST(client_killed, .judges = PAIR, .points = 2, .step = 5,
-     .name = "when the client dies the server ends, too",
-     .hint = "The end of its standard input tells the server; the client alone holds the "
-             "other end.")
+TEST(client_killed, .judges = PAIR, .points = 2, .step = 5, .client_step = 3,
+     .name = "if the client is killed, the server ends too",
+     .hint = "End when standard input, a pipe, has lost its writer.",
+     .client_hint_unix =
+         "Open the pipes with O_CLOEXEC: the server must not inherit the writing "
+         "end of its own input.",
+     .client_hint_win32 =
+         "Make only the server's ends inheritable: the server must not inherit the "
+         "writing end of its own input.")
 {
     /* A script ends the client in the middle: the server has been told to wait for more. */
     struct program *client = start_pair(interrupt_name(), NULL, NULL);
@@ -306,10 +368,16 @@ TEST(client_killed, .judges = PAIR, .points = 2, .step = 5,
     wait_silence(client);
 }
 
-TEST(nobody_listens, .judges = PAIR, .points = 1, .step = 5,
-     .name = "where nobody reads what the client prints, nothing hangs",
+TEST(nobody_listens, .judges = PAIR, .points = 1, .step = 5, .client_step = 7,
+     .name = "if nobody reads what the client prints, neither program hangs",
      .hint =
-         "Whether the client dies of it or goes on: the server must see its input end.")
+         "End when standard input has lost its writer, also after a write that failed.",
+     .client_hint_unix =
+         "You may be ended by SIGPIPE or go on. The server's input must end in "
+         "either case.",
+     .client_hint_win32 =
+         "You may exit when a write fails or go on. The server's input must end in "
+         "either case.")
 {
     struct program *client = start_pair(interrupt_name(), interrupt_name(), NULL);
     wait_line_like(client, "server: ready *");
@@ -317,9 +385,15 @@ TEST(nobody_listens, .judges = PAIR, .points = 1, .step = 5,
     wait_silence(client);
 }
 
-TEST(ten_at_once, .judges = PAIR, .points = 1, .step = 5,
-     .name = "ten pairs at once do not hear each other's events",
-     .hint = "Send to your own server alone: kill(0, ...) or a shared console hits all.")
+TEST(ten_at_once, .judges = PAIR, .points = 1, .step = 5, .client_step = 5,
+     .name = "ten pairs at once do not get each other's events",
+     .hint = "Report only the events that came, each once.",
+     .client_hint_unix =
+         "Send to the server's own number. kill(0, ...) sends to the whole process "
+         "group.",
+     .client_hint_win32 =
+         "Send to the server's own process group, or to a console that only the "
+         "server is on.")
 {
     struct program *clients[10];
     const char *name = interrupt_name();
@@ -338,8 +412,12 @@ TEST(ten_at_once, .judges = PAIR, .points = 1, .step = 5,
 /* ---- The server --------------------------------------------------------------------- */
 
 TEST(life_goes_on, .judges = SERVER, .points = 3, .step = 5,
-     .name = "each Ctrl-C is reported, and life goes on",
-     .hint = "The handler stays installed: sigaction, without SA_RESETHAND.")
+     .name = "each Ctrl-C is reported, and the server continues",
+     .hint_unix =
+         "Install the handler with sigaction() and without SA_RESETHAND, so that "
+         "it stays installed.",
+     .hint_win32 =
+         "Return TRUE from the handler for CTRL_C_EVENT: FALSE ends the process.")
 {
     struct program *server = start(SERVER, NULL);
     pid_t pid = ready(server);
@@ -352,8 +430,9 @@ TEST(life_goes_on, .judges = SERVER, .points = 3, .step = 5,
 }
 
 TEST(count_obeyed, .judges = SERVER, .points = 2, .step = 6,
-     .name = "after COUNT events the server says \"done\" and ends, for 1, 2 and 7",
-     .hint = "Count what you report.")
+     .name = "after COUNT events the server prints \"server: done\" once and ends, for "
+             "1, 2 and 7",
+     .hint = "Count the events that you report, and print \"server: done\" in one place.")
 {
     static const int counts[] = {1, 2, 7};
     for (size_t i = 0; i < 3; i++) {
@@ -361,14 +440,17 @@ TEST(count_obeyed, .judges = SERVER, .points = 2, .step = 6,
         pid_t pid = ready(server);
         for (int n = 0; n < counts[i]; n++)
             expect_interrupt(server, pid);
-        wait_line(server, "server: done");
-        expect_end(server, 0);
+        expect_last(server, "server: done");
     }
 }
 
 TEST(input_ends, .judges = SERVER, .points = 2, .step = 5,
-     .name = "the end of the input ends the server, what stands in it does not",
-     .hint = "Wait for both, signals and the end of the input.")
+     .name = "the end of standard input ends the server, the bytes in it do not",
+     .hint_unix =
+         "Wait for the signals and for POLLHUP on standard input at the same time, "
+         "and ignore the bytes.",
+     .hint_win32 = "Read standard input in a thread of its own until ReadFile() fails or "
+                   "returns 0 bytes.")
 {
     struct program *server = start(SERVER, "5", NULL);
     pid_t pid = ready(server);
@@ -377,10 +459,10 @@ TEST(input_ends, .judges = SERVER, .points = 2, .step = 5,
     expect_done(server);
 }
 
-TEST(
-    terminal_goes, .judges = SERVER, .points = 1, .step = 5,
-    .name = "when its terminal goes, the server is ended by SIGHUP, and says so",
-    .hint = "A terminal that goes is at its end, too. Only a pipe's end is yours to see.")
+TEST(terminal_goes, .judges = SERVER, .points = 1, .step = 5,
+     .name = "when its terminal is closed, the server reports SIGHUP and is ended by it",
+     .hint = "A terminal that is closed is at its end too. Watch standard input for "
+             "its end only if it is a pipe.")
 {
     needs_unix("terminal that a checker can close");
     struct program *server =
@@ -388,12 +470,15 @@ TEST(
     ready(server);
     hang_up(server);
     wait_line(server, "server: received \"SIGHUP\"");
-    expect_end(server, 128 + SIGHUP);
+    expect_signal(server, SIGHUP);
 }
 
 TEST(every_signal, .judges = SERVER, .points = 2, .step = 7,
      .name = "every event of the table is reported by its name, with its sender",
-     .hint = "SA_SIGINFO: the handler's siginfo_t tells si_pid.")
+     .hint_unix =
+         "Install the handler with SA_SIGINFO: its siginfo_t has the sender in si_pid.",
+     .hint_win32 =
+         "Compare the handler's argument with each event of the table in contract.h.")
 {
     if (under_test() == WIN32 && !on_windows())
         skip_test("needs Windows: Wine sends CTRL_C_EVENT alone");
@@ -417,9 +502,11 @@ TEST(every_signal, .judges = SERVER, .points = 2, .step = 7,
 }
 
 TEST(exit_status, .judges = SERVER, .points = 3, .step = 8,
-     .name = "a signal that ends the server is in its exit status",
-     .hint =
-         "Restore SIG_DFL, raise the signal again, and let it in: exit() would hide it.")
+     .name = "an event that ends the server is in its exit status",
+     .hint_unix = "Set SIG_DFL, call raise() and unblock the signal. exit(128 + n) is an "
+                  "exit code and no end by a signal.",
+     .hint_win32 =
+         "Return FALSE from the handler, so that the exit code is STATUS_CONTROL_C_EXIT.")
 {
     if (under_test() == WIN32 && !on_windows())
         skip_test("needs Windows: Wine sends no CTRL_BREAK_EVENT");
@@ -438,24 +525,20 @@ TEST(exit_status, .judges = SERVER, .points = 3, .step = 8,
             struct program *server = start(SERVER, with_count ? "1" : NULL, NULL);
             kill(ready(server), number);
             expect_report(server, names[i]);
-            int code = wait_end(server);
-            if (code != 128 + number)
-                fail_test("%s was reported, and the server then exited with code %d, and "
-                          "was not ended by the signal",
-                          names[i], code);
+            expect_signal(server, number);
             if (count_lines(server, reports(names[i])) != 1)
-                fail_test("%s is reported %zu times", names[i],
+                fail_test("%s is reported %zu times; expected: once", names[i],
                           count_lines(server, reports(names[i])));
             if (printed_like(server, "server: done"))
-                fail_test("the server says \"done\", though %s ended it", names[i]);
+                fail_test("the server prints \"server: done\", and %s ends it", names[i]);
         }
 }
 
 TEST(from_the_kernel, .judges = SERVER, .points = 1, .step = 7,
-     .name = "the death of a child is reported, and has no sender",
-     .hint =
-         "si_pid is the child's there. A sender there is only where si_code is SI_USER "
-         "or SI_QUEUE.")
+     .name = "the end of a child is reported as SIGCHLD without a sender",
+     .hint_unix =
+         "In a SIGCHLD from the kernel si_pid is the child. Print a sender only if "
+         "si_code is SI_USER or SI_QUEUE.")
 {
     needs_unix("signal that tells of a child");
     const char *script =
@@ -473,9 +556,35 @@ TEST(from_the_kernel, .judges = SERVER, .points = 1, .step = 7,
     expect_done(server);
 }
 
+TEST(child_lives, .judges = SERVER, .unix_only = true, .points = 1, .step = 7,
+     .name =
+         "a SIGCHLD from a process is reported, and the server does not wait for a child",
+     .hint = "SIGCHLD does not mean that a child has ended: anyone can send it. Call "
+             "waitpid() with WNOHANG, if at all.")
+{
+    const char *script =
+        text("#!/bin/sh\nsleep 100 >/dev/null & echo child $!\nexec '%s'\n",
+             path_of(SERVER, NULL));
+    struct program *server = start_with(
+        SERVER,
+        (struct start_options){.file = write_file(token(), script, strlen(script), 0755)},
+        NULL);
+    pid_t child = process_told(
+        (pid_t)strtol(wait_line_like(server, "child *") + 6, NULL, 10));
+    pid_t pid = ready(server);
+    for (int i = 0; i < 2; i++) {
+        kill(pid, SIGCHLD);
+        expect_report(server, "SIGCHLD");
+        expect_interrupt(server, pid);
+    }
+    kill(child, SIGKILL);
+    wait_line(server, "server: received \"SIGCHLD\"");
+    expect_done(server);
+}
+
 TEST(values, .judges = SERVER, .points = 2, .step = 7,
-     .name = "the value of sigqueue is reported, for 0, -1 and the greatest",
-     .hint = "si_value.sival_int holds it where si_code is SI_QUEUE.")
+     .name = "the value from sigqueue() is reported, for 0, -1 and the greatest",
+     .hint = "Print si_value.sival_int if si_code is SI_QUEUE.")
 {
     needs_unix("values with its events");
     static const int numbers[] = {0, 1, -1, 7710, INT_MAX, INT_MIN};
@@ -491,9 +600,12 @@ TEST(values, .judges = SERVER, .points = 2, .step = 7,
 }
 
 TEST(storm, .judges = SERVER, .points = 2, .step = 5,
-     .name = "a storm of Ctrl-C kills nobody, and some of it is reported",
-     .hint =
-         "Standard signals merge while they wait: less than was sent is right, 0 is not.")
+     .name = "many Ctrl-C in a row do not end the server, and some of them are reported",
+     .hint_unix =
+         "Standard signals merge while they wait: fewer reports than signals are "
+         "right, none is wrong.",
+     .hint_win32 = "Lock what the handler shares with other threads. Fewer reports than "
+                   "events are right, none is wrong.")
 {
     struct program *server = start(SERVER, NULL);
     pid_t pid = ready(server);
@@ -508,9 +620,8 @@ TEST(storm, .judges = SERVER, .points = 2, .step = 5,
 
 TEST(two_at_once, .judges = SERVER, .points = 2, .step = 5,
      .name = "signals of two kinds at the same time are both reported, 300 times",
-     .hint =
-         "One flag holds one signal: block the others while the handler runs, or keep "
-         "one for each.")
+     .hint = "One variable holds one signal: block the others with sa_mask while the "
+             "handler runs, or keep a variable for each kind.")
 {
     needs_unix("two kinds of events that go on");
     struct program *server = start(SERVER, NULL);
@@ -531,7 +642,8 @@ TEST(two_at_once, .judges = SERVER, .points = 2, .step = 5,
 
 TEST(queue_in_order, .judges = SERVER, .points = 3, .step = 5,
      .name = "400 real-time signals at once all arrive, in order, each with its value",
-     .hint = "They queue in the kernel; only who keeps fewer than come loses some.")
+     .hint = "Real-time signals queue in the kernel: take one at a time, or keep as "
+             "many as may come.")
 {
     needs_unix("signals that queue");
     struct program *server = start(SERVER, NULL);
@@ -567,8 +679,10 @@ static void let_it_write(pid_t pid)
 }
 
 TEST(during_a_write, .judges = SERVER, .points = 2, .step = 7,
-     .name = "signals that come while the server waits in a write lose no line",
-     .hint = "SA_RESTART, or block them meanwhile: else the write ends with EINTR.")
+     .name = "signals that come while the server waits in write() lose no line",
+     .hint_unix =
+         "Use SA_RESTART, or block the signals during the write: otherwise write() "
+         "fails with EINTR or writes only a part.")
 {
     needs_unix("calls that an event interrupts");
     struct program *server = start_probe("starter", "unread", path_of(SERVER, NULL),
@@ -588,37 +702,54 @@ TEST(during_a_write, .judges = SERVER, .points = 2, .step = 7,
     expect_end(server, 128 + SIGTERM);
 }
 
-TEST(
-    worst_moments, .judges = SERVER, .points = 3, .step = 5,
-    .name = "a signal in the middle of a report, or just before the wait, is not lost",
-    .hint =
-        "pause() waits for the next signal, not for the one that came just before. Block "
-        "the signals, and unblock them in the wait: sigsuspend, ppoll.")
+TEST(worst_moments, .judges = SERVER, .points = 3, .step = 5,
+     .name = "a signal at any moment of a report, or just before the wait, is not lost",
+     .hint_unix =
+         "Block the signals, and unblock them in the wait itself: sigsuspend(), "
+         "ppoll(). pause() loses a signal that came just before it. A handler that "
+         "calls functions must save and restore errno.")
 {
     needs_unix("code that is interrupted anywhere");
     if (instrumented())
         skip_test("a watched program cannot be stepped through");
-    struct program *server = start_probe("starter", "steps", path_of(SERVER, NULL), NULL);
-    ready(server);
-    const char *line = wait_line_like(server, "s*: *");
-    if (strcmp(line, "starter: no steps") == 0)
-        skip_test("programs are stepped through on x86-64 alone");
-    if (strcmp(line, "starter: threads") != 0) {
-        const char *end = wait_line_like(server, "starter: * rounds of * steps");
-        size_t rounds = strtoul(end + strlen("starter: "), NULL, 10);
-        if (count_lines(server, reports("SIGUSR1")) != rounds ||
-            count_lines(server, reports("SIGRTMIN")) != rounds)
-            fail_test("%zu signals of each kind were sent, and %zu and %zu are reported",
-                      rounds, count_lines(server, reports("SIGUSR1")),
-                      count_lines(server, reports("SIGRTMIN")));
+    struct program *server = start_unix_probe("stepper", "each", text("%d", SIGUSR1),
+                                              text("%d", SIGRTMIN), path_of(SERVER, NULL),
+                                              NULL);
+    const char *line = wait_line_like(server, "stepper: *"), *why;
+    size_t moment, passed;
+    if ((why = strstr(line, "not possible: ")) != NULL)
+        skip_test("needs ptrace: %s", why + strlen("not possible: "));
+    if (strcmp(line, "stepper: the program never waits") == 0)
+        skip_test("the server waits in no call that the probe knows");
+    size_t first = count_lines(server, reports("SIGUSR1"));
+    size_t second = count_lines(server, reports("SIGRTMIN"));
+    if (sscanf(line, "stepper: moment %zu", &moment) == 1) {
+        const char *when =
+            moment == 0
+                ? "SIGUSR1 came while the server waited"
+                : text("SIGRTMIN came %zu instructions after SIGUSR1 had woken the "
+                       "server from its wait",
+                       moment - 1);
+        if (strstr(line, "ended") != NULL)
+            fail_test("%s, and the server ended", when);
+        fail_test("%s, and %s was not reported", when,
+                  first <= second ? "SIGUSR1" : "SIGRTMIN");
     }
     expect_end(server, 128 + SIGTERM);
+    if (first != second + 1) /* SIGUSR1 came once more */
+        fail_test("%zu SIGUSR1 and %zu SIGRTMIN are reported; expected: %zu SIGRTMIN",
+                  first, second, first - 1);
+    if (sscanf(line, "stepper: %zu of", &passed) == 1 && passed == 0)
+        skip_test("no breakpoint stops a program here");
 }
 
 TEST(inherited, .judges = SERVER, .points = 2, .step = 3,
-     .name = "started with its signals blocked or ignored, the server handles them all",
-     .hint = "Both are inherited through exec, and by Windows' children, too: set both "
-             "yourself.")
+     .name = "started with its events blocked or ignored, the server handles them all",
+     .hint_unix = "exec keeps the signal mask and the ignored signals: set a handler for "
+                  "each, and unblock them.",
+     .hint_win32 =
+         "Call SetConsoleCtrlHandler(NULL, FALSE): a child inherits that Ctrl-C is "
+         "ignored.")
 {
     if (under_test() == WIN32) {
         struct start_options terminal = {.probe = "starter", .terminal_input = true};
@@ -647,15 +778,14 @@ TEST(inherited, .judges = SERVER, .points = 2, .step = 3,
             int number = event_named(ends[k])->number;
             kill(pid, number);
             expect_report(server, ends[k]);
-            if (wait_end(server) != 128 + number)
-                fail_test("started with its signals %s, it is not ended by %s", ways[i],
-                          ends[k]);
+            expect_signal(server, number);
         }
 }
 
-TEST(stopped, .judges = SERVER, .points = 1, .step = 5,
-     .name = "stopped and continued, the server goes on waiting",
-     .hint = "EINTR without a signal of yours is no failure: wait again.")
+TEST(
+    stopped, .judges = SERVER, .points = 1, .step = 5,
+    .name = "stopped and continued, the server goes on",
+    .hint_unix = "Wait again if a call fails with EINTR and no signal of yours has come.")
 {
     needs_unix("signal that stops a process");
     struct program *server = start(SERVER, NULL);
@@ -673,9 +803,26 @@ TEST(stopped, .judges = SERVER, .points = 1, .step = 5,
 }
 
 TEST(
-    typed, .judges = SERVER, .points = 2, .step = 7,
-    .name = "Ctrl-C from the keyboard is an event without a sender",
-    .hint = "si_pid has a meaning only where a process has sent the signal: see si_code.")
+    without_input, .judges = SERVER, .unix_only = true, .points = 1, .step = 5,
+    .name = "started without standard input, or without standard error, the server works",
+    .hint = "A closed descriptor is not a pipe at its end. The next file that is opened "
+            "gets its number: open /dev/null first.")
+{
+    static const unsigned missing[] = {1, 4, 5};
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        struct program *server =
+            start_with(SERVER, (struct start_options){.closed = missing[i]}, "2", NULL);
+        pid_t pid = ready(server);
+        expect_interrupt(server, pid);
+        expect_interrupt(server, pid);
+        expect_last(server, "server: done");
+    }
+}
+
+TEST(typed, .judges = SERVER, .points = 2, .step = 7,
+     .name = "Ctrl-C from the keyboard is reported without a sender",
+     .hint_unix = "Print si_pid only if si_code is SI_USER or SI_QUEUE.",
+     .hint_win32 = "A console event has no sender: print only its name.")
 {
     struct program *server = start_on_terminal(NULL);
     pid_t pid = ready(server);
@@ -689,13 +836,17 @@ TEST(
     if (under_test() == UNIX) {
         send_bytes(server, "\x1c", 1);
         wait_line_like(server, "*server: received \"SIGQUIT\"*");
-        expect_end(server, 128 + SIGQUIT);
+        expect_signal(server, SIGQUIT);
     }
 }
 
 TEST(in_colour, .judges = SERVER, .points = 2, .step = 7,
-     .name = "on a terminal a report is in its colours, and then the old ones are back",
-     .hint = "Text and ground of the table; put back before the line ends.")
+     .name = "on a terminal a report is in its colours, and the colours from before "
+             "are back after it",
+     .hint_unix =
+         "Print ESC [ text ; ground m before the report and ESC [ 0 m before the "
+         "newline.",
+     .hint_win32 = "Call SetConsoleTextAttribute() before the report and again after it.")
 {
     struct program *server = start_on_terminal("2");
     pid_t pid = ready(server);
@@ -710,14 +861,18 @@ TEST(in_colour, .judges = SERVER, .points = 2, .step = 7,
     expect_colours(server, "SIGINT", interrupt_name());
     struct paint first = {-1, -1}, last = {-1, -1};
     painted(server, 0, 0, &first, &last);
-    if (first.text != last.text || first.ground != last.ground)
+    bool back = under_test() == UNIX
+                    ? are_the_terminals(last)
+                    : first.text == last.text && first.ground == last.ground;
+    if (!back)
         fail_test("the last line is painted in %d on %d, the first in %d on %d",
                   last.text, last.ground, first.text, first.ground);
 }
 
-TEST(other_colours, .judges = SERVER, .points = 2, .step = 2,
-     .name = "each kind of event has its own colours, which are gone when the server is",
-     .hint = "Put the colours back before the signal ends you: afterwards nobody will.")
+TEST(other_colours, .judges = SERVER, .points = 2, .step = 7,
+     .name =
+         "each kind of event has its own colours, and none of them stays on the terminal",
+     .hint = "Print ESC [ 0 m before the signal ends the server.")
 {
     needs_unix("second kind of event that Wine could send");
     static const char *const names[] = {"SIGQUIT", "SIGHUP", "SIGTERM", "SIGUSR1"};
@@ -733,14 +888,16 @@ TEST(other_colours, .judges = SERVER, .points = 2, .step = 2,
         for (const char *at = output;
              (at = memchr(at, '\033', (size_t)(output + length - at))); at++)
             take_colours(&end, at + 2);
-        if (end.text != -1 || end.ground != -1)
-            fail_test("after %s the terminal is left in other colours", names[i]);
+        if (!are_the_terminals(end))
+            fail_test("after %s the terminal stays in colours %d on %d", names[i],
+                      end.text, end.ground);
     }
 }
 
-TEST(colours_found, .judges = SERVER, .points = 2, .step = 2, .win32_only = true,
-     .name = "the colours put back are those that were there, and not the usual ones",
-     .hint = "GetConsoleScreenBufferInfo tells them; to set white on black is a guess.")
+TEST(colours_found, .judges = SERVER, .win32_only = true, .points = 2, .step = 2,
+     .name = "the colours put back are those from before, not the usual ones",
+     .hint =
+         "GetConsoleScreenBufferInfo() returns the colours: keep them and put them back.")
 {
     struct start_options terminal = {.probe = "starter",
                                      .terminal_input = true,
@@ -757,8 +914,9 @@ TEST(colours_found, .judges = SERVER, .points = 2, .step = 2, .win32_only = true
 }
 
 TEST(no_colours, .judges = SERVER, .points = 1, .step = 2,
-     .name = "into a pipe go no colours",
-     .hint = "isatty; on Windows, GetConsoleScreenBufferInfo fails there.")
+     .name = "output that is a pipe gets no colours",
+     .hint_unix = "Use colours only if isatty(STDOUT_FILENO) returns 1.",
+     .hint_win32 = "Use colours only if GetConsoleScreenBufferInfo() succeeds.")
 {
     struct program *server =
         start_with(SERVER, (struct start_options){.terminal_input = true}, "1", NULL);
@@ -775,9 +933,14 @@ TEST(no_colours, .judges = SERVER, .points = 1, .step = 2,
         fail_test("there are control sequences in the output");
 }
 
-TEST(idle, .judges = SERVER, .points = 3, .step = 5,
-     .name = "waiting costs nothing, before the first event and after it",
-     .hint = "The listing's while (1) {} is a processor at work.")
+TEST(
+    idle, .judges = SERVER, .points = 3, .step = 5,
+    .name = "the server uses no processor time while it waits, before and after an event",
+    .hint_unix = "Wait in a call: ppoll(), sigsuspend(), sigwaitinfo(). The listing's "
+                 "while (1) {} uses a whole processor.",
+    .hint_win32 =
+        "Wait in WaitForSingleObject(). The listing's while (1) {} uses a whole "
+        "processor.")
 {
     struct program *server = start(SERVER, NULL);
     pid_t pid = ready(server);
@@ -787,33 +950,52 @@ TEST(idle, .judges = SERVER, .points = 3, .step = 5,
     expect_done(server);
 }
 
-TEST(many_events, .judges = SERVER, .points = 1, .step = 7,
-     .name = "a thousand events, one after the other, leak nothing",
-     .hint = "Free and close, for each event, what was made for it.")
+/* Sends that many Ctrl-C, each when the one before is reported. */
+static struct resources after_events(struct program *server, pid_t pid, int count)
 {
-    int count = under_test() == UNIX ? 1000 : 150;
+    for (int i = 0; i < count; i++)
+        expect_interrupt(server, pid);
+    return resources_of(server);
+}
+
+TEST(many_events, .judges = SERVER, .points = 1, .step = 7,
+     .name = "the server leaks nothing with many events, one after the other",
+     .hint = "Free and close what you make for an event before the next.")
+{
+    bool on_unix = under_test() == UNIX;
+    int stretch = on_unix ? 5000 : 100;
     struct program *server = start(SERVER, NULL);
     pid_t pid = ready(server);
-    struct resources before = {0};
-    for (int i = 0; i < count; i++) {
-        expect_interrupt(server, pid);
-        if (i == count / 5)
-            before = resources_of(server);
+    struct resources before = after_events(server, pid, 30);
+    /* Memory that a program has reserved, and touches for the first time, is no leak; nor are
+     * threads that Wine keeps for later. Only what grows in each of three stretches leaks. */
+    size_t descriptors = 0, memory = 0;
+    for (int i = 0; i < 3; i++) {
+        struct resources after = after_events(server, pid, stretch);
+        descriptors = after.descriptors > before.descriptors + 20
+                          ? after.descriptors - before.descriptors
+                          : 0;
+        memory = !instrumented() &&
+                         after.memory > before.memory + (on_unix ? 1 << 16 : 4 << 20) &&
+                         after.addresses > before.addresses
+                     ? after.memory - before.memory
+                     : 0;
+        if (descriptors == 0 && memory == 0)
+            break;
+        before = after;
     }
-    struct resources after = resources_of(server);
-    /* Wine clears away a handler's thread when it has time: one or the other may be left. */
-    if (after.descriptors > before.descriptors + 20)
-        fail_test("the server has %zu descriptors open, %zu more than after the first",
-                  after.descriptors, after.descriptors - before.descriptors);
-    if (!instrumented() &&
-        after.memory > before.memory + (under_test() == UNIX ? 1 << 16 : 4 << 20))
-        fail_test("the server holds %zu bytes more", after.memory - before.memory);
+    if (descriptors > 0)
+        fail_test("after %d more events the server has %zu more descriptors open",
+                  stretch, descriptors);
+    if (memory > 0)
+        fail_test("after %d more events the server holds %zu bytes more", stretch,
+                  memory);
     expect_done(server);
 }
 
 TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
-     .name = "wrong arguments are a usage line on standard error, and exit code 2",
-     .hint = "COUNT is a whole number from 1 to 1000000, and the only argument.")
+     .name = "wrong arguments are a usage line on standard error and exit code 2",
+     .hint = "Accept one argument at most, a whole number from 1 to 1000000.")
 {
     static const char *const wrong[] = {"ten", "0", "-1", "1000001", "", "1x"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -849,8 +1031,12 @@ static const char *answer(const char *name)
 }
 
 TEST(sends_in_order, .judges = CLIENT, .points = 3, .step = 5,
-     .name = "the events are sent in order, each with its number as its value",
-     .hint = "sigqueue, not kill, gives a value.")
+     .name = "the events are sent in the order of the arguments",
+     .hint_unix =
+         "Send with sigqueue(), with the number in the list as the value: kill() "
+         "sends no value.",
+     .hint_win32 =
+         "Send each with GenerateConsoleCtrlEvent(), in the order of the arguments.")
 {
     const char *names[] = {"SIGUSR1", "SIGINT", "SIGRTMIN"};
     for (size_t i = 0; i < 3 && under_test() == WIN32; i++)
@@ -868,10 +1054,10 @@ TEST(sends_in_order, .judges = CLIENT, .points = 3, .step = 5,
 }
 
 TEST(waits_for_reports, .judges = CLIENT, .points = 3, .step = 6,
-     .name =
-         "nothing is sent before the server is ready, and no event before the report of "
-         "the one before",
-     .hint = "Wait for the server's own line, and not for a time or for any line.")
+     .name = "nothing is sent before the server is ready, and no event before the "
+             "report of the one before",
+     .hint = "Wait for the line that begins with \"server: ready\", then for the line "
+             "about the event, not for any line or for a time.")
 {
     const char *name = interrupt_name();
     const char *other = under_test() == UNIX ? "SIGUSR1" : name;
@@ -891,8 +1077,12 @@ TEST(waits_for_reports, .judges = CLIENT, .points = 3, .step = 6,
 }
 
 TEST(tells_the_end, .judges = CLIENT, .points = 2, .step = 8,
-     .name = "however the server ends, by a code or a signal, the client tells it",
-     .hint = "WIFSIGNALED, WTERMSIG, WEXITSTATUS take the status apart.")
+     .name = "the client reports how the server ended",
+     .hint_unix = "Call waitpid() after the end of the output, and use WIFSIGNALED, "
+                  "WTERMSIG and WEXITSTATUS on the status.",
+     .hint_win32 =
+         "Call WaitForSingleObject() on the process after the end of the output, "
+         "then GetExitCodeProcess().")
 {
     const char *name = interrupt_name();
     static const int codes[] = {0, 7, 255, 1000};
@@ -936,9 +1126,76 @@ TEST(tells_the_end, .judges = CLIENT, .points = 2, .step = 8,
     }
 }
 
+TEST(
+    child_signal_ignored, .judges = CLIENT, .unix_only = true, .points = 1, .step = 3,
+    .name = "started with SIGCHLD ignored, the client still reports how the server ended",
+    .hint = "Ignored signals are inherited, and with SIGCHLD ignored waitpid() fails "
+            "with ECHILD: set SIGCHLD to SIG_DFL before fork().")
+{
+    const char *target = place_probe(
+        "target", "server", text("tell server: ready 1\n%sexit 7\n", answer("SIGUSR1")));
+    struct program *client = start_with(CLIENT,
+                                        (struct start_options){.ignores_children = true},
+                                        target, "SIGUSR1", NULL);
+    wait_line(client, "client: server exited with code 7");
+    expect_end(client, 1);
+}
+
+TEST(server_stopped, .judges = CLIENT, .unix_only = true, .points = 1, .step = 6,
+     .name =
+         "a server that is stopped and continued has not ended: the client waits for it",
+     .hint = "SIGCHLD comes also when a child is stopped or continued. A handler needs "
+             "SA_RESTART, or read() and waitpid() fail with EINTR.")
+{
+    const char *target = place_probe("target", "server",
+                                     text("ready\nawait\nuntil go\n%s"
+                                          "close-output\nuntil end\nexit 7\n",
+                                          "tell server: received \"SIGUSR1\"\n"));
+    struct program *client = start(CLIENT, target, "SIGUSR1", NULL);
+    pid_t pid = ready(client);
+    wait_line(client, "client: sent \"SIGUSR1\", value 1");
+    for (int i = 0; i < 3; i++)
+        stop_and_continue(pid);
+    write_file("go", "", 0, 0644);
+    wait_line(client, "server: received \"SIGUSR1\"");
+    for (int i = 0; i < 3; i++)
+        stop_and_continue(pid);
+    write_file("end", "", 0, 0644);
+    wait_line(client, "client: server exited with code 7");
+    expect_end(client, 1);
+}
+
+TEST(without_streams, .judges = CLIENT, .points = 1, .step = 3,
+     .name = "started without standard input, output or error, the client works",
+     .hint_unix =
+         "The next pipe gets the number of a closed descriptor, and dup2() onto the "
+         "same number keeps close-on-exec: open /dev/null first.",
+     .hint_win32 = "GetStdHandle() returns NULL if there is no stream, and "
+                   "SetHandleInformation() then fails with 6: open NUL first.")
+{
+    static const unsigned missing[] = {1, 7, 3};
+    const char *name = interrupt_name();
+    for (size_t i = 0; i < (under_test() == UNIX ? 3 : 2); i++) {
+        const char *target = place_probe("target", text("server%zu", i),
+                                         text("tell server: ready 1\n%sdrain\n",
+                                              answer(name)));
+        struct program *client = start_with(CLIENT,
+                                            (struct start_options){.closed = missing[i]},
+                                            target, name, NULL);
+        expect_end(client, 0);
+        if ((missing[i] & 2) == 0 && !printed_like(client, "client: done"))
+            fail_test("the client does not print \"client: done\"");
+    }
+}
+
 TEST(survives_the_event, .judges = CLIENT, .points = 1, .step = 8,
-     .name = "a server that an event was to end, and that ends otherwise, is told",
-     .hint = "After SIGTERM the server must have been ended by SIGTERM.")
+     .name = "if the server ends otherwise than by the event that was to end it, the "
+             "client exits with 1",
+     .hint_unix = "After SIGTERM compare WTERMSIG with SIGTERM: exit code 0 or another "
+                  "signal is a failure.",
+     .hint_win32 =
+         "After CTRL_BREAK_EVENT compare the exit code with STATUS_CONTROL_C_EXIT: "
+         "0 is a failure.")
 {
     if (under_test() == WIN32 && !on_windows())
         skip_test("needs Windows: Wine sends no CTRL_BREAK_EVENT");
@@ -957,8 +1214,8 @@ TEST(survives_the_event, .judges = CLIENT, .points = 1, .step = 8,
 }
 
 TEST(server_dies, .judges = CLIENT, .points = 2, .step = 6,
-     .name = "a server that dies at once, or before its report, is told, and exit code 1",
-     .hint = "The end of its output is the end of waiting.")
+     .name = "a server that ends too early is reported, and the client exits with 1",
+     .hint = "Stop waiting for a line when the server's output is at its end.")
 {
     static const char *const scripts[] = {"", "tell server: starting\nexit 3\n",
                                           "tell server: ready 1\nawait\nexit 3\n",
@@ -976,8 +1233,9 @@ TEST(server_dies, .judges = CLIENT, .points = 2, .step = 6,
 
 TEST(no_such_server, .judges = CLIENT, .points = 1, .step = 3,
      .name =
-         "a server that cannot be started is one line on standard error, and exit code 1",
-     .hint = "Check exec and CreateProcess; a child whose exec failed leaves by _exit.")
+         "a server that cannot be started is one line on standard error and exit code 1",
+     .hint_unix = "In the child print the error of exec and call _exit().",
+     .hint_win32 = "Check CreateProcess(), and print GetLastError().")
 {
     struct program *client = start(CLIENT, "no-such-program", NULL);
     wait_error_like(client, "client: *error 2: *");
@@ -985,11 +1243,13 @@ TEST(no_such_server, .judges = CLIENT, .points = 1, .step = 3,
     wait_silence(client);
 }
 
-TEST(
-    nothing_inherited, .judges = CLIENT, .points = 2, .step = 3,
-    .name = "the server inherits no blocked or ignored signal, and no third pipe",
-    .hint =
-        "Mask and ignored signals survive exec: put back in the child what it shall have.")
+TEST(nothing_inherited, .judges = CLIENT, .points = 2, .step = 3,
+     .name = "the server inherits no blocked or ignored signal, and no other pipe",
+     .hint_unix =
+         "exec keeps the signal mask and the ignored signals: put them back in the "
+         "child before exec.",
+     .hint_win32 =
+         "Make only the server's own ends inheritable, with SetHandleInformation().")
 {
     const char *name = interrupt_name();
     struct program *client = start_with_target(
@@ -1000,8 +1260,11 @@ TEST(
 }
 
 TEST(passes_lines_on, .judges = CLIENT, .points = 1, .step = 6,
-     .name = "the server's lines are passed on whole, however long, and in pieces",
-     .hint = "One read is not one line.")
+     .name = "the server's lines are passed on whole: long ones, and ones that come in "
+             "pieces",
+     .hint_unix =
+         "One read() is not one line: use getline(), or read on until the newline.",
+     .hint_win32 = "One ReadFile() is not one line: read on until the newline.")
 {
     const char *name = interrupt_name(), *word = token();
     struct program *client = start_with_target(
@@ -1020,9 +1283,10 @@ TEST(passes_lines_on, .judges = CLIENT, .points = 1, .step = 6,
 }
 
 TEST(client_stays, .judges = CLIENT, .points = 2, .step = 3,
-     .name = "Ctrl-C on the keyboard is for the server: the client stays to tell its end",
-     .hint = "UNIX: ignore SIGINT meanwhile, as system(3) does. Windows: a handler that "
-             "returns TRUE.")
+     .name = "Ctrl-C on the keyboard does not end the client while its server runs",
+     .hint_unix = "Ignore SIGINT in the client while the server runs, as system(3) does, "
+                  "but not in the server.",
+     .hint_win32 = "Install a handler that returns TRUE for CTRL_C_EVENT.")
 {
     const char *name = interrupt_name();
     const char *target = place_probe("target", "server",
@@ -1043,9 +1307,11 @@ TEST(client_stays, .judges = CLIENT, .points = 2, .step = 3,
     expect_end(client, 0);
 }
 
-TEST(silent_server, .judges = CLIENT, .points = 1, .step = 6,
-     .name = "a server that says nothing costs the client nothing",
-     .hint = "Wait in the read; do not ask again and again.")
+TEST(
+    silent_server, .judges = CLIENT, .points = 1, .step = 6,
+    .name = "the client uses no processor time while it waits for the server",
+    .hint_unix = "Block in read(): do not ask again and again.",
+    .hint_win32 = "Block in ReadFile(): do not ask again and again with PeekNamedPipe().")
 {
     struct program *client = start_with_target("tell server: ready 1\nawait\ndrain\n",
                                                interrupt_name(), NULL, NULL);
@@ -1057,9 +1323,8 @@ TEST(silent_server, .judges = CLIENT, .points = 1, .step = 6,
 }
 
 TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,
-     .name =
-         "an event that there is not is a usage line on standard error, and exit code 2",
-     .hint = "Look at all the names before the server is started.")
+     .name = "an unknown event is a usage line on standard error and exit code 2",
+     .hint = "Compare all arguments with the table before you start the server.")
 {
     static const char *const wrong[] = {"SIGKILL", "sigint", "", "2", "CTRL_C"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

@@ -19,6 +19,7 @@
  * Every byte of every message is compared with what it must be, on both sides. The time for
  * that is in the figures, the same for all mechanisms.
  */
+#include "../say.h"
 #include "measure.h"
 
 #include <stdio.h>
@@ -177,6 +178,7 @@ static const struct mechanism *find(const char *name)
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
     answer_if_second(argc, argv);
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
         for (const struct mechanism *const *m = mechanisms; *m != NULL; m++)

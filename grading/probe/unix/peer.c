@@ -6,6 +6,8 @@
  * is received on it is kept in the file K.received in the folder that the peer runs in.
  *
  *     connect K ADDRESS PORT   K connected | K refused
+ *     reach K ADDRESS PORT     the same without a wait: K reaches out. What is sent on it goes
+ *                              when the server's system has taken the connection
  *     listen ADDRESS           listening at PORT (a free one)
  *     accept K                 K accepted, when somebody has come
  *     send K FILE              K sent, when the system has taken all of the file's bytes
@@ -14,6 +16,8 @@
  *     read K N                 K received all, when N more bytes have come
  *     echo K                   send back what comes, and read no more before that has gone, up
  *                              to the end; no other command meanwhile: K received the end
+ *     talk K SIZE COUNT        COUNT messages of SIZE bytes, each when the one before is back: K
+ *                              talked N
  *     drain K                  read to the end; before it, and without "read", nothing is read
  *                              (both: K received the end, or K received a reset)
  *     stall K                  K stalled, when no byte of what is to be sent has gone for 0.2 s,
@@ -66,6 +70,7 @@
 #define TO_THE_END (-1)
 #define STALL 200       /* milliseconds */
 #define SERIES_TIME 0.5 /* seconds */
+#define REACH_AGAIN 100 /* milliseconds */
 #define NARROW 32768    /* bytes */
 #define SEGMENT 1460    /* bytes: those of an Ethernet */
 
@@ -77,7 +82,9 @@ struct peer {
     bool single, stepping; /* one byte at a time; each when the one before is back */
     bool stalls;           /* to be told when nothing more goes */
     bool shut;             /* half-close when all is sent */
-    long wanted;           /* bytes still to read, or TO_THE_END */
+    double reaching;       /* since when it tries to connect to `there`; 0: it has */
+    struct sockaddr_in there;
+    long wanted; /* bytes still to read, or TO_THE_END */
     FILE *received;
 };
 
@@ -365,6 +372,67 @@ static void catch (size_t k)
     say(stdout, "peer: %zu caught %zd", k, length);
 }
 
+/* Messages of `size` bytes, one after the other has come back; blocking. */
+static void talk(size_t k, size_t size, long count)
+{
+    static char message[NARROW], echo[NARROW];
+    memset(message, 'm', sizeof message);
+    long done = 0;
+    for (; done < count; done++)
+        if (size > sizeof message ||
+            send(peers[k].socket, message, size, MSG_NOSIGNAL) != (ssize_t)size ||
+            recv(peers[k].socket, echo, size, MSG_WAITALL) != (ssize_t)size)
+            break;
+    say(stdout, "peer: %zu talked %ld", k, done);
+}
+
+/* Begins to connect, and does not wait for it. */
+static int begin_to_connect(const struct sockaddr_in *there)
+{
+    int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (one == -1 || (connect(one, (const struct sockaddr *)there, sizeof *there) == -1 &&
+                      errno != EINPROGRESS))
+        give_up("it cannot connect");
+    return one;
+}
+
+static void reach(size_t k, const char *address, const char *port)
+{
+    struct sockaddr_in there = {.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)atoi(port))};
+    if (inet_pton(AF_INET, address, &there.sin_addr) != 1)
+        give_up("this is no address");
+    begin(k, begin_to_connect(&there));
+    peers[k].there = there;
+    peers[k].reaching = seconds();
+    say(stdout, "peer: %zu reaches out", k);
+}
+
+/* Where the other end's queue is full our system asks again after 1, 3, 7 and 15 seconds; so we
+ * ask ourselves. Returns whether some connection still tries. */
+static bool reach_again(void)
+{
+    bool some = false;
+    for (size_t k = 0; k < MOST_PEERS; k++) {
+        struct peer *peer = &peers[k];
+        struct sockaddr_in other;
+        if (!peer->open || peer->reaching == 0)
+            continue;
+        if (getpeername(peer->socket, (struct sockaddr *)&other,
+                        &(socklen_t){sizeof other}) == 0) {
+            peer->reaching = 0;
+            continue;
+        }
+        some = true;
+        if (seconds() - peer->reaching < REACH_AGAIN / 1000.0)
+            continue;
+        close(peer->socket);
+        peer->socket = begin_to_connect(&peer->there);
+        peer->reaching = seconds();
+    }
+    return some;
+}
+
 static void obey(char *line)
 {
     char *words[6] = {"", "", "", "", "", ""}, *rest = line;
@@ -396,6 +464,8 @@ static void obey(char *line)
         if (one != -1)
             begin(k, one);
         say(stdout, one == -1 ? "peer: %zu refused" : "peer: %zu connected", k);
+    } else if (strcmp(verb, "reach") == 0) {
+        reach(k, words[2], words[3]);
     } else if (strcmp(verb, "datagram") == 0) {
         open_datagrams(k, words[2], words[3], false);
     } else if (strcmp(verb, "bind") == 0) {
@@ -411,6 +481,8 @@ static void obey(char *line)
         load(peer, words[2]);
         peer->stepping = verb[0] == 'l';
         peer->single = verb[0] != 's';
+    } else if (strcmp(verb, "talk") == 0) {
+        talk(k, strtoul(words[2], NULL, 10), atol(words[3]));
     } else if (strcmp(verb, "read") == 0) {
         peer->wanted = atol(words[2]);
         if (peer->wanted == 0)
@@ -466,6 +538,7 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     for (;;) {
+        int limit = reach_again() ? REACH_AGAIN : -1;
         struct pollfd events[MOST_PEERS + 1];
         size_t whose[MOST_PEERS + 1];
         nfds_t count = 0;
@@ -485,10 +558,10 @@ int main(void)
         for (size_t k = 0; k < MOST_PEERS; k++)
             if (peers[k].open && peers[k].stalls && peers[k].sent < peers[k].length)
                 stalling = k;
-        int ready = poll(events, count, stalling < MOST_PEERS ? STALL : -1);
+        int ready = poll(events, count, stalling < MOST_PEERS ? STALL : limit);
         if (ready == -1)
             give_up("poll");
-        if (ready == 0) {
+        if (ready == 0 && stalling < MOST_PEERS) {
             say(stdout, "peer: %zu stalled", stalling);
             peers[stalling].stalls = false;
         }

@@ -21,6 +21,8 @@
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the capacity to ask for, in bytes; 0 leaves the default. */
     char *end = NULL;
     long size = argc > 1 ? strtol(argv[1], &end, 10) : 0;

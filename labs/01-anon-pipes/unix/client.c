@@ -34,6 +34,8 @@ static size_t receive_reply(struct inbox *inbox);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: how many messages to send. */
     long count = argc > 1 ? count_from(argv[1]) : DEFAULT_COUNT;
     if (argc > 2 || count == -1) {

@@ -12,6 +12,7 @@
  */
 #define PROGRAM "oneway"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -21,6 +22,8 @@
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the command. It goes to a shell, with all that a shell may
      * do: never put text from a stranger into it. */
     if (argc > 2) {
@@ -29,7 +32,10 @@ int main(int argc, char *argv[])
     }
     const char *command = argc > 1 ? argv[1] : "echo message num 1";
 
-    /* STEP 2: Start it with its standard output in a pipe to us. */
+    /* STEP 2: Start it with its standard output in a pipe to us. Whoever started us may have had
+     * SIGCHLD ignored; then the system keeps no exit code for pclose. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     FILE *pipe = popen(command, "r");
     if (pipe == NULL)
         fail("popen");

@@ -55,6 +55,8 @@ static bool report_end(pid_t client);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: how many messages to ask for, and from which client. */
     if (argc > 3 || (argc > 1 && !is_count(argv[1]))) {
         say(stderr, "usage: server [COUNT [CLIENT]], COUNT from 0 to %d", MAX_COUNT);
@@ -63,6 +65,10 @@ int main(int argc, char *argv[])
     char count[MESSAGE_ROOM];
     snprintf(count, sizeof count, "%ld", argc > 1 ? atol(argv[1]) : (long)DEFAULT_COUNT);
     const char *path = argc > 2 ? argv[2] : program_beside("client");
+
+    /* Whoever started us may have had SIGCHLD ignored, and then waitpid() finds no exit code. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
 
     /* STEP 2: Make two pipes, because each runs one way. Close-on-exec keeps all four ends
      * from whatever program this process starts: the client is to get two, and no other. */

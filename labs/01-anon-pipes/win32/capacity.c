@@ -19,6 +19,8 @@
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the capacity to ask for, in bytes; 0 leaves the default. */
     wchar_t *end = NULL;
     long size = argc > 1 ? wcstol(argv[1], &end, 10) : 0;

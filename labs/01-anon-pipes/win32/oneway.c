@@ -23,6 +23,8 @@ static size_t read_line(FILE *pipe, char **line, size_t *room);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the command. It goes to a shell, with all that a shell may
      * do: never put text from a stranger into it. */
     if (argc > 2) {

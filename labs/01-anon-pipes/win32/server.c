@@ -55,6 +55,8 @@ static bool report_end(HANDLE client);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: how many messages to ask for, and from which client. */
     if (argc > 3 || (argc > 1 && !is_count(argv[1]))) {
         say(stderr, "usage: server [COUNT [CLIENT]], COUNT from 0 to %d", MAX_COUNT);
@@ -167,7 +169,7 @@ static bool echo(HANDLE from_client, HANDLE to_client, long count)
                             .pipe = to_client};
     HANDLE writer = (HANDLE)_beginthreadex(NULL, 0, write_echoes, &outbox, 0, NULL);
     if (writer == NULL)
-        fail("_beginthreadex");
+        fail_with(_doserrno, "_beginthreadex"); /* it does not set GetLastError() */
 
     struct buffer message = {0}; /* what has come of the message that comes now */
     if (count == 0)

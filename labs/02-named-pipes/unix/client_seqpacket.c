@@ -30,6 +30,8 @@ _Noreturn static void give_up(const char *why);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: where the server's socket is. */
     if (argc > 2 || (argc == 2 && (*argv[1] == '\0' || *argv[1] == '-'))) {
         say(stderr, "usage: client_seqpacket [SOCKET]");

@@ -27,6 +27,8 @@
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the name. */
     if (argc > 2 || (argc == 2 && (*argv[1] == '\0' || *argv[1] == '-'))) {
         say(stderr, "usage: pipe_info [PIPE]");

@@ -57,6 +57,8 @@ static int end_on_ctrl_c(const sigset_t *stop);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: where the well-known FIFO is to be. */
     if (argc > 2 || (argc == 2 && (*argv[1] == '\0' || *argv[1] == '-'))) {
         say(stderr, "usage: server [PIPE]");

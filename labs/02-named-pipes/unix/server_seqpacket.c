@@ -28,6 +28,8 @@
 #include "fail.h"
 #include "say.h"
 
+#define PAUSE_SECONDS 1 /* after an accept() that failed */
+
 /* A client, owned by the thread that serves it. */
 struct client {
     int socket;
@@ -46,6 +48,8 @@ static bool is_exit(const char *message, size_t length);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: where the socket is to be. */
     if (argc > 2 || (argc == 2 && (*argv[1] == '\0' || *argv[1] == '-'))) {
         say(stderr, "usage: server_seqpacket [SOCKET]");
@@ -135,8 +139,13 @@ static void *accept_clients(void *argument)
     for (long count = 0;;) {
         /* STEP 3: Wait for a client. */
         int socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        if (socket == -1)
-            fail("accept4");
+        if (socket == -1) {
+            /* The client may have left again, or something is short, perhaps for a while: without
+             * a pause this would try again and again at full speed. */
+            say(stderr, PROGRAM ": accept4: error %d: %s", errno, strerror(errno));
+            sleep(PAUSE_SECONDS);
+            continue;
+        }
 
         /* STEP 4: Give it a thread, so that nobody waits for anybody. Where that cannot be done
          * this client has to go, and no other. One descriptor must be left behind: without it

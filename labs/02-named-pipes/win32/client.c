@@ -47,6 +47,8 @@ _Noreturn static void give_up(const char *why);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the pipe's name, \\.\pipe\NAME or \\HOST\pipe\NAME. */
     const wchar_t *name = argc == 2 ? argv[1] : WIDE(PIPE_PREFIX) WIDE(PIPE_NAME);
     if (argc > 2 || *name == L'\0' || *name == L'-') {

@@ -13,6 +13,7 @@
  */
 #define PROGRAM "server"
 
+#include <limits.h>
 #include <process.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -36,23 +37,25 @@ static DWORD remote_clients = PIPE_REJECT_REMOTE_CLIENTS;
 static SECURITY_ATTRIBUTES security = {.nLength = sizeof security};
 
 static volatile LONG client_count;
-static HANDLE stop;
+static HANDLE stop,
+    missing; /* a semaphore that counts instances that could not be made */
 static SRWLOCK printing = SRWLOCK_INIT; /* taken for a line, and for good at the end */
 
 static bool add_instance(DWORD flags);
 static unsigned __stdcall serve(void *argument);
 static void tell_of(LONG number, const char *what);
-static void start_again(HANDLE pipe);
 static bool receive_message(HANDLE pipe, LONG number, wchar_t *message, DWORD *length);
 static char *quoted_text(const wchar_t *message, DWORD length);
 static char *utf8(const wchar_t *wide, size_t units, size_t *size);
 static bool is_exit(const wchar_t *message, DWORD length);
-static bool report(const char *call);
+static bool report(const char *call, DWORD error);
 static BOOL WINAPI on_control_event(DWORD event);
 static int end_on_ctrl_c(void);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: whether other machines are let in, and the pipe's name. */
     bool remote = argc > 1 && wcscmp(argv[1], L"--remote") == 0;
     int names = argc - 1 - remote;
@@ -62,7 +65,8 @@ int wmain(int argc, wchar_t *argv[])
         return 2;
     }
     stop = CreateEventW(NULL, TRUE, FALSE, NULL);
-    if (stop == NULL || !SetConsoleCtrlHandler(on_control_event, TRUE))
+    missing = CreateSemaphoreW(NULL, 0, LONG_MAX, NULL);
+    if (stop == NULL || missing == NULL || !SetConsoleCtrlHandler(on_control_event, TRUE))
         fail("SetConsoleCtrlHandler");
 
     /* STEP 2: Make the name on which clients find us, with as many free instances as clients may
@@ -97,13 +101,14 @@ static bool add_instance(DWORD flags)
                                    PIPE_UNLIMITED_INSTANCES, BUFFER_SIZE, BUFFER_SIZE,
                                    DEFAULT_WAIT_MILLISECONDS, &security);
     if (pipe == INVALID_HANDLE_VALUE)
-        return report("CreateNamedPipe");
+        return report("CreateNamedPipe", GetLastError());
     HANDLE thread = (HANDLE)_beginthreadex(NULL, 0, serve, pipe, 0, NULL);
     if (thread == NULL) {
+        report("_beginthreadex", _doserrno); /* it does not set GetLastError() */
         CloseHandle(pipe);
-        return report("_beginthreadex");
+        return false;
     }
-    return CloseHandle(thread) || report("CloseHandle");
+    return CloseHandle(thread) || report("CloseHandle", GetLastError());
 }
 
 /* The thread of one instance. Whatever its client does, or fails to do, only this one waits. */
@@ -115,23 +120,26 @@ static unsigned __stdcall serve(void *argument)
      * has even left again (232), which the first read will tell. */
     if (!ConnectNamedPipe(pipe, NULL) && GetLastError() != ERROR_PIPE_CONNECTED &&
         GetLastError() != ERROR_NO_DATA) {
-        report("ConnectNamedPipe");
-        start_again(pipe);
+        report("ConnectNamedPipe", GetLastError());
+        if (!CloseHandle(pipe))
+            report("CloseHandle", GetLastError());
+        ReleaseSemaphore(missing, 1, NULL);
         return 0;
     }
     LONG number = InterlockedIncrement(&client_count);
     tell_of(number, "connected");
 
-    /* STEP 4: Make another free instance, with its own thread, so that nobody waits for anybody.
-     * Where that fails this client is served all the same. */
-    add_instance(0);
+    /* STEP 4: Make another free instance, with its own thread, so that no client waits for
+     * another. If that fails this client is served all the same, and main tries again. */
+    if (!add_instance(0))
+        ReleaseSemaphore(missing, 1, NULL);
 
     /* STEP 5: Send back each message as it came, until "exit" or the client's end. */
     wchar_t *message = malloc(MAX_MESSAGE);
     if (message == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "malloc");
+        report("malloc", ERROR_OUTOFMEMORY);
     DWORD length, written;
-    bool goes_on = true;
+    bool goes_on = message != NULL;
     while (goes_on && receive_message(pipe, number, message, &length)) {
         char *text = quoted_text(message, length);
         AcquireSRWLockExclusive(&printing);
@@ -148,7 +156,7 @@ static unsigned __stdcall serve(void *argument)
     FlushFileBuffers(pipe);
     DisconnectNamedPipe(pipe);
     if (!CloseHandle(pipe))
-        report("CloseHandle");
+        report("CloseHandle", GetLastError());
     tell_of(number, "left");
     return 0;
 }
@@ -158,17 +166,6 @@ static void tell_of(LONG number, const char *what)
     AcquireSRWLockExclusive(&printing);
     say(stdout, "server: client %ld %s", number, what);
     ReleaseSRWLockExclusive(&printing);
-}
-
-/* Puts another instance in the place of one on which nobody can come. Whatever is in short
- * supply may be so for a while: without a pause this would go round at full speed. */
-static void start_again(HANDLE pipe)
-{
-    if (!CloseHandle(pipe))
-        report("CloseHandle");
-    do
-        Sleep(PAUSE_MILLISECONDS);
-    while (!add_instance(0));
 }
 
 /* Reads one message. Returns false when the client has left or must. */
@@ -182,7 +179,7 @@ static bool receive_message(HANDLE pipe, LONG number, wchar_t *message, DWORD *l
         say(stderr, PROGRAM ": client %ld sent a message of more than %d bytes", number,
             MAX_MESSAGE);
     else if (GetLastError() != ERROR_BROKEN_PIPE)
-        report("ReadFile");
+        report("ReadFile", GetLastError());
     return false;
 }
 
@@ -222,24 +219,38 @@ static bool is_exit(const wchar_t *message, DWORD length)
            wmemcmp(message, WIDE(EXIT_TEXT), units) == 0;
 }
 
-/* Tells of a failed call that concerns one instance, and must not end the others. */
-static bool report(const char *call)
+/* Reports a failed call that concerns one instance, and must not end the others. */
+static bool report(const char *call, DWORD error)
 {
-    say(stderr, PROGRAM ": %s: error %lu", call, GetLastError());
+    say(stderr, PROGRAM ": %s: error %lu", call, error);
     return false;
 }
 
 /* Runs in a thread of its own, that Windows starts for the event. */
 static BOOL WINAPI on_control_event(DWORD event)
 {
-    (void)event;
-    return SetEvent(stop);
+    if (!SetEvent(stop))
+        return FALSE;
+    /* When the window is closed, at logoff and at shutdown Windows ends the program as soon as
+     * this function returns. So it does not return: main ends the program. */
+    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT)
+        Sleep(INFINITE);
+    return TRUE;
 }
 
 static int end_on_ctrl_c(void)
 {
-    if (WaitForSingleObject(stop, INFINITE) == WAIT_FAILED)
-        fail("WaitForSingleObject");
+    /* Meanwhile, make the instances that could not be made. What was short may be short for a
+     * while: without a pause this would try again and again at full speed. */
+    HANDLE events[] = {stop, missing};
+    DWORD which;
+    while ((which = WaitForMultipleObjects(2, events, FALSE, INFINITE)) ==
+           WAIT_OBJECT_0 + 1)
+        while (WaitForSingleObject(stop, PAUSE_MILLISECONDS) == WAIT_TIMEOUT &&
+               !add_instance(0))
+            continue;
+    if (which == WAIT_FAILED)
+        fail("WaitForMultipleObjects");
     /* STEP 7: End. The name goes with its last handle; the clients see the end. */
     AcquireSRWLockExclusive(&printing); /* nobody prints behind this line */
     say(stdout, "server: done");

@@ -28,6 +28,7 @@
 #define WIDE_AGAIN(text) L##text
 #define WIDE(text) WIDE_AGAIN(text) /* contract.h's names as UTF-16 */
 #define MAX_IDLE_SECONDS 86400
+#define PAUSE_MILLISECONDS 1000 /* before an instance is tried again */
 
 /* An instance of the pipe, and later its client. As long as an operation is under way, the
  * system writes into `io` and `message`: they must stay until it is over. */
@@ -50,6 +51,8 @@ static HANDLE stop;
 
 static bool take_arguments(int argc, wchar_t *argv[], bool *remote, DWORD *idle);
 static struct instance *start_connect(HANDLE event, DWORD flags);
+static struct instance *give_back(struct instance *instance, const char *call,
+                                  DWORD error);
 static void cancel_connect(struct instance *instance);
 static void serve(struct instance *client);
 static void start_read(struct instance *client);
@@ -63,6 +66,8 @@ static BOOL WINAPI on_control_event(DWORD event);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: whether other machines are let in, how long to wait for the
      * next client, and the pipe's name. */
     bool remote = false;
@@ -91,19 +96,29 @@ int wmain(int argc, wchar_t *argv[])
             fail("CreateEvent");
         waiting[i] = start_connect(events[1 + i],
                                    i == 0 ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0);
+        if (waiting[i] == NULL)
+            return EXIT_FAILURE;
     }
     size_t size;
     char *shown = utf8(name, wcslen(name), &size);
     say(stdout, "server: ready %s", shown);
     free(shown);
 
-    for (bool over = false; !over;) {
+    for (bool over = false, lacking = false; !over;) {
         /* STEP 3: Wait for a client, and meanwhile let completion routines run: this is an
          * alertable wait, and they run in no other. */
-        DWORD which = WaitForMultipleObjectsEx(1 + FREE_INSTANCES, events, FALSE, idle,
-                                               TRUE);
+        DWORD which = WaitForMultipleObjectsEx(1 + FREE_INSTANCES, events, FALSE,
+                                               lacking ? PAUSE_MILLISECONDS : idle, TRUE);
         if (which == WAIT_FAILED)
             fail("WaitForMultipleObjectsEx");
+        if (which == WAIT_TIMEOUT && lacking) { /* try again what has failed */
+            lacking = false;
+            for (int i = 0; i < FREE_INSTANCES; i++)
+                if (waiting[i] == NULL &&
+                    (waiting[i] = start_connect(events[1 + i], 0)) == NULL)
+                    lacking = true;
+            continue;
+        }
         over = which == WAIT_OBJECT_0 || (which == WAIT_TIMEOUT && clients_here == 0);
         if (over || which == WAIT_TIMEOUT || which == WAIT_IO_COMPLETION)
             continue;
@@ -113,12 +128,14 @@ int wmain(int argc, wchar_t *argv[])
         struct instance *client = waiting[which - WAIT_OBJECT_0 - 1];
         waiting[which - WAIT_OBJECT_0 - 1] = start_connect(events[which - WAIT_OBJECT_0],
                                                            0);
+        lacking = lacking || waiting[which - WAIT_OBJECT_0 - 1] == NULL;
         serve(client);
     }
 
     /* STEP 7: End on Ctrl-C, or when nobody has come for so long. */
     for (int i = 0; i < FREE_INSTANCES; i++)
-        cancel_connect(waiting[i]);
+        if (waiting[i] != NULL)
+            cancel_connect(waiting[i]);
     LocalFree(security.lpSecurityDescriptor);
     say(stdout, "server: done");
     return EXIT_SUCCESS;
@@ -145,12 +162,14 @@ static bool take_arguments(int argc, wchar_t *argv[], bool *remote, DWORD *idle)
 
 /* Makes an instance of the pipe and starts to wait for its client; `event` tells when one has
  * come. An operation on a handle made for overlapped ones needs an OVERLAPPED always: without
- * it, ConnectNamedPipe may return before anybody has come. */
+ * it, ConnectNamedPipe may return before anybody has come. Returns NULL if it cannot be made. */
 static struct instance *start_connect(HANDLE event, DWORD flags)
 {
+    if (!ResetEvent(event))
+        fail("ResetEvent");
     struct instance *instance = calloc(1, sizeof *instance);
     if (instance == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "calloc");
+        return give_back(NULL, "calloc", ERROR_OUTOFMEMORY);
     /* No room for echoes: a write is over when the client has read it, and then nothing is
      * left to flush. FlushFileBuffers has no overlapped form: it would keep everybody waiting. */
     instance->pipe = CreateNamedPipeW(
@@ -158,19 +177,28 @@ static struct instance *start_connect(HANDLE event, DWORD flags)
         PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE | PIPE_WAIT | remote_clients,
         PIPE_UNLIMITED_INSTANCES, 0, BUFFER_SIZE, DEFAULT_WAIT_MILLISECONDS, &security);
     if (instance->pipe == INVALID_HANDLE_VALUE)
-        fail("CreateNamedPipe");
-    if (!ResetEvent(event))
-        fail("ResetEvent");
+        return give_back(instance, "CreateNamedPipe", GetLastError());
     instance->io.hEvent = event;
     DWORD error = ConnectNamedPipe(instance->pipe, &instance->io) ? ERROR_PIPE_CONNECTED
                                                                   : GetLastError();
     instance->waits = error == ERROR_IO_PENDING;
+    if (!instance->waits && error != ERROR_PIPE_CONNECTED && error != ERROR_NO_DATA) {
+        CloseHandle(instance->pipe);
+        return give_back(instance, "ConnectNamedPipe", error);
+    }
     /* A client that was quicker than this call is there already, or has even left again. */
-    if ((error == ERROR_PIPE_CONNECTED || error == ERROR_NO_DATA) && !SetEvent(event))
+    if (!instance->waits && !SetEvent(event))
         fail("SetEvent");
-    if (!instance->waits && error != ERROR_PIPE_CONNECTED && error != ERROR_NO_DATA)
-        fail_with(error, "ConnectNamedPipe");
     return instance;
+}
+
+/* Reports a failed call, which must not end the conversations with others. Returns NULL. */
+static struct instance *give_back(struct instance *instance, const char *call,
+                                  DWORD error)
+{
+    say(stderr, PROGRAM ": %s: error %lu", call, error);
+    free(instance);
+    return NULL;
 }
 
 /* Ends the wait for a client. To ask for the end is not enough: until the operation is over,
@@ -297,6 +325,11 @@ static bool is_exit(const wchar_t *message, DWORD length)
 /* Runs in a thread of its own, that Windows starts for the event. */
 static BOOL WINAPI on_control_event(DWORD event)
 {
-    (void)event;
-    return SetEvent(stop);
+    if (!SetEvent(stop))
+        return FALSE;
+    /* When the window is closed, at logoff and at shutdown Windows ends the program as soon as
+     * this function returns. So it does not return: main ends the program. */
+    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT)
+        Sleep(INFINITE);
+    return TRUE;
 }

@@ -28,6 +28,8 @@ static void send_message(int slot, const char *message);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which slot, and what to write into it. */
     static const char *const usual[] = DEFAULT_MESSAGES();
     struct sockaddr_un address = address_of(argc > 1 ? argv[1] : NULL);
@@ -81,9 +83,10 @@ static int open_slot(const struct sockaddr_un *address)
     /* On a datagram socket this only notes where messages go; but it looks whether somebody
      * is there: no file is ENOENT, a file that nobody has open is ECONNREFUSED. */
     if (connect(slot, (const struct sockaddr *)address, sizeof *address) == -1) {
-        if (errno == ENOENT || errno == ECONNREFUSED)
+        int error = errno; /* the next call may change errno */
+        if (error == ENOENT || error == ECONNREFUSED)
             say(stderr, "client: no server owns %s", address->sun_path);
-        fail("connect");
+        fail_with(error, "connect");
     }
     return slot;
 }

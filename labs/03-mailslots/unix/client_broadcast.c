@@ -30,6 +30,8 @@ static int open_network(const struct sockaddr_in *address);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which port, and what to send there. */
     static const char *const usual[] = DEFAULT_MESSAGES();
     bool multicast = argc > 1 && strcmp(argv[1], "-m") == 0;

@@ -32,6 +32,8 @@ static void print(const char *event, const char *bytes, size_t length);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which slot, and what to write into it. */
     static const char *const usual[] = DEFAULT_MESSAGES();
     struct sockaddr_un address = address_of(argc > 1 ? argv[1] : NULL);
@@ -100,9 +102,10 @@ static int own_socket(void)
 static void open_slot(int own, const struct sockaddr_un *address)
 {
     if (connect(own, (const struct sockaddr *)address, sizeof *address) == -1) {
-        if (errno == ENOENT || errno == ECONNREFUSED)
+        int error = errno; /* the next call may change errno */
+        if (error == ENOENT || error == ECONNREFUSED)
             say(stderr, "client: no server owns %s", address->sun_path);
-        fail("connect");
+        fail_with(error, "connect");
     }
 }
 

@@ -28,6 +28,8 @@ static mqd_t open_queue(const char *name);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which queue, and what to write into it, how urgently. */
     static const char *const usual[] = DEFAULT_MESSAGES();
     bool urgent = argc > 1 && strcmp(argv[1], "-p") == 0;
@@ -78,9 +80,10 @@ static mqd_t open_queue(const char *name)
 {
     mqd_t queue = mq_open(name, O_WRONLY | O_CLOEXEC);
     if (queue == (mqd_t)-1) {
-        if (errno == ENOENT)
+        int error = errno; /* the next call may change errno */
+        if (error == ENOENT)
             say(stderr, "client: no server owns %s", name);
-        fail("mq_open");
+        fail_with(error, "mq_open");
     }
     return queue;
 }

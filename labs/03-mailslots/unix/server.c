@@ -38,6 +38,8 @@ static void print_message(int slot);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which slot, and how many messages to read. */
     if (argc > 3 || (argc > 2 && !is_count(argv[2]))) {
         say(stderr, "usage: server [SLOT [COUNT]], COUNT from 0 to %d", MAX_COUNT);

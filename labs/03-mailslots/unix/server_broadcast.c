@@ -38,6 +38,8 @@ static void print_message(int slot);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which port, and how many messages to read. */
     bool multicast = argc > 1 && strcmp(argv[1], "-m") == 0;
     if (multicast) {

@@ -38,6 +38,8 @@ static void print_message(mqd_t queue, char *bytes, size_t room);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which queue, and how many messages to read. */
     if (argc > 3 || (argc > 2 && !is_count(argv[2]))) {
         say(stderr, "usage: server_mqueue [QUEUE [COUNT]], COUNT from 0 to %d",
@@ -75,8 +77,10 @@ int main(int argc, char *argv[])
     free(bytes);
     if (mq_unlink(name) == -1)
         fail("mq_unlink");
-    if (mq_close(queue) == -1 || close(signals) == -1)
+    if (mq_close(queue) == -1)
         fail("mq_close");
+    if (close(signals) == -1)
+        fail("close");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
 }
@@ -116,9 +120,10 @@ static mqd_t own(const char *name, struct mq_attr *limits)
     /* Any number of processes may read from a queue, each message going to one of them. So
      * that there is one owner takes a lock, which goes with the process. */
     if (flock(queue, LOCK_EX | LOCK_NB) == -1) {
-        if (errno == EWOULDBLOCK)
+        int error = errno; /* the next call may change errno */
+        if (error == EWOULDBLOCK)
             say(stderr, "server: another server reads %s", name);
-        fail("flock");
+        fail_with(error, "flock");
     }
     /* The owner before may have removed the name in between: a queue without one is no slot. */
     struct stat facts;

@@ -29,6 +29,8 @@ static void print(const char *event, const wchar_t *wide, size_t length);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which slot, and what to write into it. */
     static const wchar_t *const usual[] = DEFAULT_MESSAGES(L);
     const wchar_t *name = argc > 1 ? argv[1] : DEFAULT_SLOT;

@@ -24,6 +24,14 @@
 
 static SRWLOCK printing = SRWLOCK_INIT; /* taken for a line, and for good at the end */
 
+/* Prints a line as say() does, but none after "server: done". */
+#define tell(...)                           \
+    do {                                    \
+        AcquireSRWLockExclusive(&printing); \
+        say(__VA_ARGS__);                   \
+        ReleaseSRWLockExclusive(&printing); \
+    } while (0)
+
 static bool is_count(const wchar_t *text);
 _Noreturn static BOOL WINAPI end_server(DWORD event);
 static HANDLE own(const wchar_t *name);
@@ -32,6 +40,8 @@ static char *utf8(const wchar_t *wide, size_t length, size_t *size);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which slot, and how many messages to read. */
     if (argc > 3 || (argc > 2 && !is_count(argv[2]))) {
         say(stderr, "usage: server [SLOT [COUNT]], COUNT from 0 to %d", MAX_COUNT);
@@ -76,7 +86,7 @@ int wmain(int argc, wchar_t *argv[])
     if (!GetMailslotInfo(slot, NULL, NULL, &waiting, NULL))
         fail("GetMailslotInfo");
     if (waiting > 0)
-        say(stdout, "server: unread messages are lost");
+        tell(stdout, "server: unread messages are lost");
     if (!CloseHandle(slot))
         fail("CloseHandle");
     end_server(CTRL_C_EVENT);
@@ -114,7 +124,7 @@ static void print_message(const wchar_t *message, DWORD length)
 {
     /* Windows does not let this happen; Wine cuts the message. */
     if (length > MAX_MESSAGE) {
-        say(stderr, "server: a message of more than %d bytes was cut", MAX_MESSAGE);
+        tell(stderr, "server: a message of more than %d bytes was cut", MAX_MESSAGE);
         return;
     }
     size_t units = length / sizeof *message, size;
@@ -123,13 +133,11 @@ static void print_message(const wchar_t *message, DWORD length)
         units--;
     char *narrow = length % sizeof *message == 0 ? utf8(message, units, &size) : NULL;
     if (narrow == NULL) {
-        say(stderr, "server: a message of %lu bytes is no UTF-16 text", length);
+        tell(stderr, "server: a message of %lu bytes is no UTF-16 text", length);
         return;
     }
     char *text = quoted(narrow, size);
-    AcquireSRWLockExclusive(&printing);
-    say(stdout, "server: received %s", text);
-    ReleaseSRWLockExclusive(&printing);
+    tell(stdout, "server: received %s", text);
     free(text);
     free(narrow);
 }

@@ -22,6 +22,14 @@
 
 static SRWLOCK printing = SRWLOCK_INIT; /* taken for a line, and for good at the end */
 
+/* Prints a line as say() does, but none after "server: done". */
+#define tell(...)                           \
+    do {                                    \
+        AcquireSRWLockExclusive(&printing); \
+        say(__VA_ARGS__);                   \
+        ReleaseSRWLockExclusive(&printing); \
+    } while (0)
+
 static bool is_count(const wchar_t *text);
 _Noreturn static BOOL WINAPI end_server(DWORD event);
 static HANDLE own(const wchar_t *name);
@@ -31,6 +39,8 @@ static char *utf8(const wchar_t *wide, size_t length, size_t *size);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which slot, and how many messages to read. */
     if (argc > 3 || (argc > 2 && !is_count(argv[2]))) {
         say(stderr, "usage: server_echo [SLOT [COUNT]], COUNT from 0 to %d", MAX_COUNT);
@@ -70,7 +80,7 @@ int wmain(int argc, wchar_t *argv[])
     if (!GetMailslotInfo(slot, NULL, NULL, &waiting, NULL))
         fail("GetMailslotInfo");
     if (waiting > 0)
-        say(stdout, "server: unread messages are lost");
+        tell(stdout, "server: unread messages are lost");
     if (!CloseHandle(slot))
         fail("CloseHandle");
     end_server(CTRL_C_EVENT);
@@ -115,13 +125,11 @@ static void answer(const wchar_t *message, DWORD length)
         units > name_length + 1 && message[units - 1] == L'\0')
         narrow = utf8(text, units - name_length - 2, &size);
     if (narrow == NULL) {
-        say(stderr, "server: a message of %lu bytes is no name and text", length);
+        tell(stderr, "server: a message of %lu bytes is no name and text", length);
         return;
     }
     char *shown = quoted(narrow, size);
-    AcquireSRWLockExclusive(&printing);
-    say(stdout, "server: received %s", shown);
-    ReleaseSRWLockExclusive(&printing);
+    tell(stdout, "server: received %s", shown);
     free(shown);
     free(narrow);
     send_back(message, text, (DWORD)((units - name_length - 1) * sizeof *text));
@@ -136,19 +144,24 @@ static void send_back(const wchar_t *name, const wchar_t *text, DWORD size)
     DWORD length = GetFullPathNameW(name, MAX_PATH, path, NULL); /* which resolves ".." */
     if (length == 0 || length >= MAX_PATH ||
         _wcsnicmp(path, LOCAL_PREFIX, wcslen(LOCAL_PREFIX)) != 0) {
-        say(stderr, "server: a sender gave an address that is no mailslot here");
+        tell(stderr, "server: a sender gave an address that is no mailslot here");
         return;
     }
     HANDLE slot = CreateFileW(path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
                               NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
+    if (slot == INVALID_HANDLE_VALUE) {
+        DWORD error = GetLastError();
+        tell(stderr, "server: a sender has gone: CreateFile: error %lu", error);
+        return;
+    }
     DWORD written;
-    if (slot == INVALID_HANDLE_VALUE)
-        say(stderr, "server: a sender has gone: CreateFile: error %lu", GetLastError());
-    else if (!WriteFile(slot, text, size, &written, NULL))
-        say(stderr, "server: a sender has gone: WriteFile: error %lu", GetLastError());
-    else if (written != size)
-        say(stderr, "server: of a reply of %lu bytes went %lu", size, written);
-    if (slot != INVALID_HANDLE_VALUE && !CloseHandle(slot))
+    if (!WriteFile(slot, text, size, &written, NULL)) {
+        DWORD error = GetLastError();
+        tell(stderr, "server: a sender has gone: WriteFile: error %lu", error);
+    } else if (written != size) {
+        tell(stderr, "server: of a reply of %lu bytes went %lu", size, written);
+    }
+    if (!CloseHandle(slot))
         fail("CloseHandle");
 }
 

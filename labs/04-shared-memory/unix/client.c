@@ -43,6 +43,8 @@ static void pause_for(long milliseconds);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the name to look for, and how many numbers. */
     bool mutex_only = argc > 1 && strcmp(argv[1], "--mutex-only") == 0;
     char **words = argv + mutex_only;
@@ -103,8 +105,9 @@ int main(int argc, char *argv[])
             received++;
         }
         error = pthread_cancel(watcher);
-        if (error == 0)
-            error = pthread_join(watcher, NULL);
+        if (error != 0)
+            fail_with(error, "pthread_cancel");
+        error = pthread_join(watcher, NULL);
         if (error != 0)
             fail_with(error, "pthread_join");
     }
@@ -114,8 +117,10 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 6: Unmap. The object and its name are the server's to remove. */
-    if (munmap(shared, sizeof *shared) == -1 || close(object) == -1)
+    if (munmap(shared, sizeof *shared) == -1)
         fail("munmap");
+    if (close(object) == -1)
+        fail("close");
     say(stdout, "client: done");
     return EXIT_SUCCESS;
 }
@@ -191,7 +196,9 @@ static void take_mutex(bool text_may_be_torn)
         /* Who does not say so makes the mutex useless for everybody (ENOTRECOVERABLE). */
         say(stdout, "client: mutex abandoned");
         error = pthread_mutex_consistent(&shared->mutex);
-        if (error == 0 && text_may_be_torn) {
+        if (error != 0)
+            fail_with(error, "pthread_mutex_consistent");
+        if (text_may_be_torn) {
             release_mutex();
             say(stderr, PROGRAM ": the number may be half written");
             exit(EXIT_FAILURE);
@@ -239,8 +246,10 @@ static bool read_number(char *text)
 static void wake(sem_t *event)
 {
     int count;
-    if (sem_post(event) == -1 || sem_getvalue(event, &count) == -1)
+    if (sem_post(event) == -1)
         fail("sem_post");
+    if (sem_getvalue(event, &count) == -1)
+        fail("sem_getvalue");
     if (count > 1 && sem_trywait(event) == -1 && errno != EAGAIN)
         fail("sem_trywait");
 }

@@ -28,6 +28,8 @@ static size_t size_of(int file);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the file, and how many numbers to read. */
     if (argc > 3 || (argc > 1 && *argv[1] == '\0') ||
         (argc > 2 && !is_number(argv[2], MAX_RECORDS))) {
@@ -71,8 +73,10 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 5: Unmap and close. */
-    if (munmap((void *)journal, size) == -1 || close(file) == -1)
+    if (munmap((void *)journal, size) == -1)
         fail("munmap");
+    if (close(file) == -1)
+        fail("close");
     say(stdout, "client: done");
     return EXIT_SUCCESS;
 }

@@ -30,6 +30,8 @@ static void leave(struct board *board);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the name. */
     if (argc > 2 || (argc > 1 && *argv[1] == '\0')) {
         say(stderr, "usage: client_rwlock [NAME]");
@@ -71,8 +73,10 @@ int main(int argc, char *argv[])
         leave(board);
     if (error != 0)
         fail_with(error, "getline");
-    if (munmap(board, sizeof *board) == -1 || close(object) == -1)
+    if (munmap(board, sizeof *board) == -1)
         fail("munmap");
+    if (close(object) == -1)
+        fail("close");
     say(stdout, "client: done");
     return EXIT_SUCCESS;
 }

@@ -34,6 +34,8 @@ static bool read_number(char *text);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the key, and how many numbers. */
     if (argc > 3 ||
         (argc > 1 &&

@@ -44,6 +44,8 @@ static void pause_for(long milliseconds);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the name to share under, and how many numbers. */
     bool mutex_only = argc > 1 && strcmp(argv[1], "--mutex-only") == 0;
     char **words = argv + mutex_only;
@@ -118,8 +120,10 @@ int main(int argc, char *argv[])
     action.sa_handler = SIG_IGN; /* ours posts in memory that is about to go */
     if (sigaction(SIGINT, &action, NULL) == -1 || sigaction(SIGTERM, &action, NULL) == -1)
         fail("sigaction");
-    if (munmap(shared, sizeof *shared) == -1 || close(object) == -1)
+    if (munmap(shared, sizeof *shared) == -1)
         fail("munmap");
+    if (close(object) == -1)
+        fail("close");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
 }
@@ -209,6 +213,8 @@ static void take_mutex(void)
          * does not say so makes the mutex useless for everybody (ENOTRECOVERABLE). */
         say(stdout, "server: mutex abandoned");
         error = pthread_mutex_consistent(&shared->mutex);
+        if (error != 0)
+            fail_with(error, "pthread_mutex_consistent");
     }
     if (error != 0)
         fail_with(error, "pthread_mutex_lock");
@@ -258,8 +264,10 @@ static void wait_for_room(void)
 static void wake(sem_t *event)
 {
     int count;
-    if (sem_post(event) == -1 || sem_getvalue(event, &count) == -1)
+    if (sem_post(event) == -1)
         fail("sem_post");
+    if (sem_getvalue(event, &count) == -1)
+        fail("sem_getvalue");
     if (count > 1 && sem_trywait(event) == -1 && errno != EAGAIN)
         fail("sem_trywait");
 }

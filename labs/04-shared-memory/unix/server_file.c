@@ -33,6 +33,8 @@ static void flush(struct journal *journal, size_t size);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the file, and how many numbers to add. */
     if (argc > 3 || (argc > 1 && *argv[1] == '\0') ||
         (argc > 2 && !is_number(argv[2], MAX_RECORDS))) {
@@ -85,8 +87,10 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 6: Unmap and close. What was written stays: it is the file. */
-    if (munmap(journal, size) == -1 || close(file) == -1)
+    if (munmap(journal, size) == -1)
         fail("munmap");
+    if (close(file) == -1)
+        fail("close");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
 }

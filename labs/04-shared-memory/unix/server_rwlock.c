@@ -38,6 +38,8 @@ static void on_stop(int number);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the name. */
     if (argc > 2 || (argc > 1 && *argv[1] == '\0')) {
         say(stderr, "usage: server_rwlock [NAME]");
@@ -87,8 +89,10 @@ int main(int argc, char *argv[])
         fail("shm_unlink");
     if (error != 0)
         fail_with(error, "getline");
-    if (munmap(board, sizeof *board) == -1 || close(object) == -1)
+    if (munmap(board, sizeof *board) == -1)
         fail("munmap");
+    if (close(object) == -1)
+        fail("close");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
 }

@@ -40,6 +40,8 @@ static bool write_number(unsigned number);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the key, and how many numbers. */
     if (argc > 3 ||
         (argc > 1 &&

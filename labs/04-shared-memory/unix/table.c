@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,10 +37,13 @@ static bool is_number(const char *text, long most);
 static struct table *make_table(void);
 static void work(struct table *table, uint32_t seed, long updates, bool locked);
 static void take_mutex(struct table *table);
+static void release_mutex(struct table *table);
 static bool wait_for_all(long processes);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: how many processes, and what each has to do. */
     bool locked = !(argc > 1 && strcmp(argv[1], "--unlocked") == 0);
     char **words = argv + !locked;
@@ -56,7 +60,10 @@ int main(int argc, char *argv[])
     /* STEP 2: Make the memory and the mutex. Who starts the processes himself needs no name. */
     struct table *table = make_table();
 
-    /* STEP 3: Start the processes: each inherits the mapping. */
+    /* STEP 3: Start the processes: each inherits the mapping. If our caller ignores SIGCHLD, so
+     * do we: the exit code of a child would be thrown away, and wait would fail with ECHILD. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     for (long i = 0; i < processes; i++) {
         pid_t child = fork();
         if (child == -1)
@@ -124,8 +131,8 @@ static void work(struct table *table, uint32_t seed, long updates, bool locked)
         if (!locked)
             sched_yield();
         table->cells[cell] = value + 1;
-        if (locked && pthread_mutex_unlock(&table->mutex) != 0)
-            fail("pthread_mutex_unlock");
+        if (locked)
+            release_mutex(table);
     }
 }
 
@@ -136,6 +143,14 @@ static void take_mutex(struct table *table)
         error = pthread_mutex_consistent(&table->mutex);
     if (error != 0)
         fail_with(error, "pthread_mutex_lock");
+}
+
+/* The pthread functions return their error code, and leave errno alone. */
+static void release_mutex(struct table *table)
+{
+    int error = pthread_mutex_unlock(&table->mutex);
+    if (error != 0)
+        fail_with(error, "pthread_mutex_unlock");
 }
 
 /* Waits for the processes. Returns whether all of them did their work. */

@@ -38,11 +38,13 @@ static void take_mutex(bool text_may_be_torn);
 static void release_mutex(void);
 static bool look(char *text);
 static bool read_number(char *text);
-static enum fate fate_of(DWORD result);
+static enum fate fate_of(DWORD result, const char *call);
 static void report(const char *text);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the name to look for, and how many numbers. */
     bool mutex_only = argc > 1 && wcscmp(argv[1], L"--mutex-only") == 0;
     wchar_t **words = argv + mutex_only;
@@ -86,7 +88,8 @@ int wmain(int argc, wchar_t *argv[])
     long received = 0;
     while (mutex_only && (count == 0 || received < count)) {
         if (alive != NULL)
-            server = fate_of(WaitForSingleObject(alive, received > 0 ? (DWORD)pace : 0));
+            server = fate_of(WaitForSingleObject(alive, received > 0 ? (DWORD)pace : 0),
+                             "WaitForSingleObject");
         else if (received > 0)
             Sleep((DWORD)pace);
         take_mutex(true);
@@ -122,7 +125,9 @@ int wmain(int argc, wchar_t *argv[])
     }
 
     /* STEP 6: Unmap. The memory goes when its last handle and its last view do. */
-    if (!UnmapViewOfFile(slot) || !CloseHandle(mapping) || !CloseHandle(mutex) ||
+    if (!UnmapViewOfFile(slot))
+        fail("UnmapViewOfFile");
+    if (!CloseHandle(mapping) || !CloseHandle(mutex) ||
         (alive != NULL && !CloseHandle(alive)))
         fail("CloseHandle");
     say(stdout, "client: done");
@@ -215,7 +220,7 @@ static bool read_number(char *text)
     while (!unread && server == LIVES) {
         DWORD result = WaitForMultipleObjects(2, either, FALSE, INFINITE);
         if (result != WAIT_OBJECT_0 + 1)
-            server = fate_of(result);
+            server = fate_of(result, "WaitForMultipleObjects");
         unread = look(text);
         /* Not before this last look: the next server waits for `alive`, and then the same
          * memory holds its numbers. */
@@ -225,14 +230,14 @@ static bool read_number(char *text)
     return unread;
 }
 
-/* What a wait for `alive` says of the server. If it does not live, `alive` is ours now. */
-static enum fate fate_of(DWORD result)
+/* What `call`, a wait for `alive`, says of the server. If it does not live, `alive` is ours now. */
+static enum fate fate_of(DWORD result, const char *call)
 {
     switch (result) {
     case WAIT_TIMEOUT: return LIVES;
     case WAIT_OBJECT_0: return LEFT;
     case WAIT_ABANDONED: return KILLED;
-    default: fail("WaitForMultipleObjects");
+    default: fail(call);
     }
 }
 

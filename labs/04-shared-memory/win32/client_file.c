@@ -26,6 +26,8 @@ static size_t size_of(HANDLE file);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the file, and how many numbers to read. */
     if (argc > 3 || (argc > 1 && *argv[1] == L'\0') ||
         (argc > 2 && !is_number(argv[2], MAX_RECORDS))) {
@@ -75,7 +77,9 @@ int wmain(int argc, wchar_t *argv[])
     }
 
     /* STEP 5: Unmap and close. */
-    if (!UnmapViewOfFile(journal) || !CloseHandle(mapping) || !CloseHandle(file))
+    if (!UnmapViewOfFile(journal))
+        fail("UnmapViewOfFile");
+    if (!CloseHandle(mapping) || !CloseHandle(file))
         fail("CloseHandle");
     say(stdout, "client: done");
     return EXIT_SUCCESS;

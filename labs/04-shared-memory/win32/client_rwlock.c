@@ -34,6 +34,8 @@ static void leave(struct board *board);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the name. */
     if (argc > 2 || (argc > 1 && *argv[1] == L'\0')) {
         say(stderr, "usage: client_rwlock [NAME]");
@@ -68,8 +70,9 @@ int wmain(int argc, wchar_t *argv[])
         leave(board);
     if (ferror(stdin))
         fail_with(ERROR_READ_FAULT, "getchar");
-    if (!UnmapViewOfFile(board) || !CloseHandle(mapping) || !CloseHandle(readers) ||
-        !CloseHandle(inside))
+    if (!UnmapViewOfFile(board))
+        fail("UnmapViewOfFile");
+    if (!CloseHandle(mapping) || !CloseHandle(readers) || !CloseHandle(inside))
         fail("CloseHandle");
     say(stdout, "client: done");
     return EXIT_SUCCESS;

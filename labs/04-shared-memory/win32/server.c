@@ -41,6 +41,8 @@ static void pause_for(long milliseconds);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the name to share under, and how many numbers. */
     bool mutex_only = argc > 1 && wcscmp(argv[1], L"--mutex-only") == 0;
     wchar_t **words = argv + mutex_only;
@@ -82,7 +84,9 @@ int wmain(int argc, wchar_t *argv[])
     value = make_event(name_of(VALUE_NAME, name));
     room = make_event(name_of(ROOM_NAME, name));
     stopped = CreateEventW(NULL, TRUE, FALSE, NULL);
-    if (stopped == NULL || !SetConsoleCtrlHandler(on_stop, TRUE))
+    if (stopped == NULL)
+        fail("CreateEvent");
+    if (!SetConsoleCtrlHandler(on_stop, TRUE))
         fail("SetConsoleCtrlHandler");
     forget_old_number();
     char shown[4 * NAME_ROOM] = "";
@@ -113,9 +117,12 @@ int wmain(int argc, wchar_t *argv[])
 
     /* STEP 7: Let go of everything. No name is to be taken away: each object goes, with its
      * name, when its last handle does; `stopped` with us, as Ctrl-C may still set it. */
-    if (!ReleaseMutex(alive) || !CloseHandle(alive) || !UnmapViewOfFile(slot) ||
-        !CloseHandle(mapping) || !CloseHandle(mutex) || !CloseHandle(value) ||
-        !CloseHandle(room) || !CloseHandle(claimed))
+    if (!ReleaseMutex(alive))
+        fail("ReleaseMutex");
+    if (!UnmapViewOfFile(slot))
+        fail("UnmapViewOfFile");
+    if (!CloseHandle(alive) || !CloseHandle(mapping) || !CloseHandle(mutex) ||
+        !CloseHandle(value) || !CloseHandle(room) || !CloseHandle(claimed))
         fail("CloseHandle");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
@@ -183,12 +190,15 @@ static void forget_old_number(void)
     release_mutex();
 }
 
-/* Ctrl-C: called on a thread of its own, and what stays set cannot come too early. */
+/* Ctrl-C, Ctrl-Break, or the console's window is closed: called on a thread of its own, and what
+ * stays set cannot come too early. */
 static BOOL WINAPI on_stop(DWORD event)
 {
-    if (event != CTRL_C_EVENT)
-        return FALSE;
     SetEvent(stopped);
+    /* After a return Windows would end the program at once when the window is closed, and leave
+     * `alive` abandoned. Until then main has some seconds; it ends this thread, too. */
+    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT)
+        Sleep(INFINITE);
     return TRUE;
 }
 

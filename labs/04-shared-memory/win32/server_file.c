@@ -31,6 +31,8 @@ static void flush(struct journal *journal, size_t size, HANDLE file);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the file, and how many numbers to add. */
     if (argc > 3 || (argc > 1 && *argv[1] == L'\0') ||
         (argc > 2 && !is_number(argv[2], MAX_RECORDS))) {
@@ -84,7 +86,9 @@ int wmain(int argc, wchar_t *argv[])
     }
 
     /* STEP 6: Unmap and close. What was written stays: it is the file. */
-    if (!UnmapViewOfFile(journal) || !CloseHandle(mapping) || !CloseHandle(file))
+    if (!UnmapViewOfFile(journal))
+        fail("UnmapViewOfFile");
+    if (!CloseHandle(mapping) || !CloseHandle(file))
         fail("CloseHandle");
     say(stdout, "server: done");
     return EXIT_SUCCESS;
@@ -140,6 +144,8 @@ static HANDLE open_alone(const wchar_t *name, size_t *size)
  * "lazily": the file's own buffers come second. */
 static void flush(struct journal *journal, size_t size, HANDLE file)
 {
-    if (!FlushViewOfFile(journal, size) || !FlushFileBuffers(file))
+    if (!FlushViewOfFile(journal, size))
         fail("FlushViewOfFile");
+    if (!FlushFileBuffers(file))
+        fail("FlushFileBuffers");
 }

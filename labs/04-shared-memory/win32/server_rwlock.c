@@ -39,6 +39,8 @@ static void leave(void);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the name. */
     if (argc > 2 || (argc > 1 && *argv[1] == L'\0')) {
         say(stderr, "usage: server_rwlock [NAME]");
@@ -77,8 +79,10 @@ int wmain(int argc, wchar_t *argv[])
 
     /* STEP 5: Take the board away: it goes with the last handle. Who still has it mapped may
      * go on reading. */
-    if (!UnmapViewOfFile(board) || !CloseHandle(mapping) || !CloseHandle(readers) ||
-        !CloseHandle(inside) || !CloseHandle(claimed))
+    if (!UnmapViewOfFile(board))
+        fail("UnmapViewOfFile");
+    if (!CloseHandle(mapping) || !CloseHandle(readers) || !CloseHandle(inside) ||
+        !CloseHandle(claimed))
         fail("CloseHandle");
     say(stdout, "server: done");
     return EXIT_SUCCESS;

@@ -37,6 +37,8 @@ static bool wait_for_all(HANDLE *workers, long processes);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: how many processes, and what each has to do. */
     if (argc == 7 && wcscmp(argv[1], L"--worker") == 0)
         return work(argv + 2);
@@ -78,7 +80,9 @@ int wmain(int argc, wchar_t *argv[])
     say(stdout, "table: sum %ld of %ld", sum, processes * updates);
 
     /* STEP 5: Unmap and close. */
-    if (!UnmapViewOfFile((void *)table) || !CloseHandle(mapping) || !CloseHandle(mutex))
+    if (!UnmapViewOfFile((void *)table))
+        fail("UnmapViewOfFile");
+    if (!CloseHandle(mapping) || !CloseHandle(mutex))
         fail("CloseHandle");
     say(stdout, "table: done");
     return well && sum == processes * updates ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -153,8 +157,10 @@ static bool wait_for_all(HANDLE *workers, long processes)
         DWORD code;
         if (WaitForSingleObject(workers[i], INFINITE) == WAIT_FAILED)
             fail("WaitForSingleObject");
-        if (!GetExitCodeProcess(workers[i], &code) || !CloseHandle(workers[i]))
+        if (!GetExitCodeProcess(workers[i], &code))
             fail("GetExitCodeProcess");
+        if (!CloseHandle(workers[i]))
+            fail("CloseHandle");
         if (code != 0) {
             say(stderr, PROGRAM ": a process did not do its work");
             well = false;

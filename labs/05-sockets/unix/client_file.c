@@ -31,6 +31,8 @@ static int64_t size_from(const char *line);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: where to put the file, and whom to call. */
     if (argc < 2 || argc > 4 || (argc > 3 && !is_port(argv[3]))) {
         say(stderr, "usage: client_file OUTPUT [HOST [PORT]], PORT from 1 to 65535");

@@ -32,6 +32,8 @@ static bool await_echo(int server, const char *line, size_t length);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: whom to call. */
     if (argc > 3 || (argc > 2 && !is_port(argv[2]))) {
         say(stderr, "usage: client [HOST [PORT]], PORT from 1 to 65535");

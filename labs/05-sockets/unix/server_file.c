@@ -42,6 +42,8 @@ static bool send_all(int socket, const char *bytes, size_t length, int flags);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which file, the port, and at which of our addresses. */
     if (argc < 2 || argc > 4 || (argc > 2 && !is_port(argv[2]))) {
         say(stderr, "usage: server_file FILE [PORT [ADDRESS]], PORT from 0 to 65535");
@@ -90,8 +92,9 @@ static void end_on_signal(void)
     sigaddset(&signals, SIGTERM);
     pthread_t thread;
     int error = pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    if (error == 0)
-        error = pthread_create(&thread, NULL, wait_for_signal, &signals);
+    if (error != 0)
+        fail_with(error, "pthread_sigmask");
+    error = pthread_create(&thread, NULL, wait_for_signal, &signals);
     if (error == 0)
         error = pthread_detach(thread);
     if (error != 0)
@@ -104,7 +107,7 @@ static void *wait_for_signal(void *argument)
     int error = sigwait(argument, &number);
     if (error != 0)
         fail_with(error, "sigwait");
-    flockfile(stdout); /* nobody prints behind this line, or while exit() does */
+    silence_others(); /* no other thread prints after this line, or while exit() does */
     say(stdout, "server: done");
     exit(EXIT_SUCCESS);
 }

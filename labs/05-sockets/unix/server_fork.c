@@ -51,6 +51,8 @@ static int reap(void);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the port, and at which of our addresses. */
     if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
         say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");

@@ -80,6 +80,8 @@ static bool hand_over(int connection, int socket);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the port, at which of our addresses, how long to wait. */
     if (argc > 4 || (argc > 1 && !is_port(argv[1])) ||
         (argc > 3 && !is_patience(argv[3]))) {
@@ -165,8 +167,9 @@ static void end_on_signal(void)
     sigaddset(&signals, SIGTERM);
     pthread_t thread;
     int error = pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    if (error == 0)
-        error = pthread_create(&thread, NULL, wait_for_signal, &signals);
+    if (error != 0)
+        fail_with(error, "pthread_sigmask");
+    error = pthread_create(&thread, NULL, wait_for_signal, &signals);
     if (error == 0)
         error = pthread_detach(thread);
     if (error != 0)
@@ -179,7 +182,7 @@ static void *wait_for_signal(void *argument)
     int error = sigwait(argument, &number);
     if (error != 0)
         fail_with(error, "sigwait");
-    flockfile(stdout); /* nobody prints behind this line, or while exit() does */
+    silence_others(); /* no other thread prints after this line, or while exit() does */
     say(stdout, "server: done");
     exit(EXIT_SUCCESS);
 }

@@ -55,6 +55,8 @@ static void release(struct client *client);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the port, and at which of our addresses. */
     if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
         say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");

@@ -43,8 +43,9 @@ struct client {
     char bytes[READ_SIZE];
 };
 
-/* The clients by their descriptors, as the signals name them: 0 to MAX_DESCRIPTOR - 1. */
-#define MAX_DESCRIPTOR (MAX_CLIENTS + 100)
+/* The clients by their descriptors, as the signals name them: 0 to MAX_DESCRIPTOR - 1. Whoever
+ * started us may have left some open, so there is room for more than MAX_CLIENTS. */
+#define MAX_DESCRIPTOR 2048
 static struct client *clients[MAX_DESCRIPTOR];
 
 static bool is_port(const char *text);
@@ -60,6 +61,8 @@ static void release(struct client *client);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the port, and at which of our addresses. */
     if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
         say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");

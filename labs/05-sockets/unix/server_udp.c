@@ -32,6 +32,8 @@ static int bind_to(const char *host, const char *port);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the port, and at which of our addresses. */
     if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
         say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");
@@ -84,8 +86,9 @@ static void end_on_signal(void)
     sigaddset(&signals, SIGTERM);
     pthread_t thread;
     int error = pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    if (error == 0)
-        error = pthread_create(&thread, NULL, wait_for_signal, &signals);
+    if (error != 0)
+        fail_with(error, "pthread_sigmask");
+    error = pthread_create(&thread, NULL, wait_for_signal, &signals);
     if (error == 0)
         error = pthread_detach(thread);
     if (error != 0)
@@ -98,7 +101,7 @@ static void *wait_for_signal(void *argument)
     int error = sigwait(argument, &number);
     if (error != 0)
         fail_with(error, "sigwait");
-    flockfile(stdout); /* nobody prints behind this line, or while exit() does */
+    silence_others(); /* no other thread prints after this line, or while exit() does */
     say(stdout, "server: done");
     exit(EXIT_SUCCESS);
 }

@@ -31,6 +31,8 @@ static bool send_all(int socket, const char *bytes, size_t length);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: whose connection it is, and where it comes from. */
     if (argc < 2 || argc > 3) {
         say(stderr, "usage: worker NUMBER [SOCKET]; a server starts it");

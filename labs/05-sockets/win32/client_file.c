@@ -12,6 +12,7 @@
 
 #include <winsock2.h>
 #include <ws2tcpip.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -27,9 +28,12 @@ static SOCKET connect_to(const wchar_t *host, const wchar_t *port);
 static void receive(SOCKET server, char *bytes, size_t length);
 static void receive_line(SOCKET server, char line[HEADER_ROOM]);
 static int64_t size_from(const char *line);
+_Noreturn static void fail_in_library(const char *call);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: where to put the file, and whom to call. */
     if (argc < 2 || argc > 4 || (argc > 3 && !is_port(argv[3]))) {
         say(stderr, "usage: client_file OUTPUT [HOST [PORT]], PORT from 1 to 65535");
@@ -55,17 +59,17 @@ int wmain(int argc, wchar_t *argv[])
     /* STEP 5: Receive the file, a portion at a time, and write it. */
     FILE *output = _wfopen(argv[1], L"wb");
     if (output == NULL)
-        fail("fopen");
+        fail_in_library("fopen");
     static char bytes[FILE_PORTION];
     for (int64_t left = size; left > 0;) {
         size_t part = left < FILE_PORTION ? (size_t)left : FILE_PORTION;
         receive(server, bytes, part);
         if (fwrite(bytes, 1, part, output) != part)
-            fail("fwrite");
+            fail_in_library("fwrite");
         left -= (int64_t)part;
     }
     if (fclose(output) != 0)
-        fail("fclose");
+        fail_in_library("fclose");
 
     /* STEP 6: Receive the trailer: without it the file may be a part of one. */
     receive(server, line, strlen(FILE_TRAILER));
@@ -160,4 +164,12 @@ static int64_t size_from(const char *line)
         exit(EXIT_FAILURE);
     }
     return size;
+}
+
+/* Reports that a function of the C library failed, which sets errno and not what GetLastError()
+ * returns, and ends the program. */
+_Noreturn static void fail_in_library(const char *call)
+{
+    say(stderr, PROGRAM ": %s: error %d: %s", call, errno, strerror(errno));
+    exit(EXIT_FAILURE);
 }

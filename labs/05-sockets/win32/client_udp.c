@@ -40,6 +40,8 @@ static bool await_echo(SOCKET server, const char *line, size_t length);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: whom to call. */
     if (argc > 3 || (argc > 2 && !is_port(argv[2]))) {
         say(stderr, "usage: client [HOST [PORT]], PORT from 1 to 65535");

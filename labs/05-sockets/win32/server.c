@@ -51,6 +51,8 @@ static bool send_all(SOCKET socket, const char *bytes, int length);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the port, and at which of our addresses. */
     if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
         say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");
@@ -98,6 +100,7 @@ static bool is_port(const wchar_t *text)
 static BOOL WINAPI end_on_event(DWORD event)
 {
     (void)event;
+    silence_others(); /* no other thread prints after this line */
     say(stdout, "server: done");
     ExitProcess(EXIT_SUCCESS);
 }

@@ -36,6 +36,8 @@ static bool send_all(SOCKET socket, const char *bytes, int length);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which file, the port, and at which of our addresses. */
     if (argc < 2 || argc > 4 || (argc > 2 && !is_port(argv[2]))) {
         say(stderr, "usage: server_file FILE [PORT [ADDRESS]], PORT from 0 to 65535");
@@ -82,6 +84,7 @@ static bool is_port(const wchar_t *text)
 static BOOL WINAPI end_on_event(DWORD event)
 {
     (void)event;
+    silence_others(); /* no other thread prints after this line */
     say(stdout, "server: done");
     ExitProcess(EXIT_SUCCESS);
 }

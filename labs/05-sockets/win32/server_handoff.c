@@ -63,6 +63,8 @@ static bool finish(const char *call, BOOL done, HANDLE pipe, OVERLAPPED *operati
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: the port, at which of our addresses, how long to wait. */
     if (argc > 4 || (argc > 1 && !is_port(argv[1])) ||
         (argc > 3 && !is_patience(argv[3]))) {
@@ -125,6 +127,7 @@ static bool is_patience(const wchar_t *text)
 static BOOL WINAPI end_on_event(DWORD event)
 {
     (void)event;
+    silence_others(); /* no other thread prints after this line */
     say(stdout, "server: done");
     ExitProcess(EXIT_SUCCESS);
 }

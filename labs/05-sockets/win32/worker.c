@@ -28,6 +28,8 @@ static bool send_all(SOCKET socket, const char *bytes, int length);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: where the connection comes from. */
     if (argc != 2) {
         say(stderr, "usage: worker PIPE; a server starts it");

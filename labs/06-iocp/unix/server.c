@@ -54,6 +54,8 @@ static void leave(struct client *client);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the port. */
     long port = argc > 1 ? port_from(argv[1]) : DEFAULT_PORT;
     if (argc > 2 || port == -1) {

@@ -16,9 +16,9 @@
 
 #include <winsock2.h> /* before windows.h, which else brings the old winsock.h */
 
+#include <inttypes.h>
 #include <mswsock.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
@@ -51,9 +51,9 @@ static struct {
     long connections, messages;
     struct connection *all;
     long started, greeted, closed;
-    size_t echoed, echoes; /* so many of so many */
-    uint64_t *latencies;   /* of each echo, in nanoseconds */
-    uint64_t begun, ended; /* the first message, the last echo */
+    uint64_t echoed, echoes; /* so many of so many */
+    uint64_t *latencies;     /* of each echo, in nanoseconds */
+    uint64_t begun, ended;   /* the first message, the last echo */
     HANDLE port;
 } run = {.connections = DEFAULT_CONNECTIONS, .messages = DEFAULT_MESSAGES};
 
@@ -73,6 +73,8 @@ static void report(void);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: whom to talk to, over how many connections, how much. */
     long port = DEFAULT_PORT;
     if (argc > 5 || (argc > 2 && !take_number(argv[2], 1, MAX_PORT, &port)) ||
@@ -91,11 +93,14 @@ int wmain(int argc, wchar_t *argv[])
     run.server = resolve(argc > 1 ? argv[1] : L"" DEFAULT_HOST, port);
 
     /* STEP 2: Make the queue of completions, and room for all that will be measured. */
-    run.echoes = (size_t)run.connections * (size_t)run.messages;
+    run.echoes = (uint64_t)run.connections * (uint64_t)run.messages;
     run.all = calloc((size_t)run.connections, sizeof *run.all);
-    run.latencies = malloc((run.echoes + 1) * sizeof *run.latencies);
+    /* calloc fails if the product is too great for a size_t, which has 32 bits on some systems.
+     * The 1 is there because calloc may return NULL for 0 bytes. */
+    run.latencies = calloc((size_t)run.connections,
+                           (size_t)(run.messages + 1) * sizeof *run.latencies);
     if (run.all == NULL || run.latencies == NULL)
-        fail_with(ERROR_NOT_ENOUGH_MEMORY, "malloc");
+        fail_with(ERROR_NOT_ENOUGH_MEMORY, "calloc");
     run.port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
     if (run.port == NULL)
         fail("CreateIoCompletionPort");
@@ -307,7 +312,7 @@ static void take_echo(struct connection *connection)
     run.ended = now();
     run.latencies[run.echoed++] = run.ended - connection->sent;
     if (run.echoed * 10 / run.echoes != (run.echoed - 1) * 10 / run.echoes)
-        say(stdout, "client: echoed %zu of %zu", run.echoed, run.echoes);
+        say(stdout, "client: echoed %" PRIu64 " of %" PRIu64, run.echoed, run.echoes);
     send_next(connection);
 }
 
@@ -321,8 +326,8 @@ _Noreturn static void lose_patience(void)
 {
     say(stderr,
         PROGRAM
-        ": for %d s nothing has come; %ld of %ld connections are greeted, %zu of %zu "
-        "messages echoed, %ld connections closed",
+        ": for %d s nothing has come; %ld of %ld connections are greeted, %" PRIu64
+        " of %" PRIu64 " messages echoed, %ld connections closed",
         PATIENCE, run.greeted, run.connections, run.echoed, run.echoes, run.closed);
     exit(EXIT_FAILURE);
 }
@@ -343,21 +348,21 @@ static int compare(const void *left, const void *right)
 }
 
 /* In microseconds, what so many thousandths of all echoes did not exceed. */
-static double percentile(size_t thousandths)
+static double percentile(uint64_t thousandths)
 {
-    size_t rank = (run.echoes * thousandths + 999) /
-                  1000; /* of 1 to `echoes`, rounded up */
+    uint64_t rank = (run.echoes * thousandths + 999) /
+                    1000; /* of 1 to `echoes`, rounded up */
     return (double)run.latencies[rank - 1] / 1e3;
 }
 
 static void report(void)
 {
     double seconds = (double)(run.ended - run.begun) / 1e9;
-    say(stdout, "client: %zu echoes in %.3f s, %.0f a second", run.echoes, seconds,
-        seconds > 0 ? (double)run.echoes / seconds : 0);
+    say(stdout, "client: %" PRIu64 " echoes in %.3f s, %.0f a second", run.echoes,
+        seconds, seconds > 0 ? (double)run.echoes / seconds : 0);
     if (run.echoes == 0)
         return;
-    qsort(run.latencies, run.echoes, sizeof *run.latencies, compare);
+    qsort(run.latencies, (size_t)run.echoes, sizeof *run.latencies, compare);
     say(stdout, "client: latency p50 %.0f us, p99 %.0f us, p99.9 %.0f us",
         percentile(500), percentile(990), percentile(999));
 }

@@ -55,8 +55,7 @@ static struct client *clients;
 
 static long port_from(const wchar_t *text);
 static BOOL WINAPI on_console_event(DWORD event);
-static SOCKET listen_on(long number);
-static int bound_port(void);
+static SOCKET listen_on(long *number);
 static DWORD start_workers(HANDLE workers[MAX_WORKERS]);
 static void stop_clients(void);
 static bool accept_client(void);
@@ -69,6 +68,8 @@ static void leave(struct client *client);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the port. */
     long number = argc > 1 ? port_from(argv[1]) : DEFAULT_PORT;
     if (argc > 2 || number == -1) {
@@ -76,12 +77,13 @@ int wmain(int argc, wchar_t *argv[])
         return 2;
     }
 
-    /* STEP 2: Listen. Ctrl-C will close the listener, by which accept learns of it. */
+    /* STEP 2: Listen. Ctrl-C will close the listener, and accept then fails. So whatever else
+     * needs the listener comes before the handler is set. */
     WSADATA winsock;
     int error = WSAStartup(MAKEWORD(2, 2), &winsock);
     if (error != 0)
         fail_with((DWORD)error, "WSAStartup");
-    listener = listen_on(number);
+    listener = listen_on(&number);
     stop = CreateEventW(NULL, TRUE, FALSE, NULL);
     if (stop == NULL)
         fail("CreateEvent");
@@ -101,7 +103,7 @@ int wmain(int argc, wchar_t *argv[])
 
     /* STEP 4: Accept clients, each with its first operation, until Ctrl-C. All that follows
      * for a client the workers do. */
-    say(stdout, "server: ready 127.0.0.1:%d", bound_port());
+    say(stdout, "server: ready 127.0.0.1:%ld", number);
     while (accept_client())
         ;
 
@@ -137,22 +139,28 @@ static long port_from(const wchar_t *text)
 static BOOL WINAPI on_console_event(DWORD event)
 {
     static LONG times;
-    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT)
+    if (event == CTRL_LOGOFF_EVENT || event == CTRL_SHUTDOWN_EVENT)
         return FALSE;
     if (InterlockedIncrement(&times) == 1) {
         SetEvent(stop);
         closesocket(listener);
     }
+    /* Windows ends the process when this function returns from a close: so it stays here until
+     * main has printed "done" and ends the process itself. */
+    if (event == CTRL_CLOSE_EVENT)
+        Sleep(INFINITE);
     return TRUE;
 }
 
-static SOCKET listen_on(long number)
+/* Listens on port `*number`, and puts there which one it is if that was 0. */
+static SOCKET listen_on(long *number)
 {
     SOCKET made = WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, NULL, 0,
                              WSA_FLAG_OVERLAPPED);
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((u_short)number),
+                                  .sin_port = htons((u_short)*number),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int size = sizeof address;
     if (made == INVALID_SOCKET)
         fail("WSASocket"); /* what WSAGetLastError gives is the thread's GetLastError */
     /* Else SO_REUSEADDR would let any program take the port from us, as it does on Windows. */
@@ -160,20 +168,14 @@ static SOCKET listen_on(long number)
                    sizeof(BOOL)) == SOCKET_ERROR)
         fail("setsockopt");
     /* The listing does not look at the result: where another has the port, it spins. */
-    if (bind(made, (struct sockaddr *)&address, sizeof address) == SOCKET_ERROR)
+    if (bind(made, (struct sockaddr *)&address, size) == SOCKET_ERROR)
         fail("bind");
     if (listen(made, SOMAXCONN) == SOCKET_ERROR)
         fail("listen");
-    return made;
-}
-
-static int bound_port(void)
-{
-    struct sockaddr_in address;
-    int size = sizeof address;
-    if (getsockname(listener, (struct sockaddr *)&address, &size) == SOCKET_ERROR)
+    if (getsockname(made, (struct sockaddr *)&address, &size) == SOCKET_ERROR)
         fail("getsockname");
-    return ntohs(address.sin_port);
+    *number = ntohs(address.sin_port);
+    return made;
 }
 
 /* Two for each processor: the port lets one per processor run, and another in its place when
@@ -188,7 +190,7 @@ static DWORD start_workers(HANDLE workers[MAX_WORKERS])
     for (DWORD i = 0; i < count; i++) {
         workers[i] = (HANDLE)_beginthreadex(NULL, 0, work, NULL, 0, NULL);
         if (workers[i] == NULL)
-            fail("_beginthreadex");
+            fail_with(_doserrno, "_beginthreadex"); /* it leaves GetLastError alone */
     }
     return count;
 }

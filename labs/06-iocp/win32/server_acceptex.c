@@ -81,6 +81,8 @@ static void leave(struct client *client);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: the port. */
     long number = argc > 1 ? port_from(argv[1]) : DEFAULT_PORT;
     if (argc > 2 || number == -1) {
@@ -142,9 +144,13 @@ static long port_from(const wchar_t *text)
 /* Runs in a thread of its own, which the system makes for it. */
 static BOOL WINAPI on_console_event(DWORD event)
 {
-    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT)
+    if (event == CTRL_LOGOFF_EVENT || event == CTRL_SHUTDOWN_EVENT)
         return FALSE;
     SetEvent(stop);
+    /* Windows ends the process when this function returns from a close: so it stays here until
+     * main has printed "done" and ends the process itself. */
+    if (event == CTRL_CLOSE_EVENT)
+        Sleep(INFINITE);
     return TRUE;
 }
 
@@ -196,7 +202,7 @@ static DWORD start_workers(HANDLE workers[MAX_WORKERS])
     for (DWORD i = 0; i < count; i++) {
         workers[i] = (HANDLE)_beginthreadex(NULL, 0, work, NULL, 0, NULL);
         if (workers[i] == NULL)
-            fail("_beginthreadex");
+            fail_with(_doserrno, "_beginthreadex"); /* it leaves GetLastError alone */
     }
     return count;
 }

@@ -35,6 +35,8 @@ static bool report_end(pid_t server, const struct event *last);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which server, and which events to send. */
     const char *const *names = default_events;
     int count = (int)DEFAULT_EVENTS;
@@ -121,6 +123,10 @@ static bool are_events(const char *const names[], int count)
 
 static pid_t start_server(const char *path, int input, int output)
 {
+    /* If our caller ignores SIGCHLD, so do we: the exit code of a child would be thrown away, and
+     * waitpid would fail with ECHILD. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     /* Ctrl-C and Ctrl-\ go to all processes at the terminal, and are meant for the server: we
      * stay, to tell what became of it, as system(3) does. A signal that is ignored stays so in
      * a child, even through exec: there it has to be as it was. */

@@ -37,6 +37,8 @@ static void let_end(const struct event *event);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: after how many events to end. */
     if (argc > 2 || (argc > 1 && !is_count(argv[1]))) {
         say(stderr, "usage: server [COUNT], COUNT from 1 to %d", MAX_COUNT);

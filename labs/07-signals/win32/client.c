@@ -42,6 +42,8 @@ static bool report_end(HANDLE server, const struct event *last);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the arguments: which server, and which events to send. */
     int count = argc > 2 ? argc - 2 : (int)DEFAULT_EVENTS;
     for (int i = 2; i < argc; i++)
@@ -127,12 +129,17 @@ static const struct event *event_argument(const wchar_t *name)
     return event_named(narrow);
 }
 
-/* Our own handler: what we send to all on a console comes to us, too, and so does the user's
- * Ctrl-C, which is meant for the server. We stay, to tell what became of it. */
+/* Our own handler. What we send to all on a console comes to us, too, and so does the user's
+ * Ctrl-C, which is meant for the server. We stay to report how the server ended. */
 static BOOL WINAPI stay(DWORD number)
 {
     SetEvent(here);
-    return number == CTRL_C_EVENT || number == CTRL_BREAK_EVENT;
+    /* When the handler returns from one of the other events, Windows ends the process. The server
+     * gets the event as well: main reports its end and finishes, while we wait here. Windows
+     * allows about five seconds for that. */
+    if (number != CTRL_C_EVENT && number != CTRL_BREAK_EVENT)
+        WaitForSingleObject(GetCurrentProcess(), INFINITE); /* for our end */
+    return TRUE;
 }
 
 static PROCESS_INFORMATION start_server(const wchar_t *path, bool own_console,

@@ -39,6 +39,8 @@ static HANDLE finished; /* an event: main may end */
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: after how many events to end. */
     if (argc > 2 || (argc > 1 && !is_count(argv[1]))) {
         say(stderr, "usage: server [COUNT], COUNT from 1 to %d", MAX_COUNT);
@@ -71,7 +73,7 @@ int wmain(int argc, wchar_t *argv[])
     if (GetFileType(GetStdHandle(STD_INPUT_HANDLE)) == FILE_TYPE_PIPE) {
         HANDLE watcher = (HANDLE)_beginthreadex(NULL, 0, watch_input, NULL, 0, NULL);
         if (watcher == NULL)
-            fail("_beginthreadex");
+            fail_with(_doserrno, "_beginthreadex"); /* it does not set GetLastError() */
         if (!CloseHandle(watcher))
             fail("CloseHandle");
     }
@@ -135,7 +137,8 @@ static BOOL WINAPI handle(DWORD number)
 
     /* STEP 7: Report the event in its colours, and put back those that were there. */
     AcquireSRWLockExclusive(&lock);
-    if (count != 0) {
+    bool late = count == 0; /* main is about to end us in order */
+    if (!late) {
         if (coloured)
             SetConsoleTextAttribute(console, attributes(event->text, event->ground));
         say(stdout, RECEIVED_LINE, event->name);
@@ -147,6 +150,10 @@ static BOOL WINAPI handle(DWORD number)
     ReleaseSRWLockExclusive(&lock);
 
     /* STEP 8: Let an event that is to end us do so, so that whoever waits for us learns of it
-     * by the exit code STATUS_CONTROL_C_EXIT. TRUE would make Ctrl-Break another Ctrl-C. */
+     * by the exit code STATUS_CONTROL_C_EXIT. TRUE would make Ctrl-Break another Ctrl-C. When the
+     * handler returns from CTRL_CLOSE_EVENT, Windows ends the process, whatever it returns: so
+     * one that comes after the last of COUNT waits until main has finished. */
+    if (late && event->ends)
+        WaitForSingleObject(GetCurrentProcess(), INFINITE); /* for our end */
     return !event->ends;
 }

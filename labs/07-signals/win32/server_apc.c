@@ -40,6 +40,8 @@ static void CALLBACK report(ULONG_PTR which);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: after how many events to end. */
     if (argc > 2 || (argc > 1 && !is_count(argv[1]))) {
         say(stderr, "usage: server [COUNT], COUNT from 1 to %d", MAX_COUNT);
@@ -120,7 +122,7 @@ static void start_watching(void)
         return;
     HANDLE watcher = (HANDLE)_beginthreadex(NULL, 0, watch_input, NULL, 0, NULL);
     if (watcher == NULL)
-        fail("_beginthreadex");
+        fail_with(_doserrno, "_beginthreadex"); /* it does not set GetLastError() */
     if (!CloseHandle(watcher))
         fail("CloseHandle");
 }

@@ -39,6 +39,8 @@ static void report(const struct event *event);
 
 int wmain(int argc, wchar_t *argv[])
 {
+    open_missing_streams();
+
     /* STEP 1: Take the argument: after how many events to end. */
     if (argc > 2 || (argc > 1 && !is_count(argv[1]))) {
         say(stderr, "usage: server [COUNT], COUNT from 1 to %d", MAX_COUNT);
@@ -126,7 +128,7 @@ static void start_watching(void)
         return;
     HANDLE watcher = (HANDLE)_beginthreadex(NULL, 0, watch_input, NULL, 0, NULL);
     if (watcher == NULL)
-        fail("_beginthreadex");
+        fail_with(_doserrno, "_beginthreadex"); /* it does not set GetLastError() */
     if (!CloseHandle(watcher))
         fail("CloseHandle");
 }

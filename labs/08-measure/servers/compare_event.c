@@ -50,6 +50,7 @@ static void accept_client(struct evconnlistener *listener, evutil_socket_t socke
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         fail("signal");
     struct event_base *base = event_base_new();

@@ -81,6 +81,7 @@ static void accept_client(uv_stream_t *listener, int status)
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
     uv_loop_t *loop = uv_default_loop();
     uv_tcp_t listener;
     struct sockaddr_in address;

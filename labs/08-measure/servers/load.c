@@ -40,6 +40,7 @@
 #include "../../fail.h"
 #include "../../say.h"
 
+#define CONNECTING 100 /* connections that are being made at the same time */
 #define EVENTS_AT_ONCE 256
 #define MOST_SIZE 16384
 #define LEAST_SIZE 17 /* two numbers of eight digits, and one letter */
@@ -99,6 +100,7 @@ static struct use use_of_server(void);
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
     if (argc < 6 || argc > 9) {
         say(stderr,
             "usage: load PORT WELCOME BUSY IDLE SECONDS [SIZE [SESSION [PROCESS]]]");
@@ -124,7 +126,7 @@ int main(int argc, char *argv[])
     struct use empty = use_of_server();
     long clients = run.busy + run.idle;
     uint64_t start = now();
-    while (run.started < clients && run.started < CONNECTING_AT_ONCE)
+    while (run.started < clients && run.started < CONNECTING)
         start_client();
     while (run.ready < clients)
         wait_for_events(PATIENCE * 1000);

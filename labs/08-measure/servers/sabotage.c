@@ -46,6 +46,7 @@ static void answer(int client, char *bytes, size_t length, const char *fault)
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
     if (argc != 2) {
         say(stderr, "usage: sabotage good|corrupts|drops|doubles");
         return 2;

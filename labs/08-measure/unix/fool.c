@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../say.h"
 #include "measure.h"
 
 #define SMALL 64
@@ -57,6 +58,9 @@ static void start(void (*serve)(void), int core)
 {
     if (pipe(down) == -1 || pipe(up) == -1)
         fail("pipe");
+    /* If our caller ignores SIGCHLD, so do we, and waitpid would fail with ECHILD. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     if ((second = fork()) == -1)
         fail("fork");
     if (second == 0) {
@@ -329,6 +333,7 @@ static void closed_loop(void)
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
     static const struct {
         const char *name;
         void (*show)(void);

@@ -184,8 +184,11 @@ static void send_to_queue(const void *message)
 
 static const void *receive_from_queue(void *room)
 {
-    if (mq_receive(queue_in, room, length, NULL) != (ssize_t)length)
+    ssize_t got = mq_receive(queue_in, room, length, NULL);
+    if (got == -1)
         fail("mq_receive");
+    if (got != (ssize_t)length)
+        give_up("a message of %zd bytes came in place of one of %zu", got, length);
     return room;
 }
 
@@ -243,8 +246,11 @@ static void send_sysv(const void *message)
 static const void *receive_sysv(void *room)
 {
     (void)room;
-    if (msgrcv(sysv_in, parcel, length, 1, 0) != (ssize_t)length)
+    ssize_t got = msgrcv(sysv_in, parcel, length, 1, 0);
+    if (got == -1)
         fail("msgrcv");
+    if (got != (ssize_t)length)
+        give_up("a message of %zd bytes came in place of one of %zu", got, length);
     return parcel->text;
 }
 

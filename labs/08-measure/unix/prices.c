@@ -7,10 +7,12 @@
  * (50) are spent on each. All on one core, where the name does not say otherwise.
  * Its twin: ../win32/prices.c.
  */
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../say.h"
 #include "measure.h"
 
 extern char **environ;
@@ -40,7 +43,7 @@ static void spawn_and_wait(void)
 {
     char nothing[] = "-", *words[] = {self, nothing, NULL};
     pid_t child;
-    if (posix_spawn(&child, self, NULL, NULL, words, environ) != 0)
+    if ((errno = posix_spawn(&child, self, NULL, NULL, words, environ)) != 0)
         fail("posix_spawn");
     if (waitpid(child, NULL, 0) == -1)
         fail("waitpid");
@@ -54,9 +57,10 @@ static void *nothing(void *argument)
 static void thread_and_join(void)
 {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, nothing, NULL) != 0)
+    if ((errno = pthread_create(&thread, NULL, nothing, NULL)) !=
+        0) /* returns its error */
         fail("pthread_create");
-    if (pthread_join(thread, NULL) != 0)
+    if ((errno = pthread_join(thread, NULL)) != 0)
         fail("pthread_join");
 }
 
@@ -159,13 +163,13 @@ static void print_beside(const char *what, void *(*partner)(void *), void (*once
 {
     pthread_t thread;
     over = false;
-    if (pthread_create(&thread, NULL, partner, &core) != 0)
+    if ((errno = pthread_create(&thread, NULL, partner, &core)) != 0)
         fail("pthread_create");
     print(what, price(once, seconds) / per);
     over = true;
     if (sem_post(&ping) == -1)
         fail("sem_post");
-    if (pthread_join(thread, NULL) != 0)
+    if ((errno = pthread_join(thread, NULL)) != 0)
         fail("pthread_join");
     if (sem_init(&ping, 0, 0) == -1 || sem_init(&pong, 0, 0) == -1)
         fail("sem_init");
@@ -173,6 +177,7 @@ static void print_beside(const char *what, void *(*partner)(void *), void (*once
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
     self = argv[0];
     if (argc == 2 && strcmp(argv[1], "-") == 0)
         return 0;
@@ -182,6 +187,9 @@ int main(int argc, char *argv[])
         return 2;
     }
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    /* If our caller ignores SIGCHLD, so do we, and waitpid would fail with ECHILD. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     pin(0);
     start_listening();
     print("a process: fork, exit, wait", price(fork_and_wait, seconds));

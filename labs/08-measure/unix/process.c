@@ -15,6 +15,9 @@ static pid_t second;
 void start_second(const struct mechanism *mechanism, size_t size, int core)
 {
     pid_t first = getpid();
+    /* If our caller ignores SIGCHLD, so do we, and waitpid would fail with ECHILD. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        fail("signal");
     if ((second = fork()) == -1)
         fail("fork");
     if (second != 0)

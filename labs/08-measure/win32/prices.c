@@ -14,6 +14,7 @@
 #include <string.h>
 #include <windows.h>
 
+#include "../../say.h"
 #include "mechanisms.h"
 
 static char
@@ -44,7 +45,7 @@ static HANDLE start_thread(unsigned(__stdcall *function)(void *), void *argument
 {
     HANDLE thread = (HANDLE)_beginthreadex(NULL, 0, function, argument, 0, NULL);
     if (thread == NULL)
-        fail("_beginthreadex");
+        fail_with(_doserrno, "_beginthreadex"); /* it leaves GetLastError alone */
     return thread;
 }
 
@@ -181,6 +182,7 @@ static void print_beside(const char *what, unsigned(__stdcall *partner)(void *),
 
 int main(int argc, char *argv[])
 {
+    open_missing_streams();
     if (argc == 2 && strcmp(argv[1], "-") == 0)
         return 0;
     double seconds = (argc == 2 ? atof(argv[1]) : 50) / 1000;
