@@ -55,6 +55,20 @@ TEST(arguments, .name = "arguments arrive in UTF-8, and are quoted as they are")
     expect_end(subject, 0);
 }
 
+TEST(missing_streams,
+     .name = "a program without standard streams reads their end, and goes on")
+{
+    for (unsigned mask = 1; mask < 8; mask++) {
+        struct program *subject =
+            start_with(SERVER, (struct start_options){.closed = mask}, "lines", NULL);
+        if (!(mask & 1))
+            close_input(subject);
+        if (!(mask & 2))
+            wait_line(subject, "subject: end of input");
+        expect_end(subject, 0);
+    }
+}
+
 /* ---- Values ---------------------------------------------------------------------------------- */
 
 TEST(values, .name = "buffers, UTF-8 and UTF-16")
@@ -218,6 +232,7 @@ TEST(last_line, .name = "no thread prints after the last line")
 {
     struct program *subject = start(SERVER, "last", NULL);
     wait_line(subject, "subject: the last line");
+    close_input(subject);
     expect_end(subject, 0);
     expect_last(subject, "subject: the last line");
 }

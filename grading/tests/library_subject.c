@@ -266,6 +266,8 @@ int main(int argc, char *argv[])
         for (int i = 0; i < THREADS; i++)
             REQUIRE(start_thread(print_for_ever, NULL));
         log_last("subject: the last line");
+        while (getchar() != EOF) /* meanwhile the other threads would go on printing */
+            ;
     } else if (strcmp(what, "interrupt") == 0) {
         end_on_interrupt(*value != '\0' ? clean_up : NULL);
         for (int i = 0; *value != '\0' && i < THREADS; i++)

@@ -8,11 +8,10 @@ static char *beside(const char *file, char separator, const char *name,
                     const char *suffix)
 {
     const char *last = strrchr(file, separator);
-    size_t length = last == NULL ? 0 : (size_t)(last + 1 - file);
-    char *path = allocate(length + strlen(name) + strlen(suffix) + 1);
-    memcpy(path, file, length);
-    strcpy(path + length, name);
-    strcat(path, suffix);
+    int folder = last == NULL ? 0 : (int)(last + 1 - file);
+    size_t size = (size_t)folder + strlen(name) + strlen(suffix) + 1;
+    char *path = allocate(size);
+    snprintf(path, size, "%.*s%s%s", folder, file, name, suffix);
     return path;
 }
 

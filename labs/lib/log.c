@@ -95,29 +95,31 @@ static int last_error(void)
 static char *error_text(int error)
 {
     char text[256] = "";
-    const char *said = strerror_r(error, text,
-                                  sizeof text); /* GNU's: it may not use `text` */
-    return strcpy(allocate(strlen(said) + 1), said);
+    /* GNU's strerror_r may return another text than the one in `text`. */
+    char *copy = strdup(strerror_r(error, text, sizeof text));
+    if (copy == NULL)
+        fatal("no memory for a message");
+    return copy;
 }
 
 #endif
 
 /* ---- Lines --------------------------------------------------------------------------------- */
 
-/* The line that `format` and `values` make, behind `start`. */
+/* The line that `format` and `values` make, after `start`. */
 static char *make_line(const char *start, const char *format, va_list values,
                        size_t *length)
 {
     va_list again;
     va_copy(again, values);
-    int size = vsnprintf(NULL, 0, format, again);
+    int body = vsnprintf(NULL, 0, format, again);
     va_end(again);
-    size_t head = strlen(start), body = size < 0 ? 0 : (size_t)size;
-    char *line = allocate(head + body + sizeof LINE_END);
-    memcpy(line, start, head);
-    vsnprintf(line + head, body + 1, format, values);
-    memcpy(line + head + body, LINE_END, sizeof LINE_END);
-    *length = head + body + sizeof LINE_END - 1;
+    size_t head = strlen(start), size = head + (size_t)(body < 0 ? 0 : body);
+    char *line = allocate(size + sizeof LINE_END);
+    snprintf(line, head + 1, "%s", start);
+    vsnprintf(line + head, size - head + 1, format, values);
+    snprintf(line + size, sizeof LINE_END, "%s", LINE_END);
+    *length = size + strlen(LINE_END);
     return line;
 }
 
