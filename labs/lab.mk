@@ -9,6 +9,10 @@
 #     VARIANTS := server_spawn ...         servers, or clients, of the same contract and wire:
 #                                          the whole checker judges them too
 #     PAIRS    := mqueue ...               server_mqueue with client_mqueue: a wire of their own
+#     ROBUST   := server_robust ...        programs that claim the robust stage; all others of the
+#                                          contract claim the stages basic and complete. Where there is
+#                                          a server_robust or client_robust, it is the partner of
+#                                          every other program that is judged
 #     BORROWS  := 05-sockets               labs whose programs the checker needs, too
 #     SANITIZED := server client           programs of UNIX that are built once more, with ASan and
 #                                          UBSan, as NAME.asan beside NAME: for sanitized tests
@@ -26,6 +30,8 @@
 #                             show the commands that build them
 #     make check CELL=yes     run the programs in a sandbox, as grading/grade does
 #     make check LIMIT=30     a wait may last 30 seconds, not 10: on a machine that has much to do
+#     make list               every test: id, stage, points, sentence
+#     make diff SYSTEM=unix   what server_robust and client_robust add to server and client
 #     make mistakes           prove the checker: each mistake must be caught by its test
 #     make experiment M=name  make that mistake and watch what happens
 
@@ -48,7 +54,7 @@ endif
 MINGW    ?= x86_64-w64-mingw32-gcc
 # A newer compiler has new warnings: they are errors only where somebody asks for it, as CI does.
 WARNINGS := -Wall -Wextra -Wpedantic $(if $(WERROR),-Werror)
-COMMON   := -std=c11 -O2 -g $(WARNINGS) $(addprefix -I,$(filter-out $(CURDIR),$(SOURCES)) $(LABS)/$(LAB) $(LABS))
+COMMON   := -std=c11 -O2 -g $(WARNINGS) $(addprefix -I,$(filter-out $(CURDIR),$(SOURCES)) $(LABS)/$(LAB) $(LABS) $(LABS)/lib)
 CFLAGS_UNIX  := $(COMMON) -D_GNU_SOURCE -pthread $(SANITIZE_UNIX)
 CFLAGS_WIN32 := $(COMMON) -D_WIN32_WINNT=0x0601 -static $(SANITIZE_WIN32)
 
@@ -83,7 +89,10 @@ RUNNABLE  := $(foreach s,$(SYSTEM),$(if $(LACKS_$(s)),,$(s)))
 ON_unix  := $(patsubst %,$(OUT)/unix/%,$(PROGRAMS) $(UNIX))
 ON_win32 := $(patsubst %,$(OUT)/win32/%.exe,$(PROGRAMS) $(WIN32))
 ON_asan  := $(if $(SANITIZE_UNIX),,$(patsubst %,$(OUT)/unix/%.asan,$(filter $(SANITIZED),$(PROGRAMS) $(UNIX))))
-HEADERS  := $(wildcard $(SOURCES)/*.h $(LABS)/$(LAB)/*.h $(LABS)/*.h)
+HEADERS  := $(wildcard $(SOURCES)/*.h $(SOURCES)/unix/*.h $(SOURCES)/win32/*.h $(LABS)/$(LAB)/*.h $(LABS)/*.h)
+# What programs are linked with, beside the system's libraries.
+LIBRARY_unix  := $(BUILD)/labs/lib/unix.a
+LIBRARY_win32 := $(BUILD)/labs/lib/win32.a
 CHECKER  := $(BUILD)/labs/$(LAB)/check
 PROBES   := $(BUILD)/grading/probe
 RESULTS  := $(BUILD)/results
@@ -94,7 +103,7 @@ export ROOM_PATHS := $(TOP) $(BUILD)
 
 Q := $(if $(V),,@)
 
-.PHONY: all programs borrowed checker kit run check mistakes experiment
+.PHONY: all programs borrowed checker kit library run check mistakes experiment list diff
 
 all: programs borrowed $(if $(LACKS_unix),,checker)
 	@$(foreach s,$(if $(filter check,$(MAKECMDGOALS)),,$(SYSTEM)),$(if $(LACKS_$(s)),echo "$(LAB) on $(s): not complete: $(LACKS_$(s)); make doctor tells more";))
@@ -103,24 +112,30 @@ all: programs borrowed $(if $(LACKS_unix),,checker)
 
 programs: $(foreach s,$(BUILDABLE),$(ON_$(s)) $(if $(filter unix,$(s)),$(ON_asan)))
 
+library:
+	@+$(MAKE) -s -C $(LABS)/lib BUILD=$(BUILD) SYSTEM="$(SYSTEM)"
+
+# The library's own Makefile knows whether the archive is up to date; here only its age counts.
+$(LIBRARY_unix) $(LIBRARY_win32): library ;
+
 # A program appears whole or not at all: two makes at once may build it, one may run it.
-$(OUT)/unix/%: $(SOURCES)/unix/%.c $(HEADERS) $(LABS)/lab.mk
+$(OUT)/unix/%: $(SOURCES)/unix/%.c $(HEADERS) $(LIBRARY_unix) $(LABS)/lab.mk
 	@mkdir -p $(@D)
 	@echo "  cc     $(LAB)/unix/$*"
-	$(Q)$(CC) $(CFLAGS_UNIX) -o $@.$$$$ $< $(LIBS_$*_unix) && mv $@.$$$$ $@
+	$(Q)$(CC) $(CFLAGS_UNIX) -o $@.$$$$ $< $(LIBRARY_unix) $(LIBS_$*_unix) && mv $@.$$$$ $@
 
 # Without the sanitizers' libraries there is no such file, and the tests that need it are skipped.
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-$(OUT)/unix/%.asan: $(SOURCES)/unix/%.c $(HEADERS) $(LABS)/lab.mk
+$(OUT)/unix/%.asan: $(SOURCES)/unix/%.c $(HEADERS) $(LIBRARY_unix) $(LABS)/lab.mk
 	@mkdir -p $(@D)
 	@echo "  cc     $(LAB)/unix/$*.asan"
-	$(Q)if $(CC) $(CFLAGS_UNIX) $(ASAN) -o $@.$$$$ $< $(LIBS_$*_unix) 2>/dev/null; then mv $@.$$$$ $@; else rm -f $@.$$$$ $@; fi
+	$(Q)if $(CC) $(CFLAGS_UNIX) $(ASAN) -o $@.$$$$ $< $(LIBRARY_unix) $(LIBS_$*_unix) 2>/dev/null; then mv $@.$$$$ $@; else rm -f $@.$$$$ $@; fi
 
 # -municode only where there is a wmain: a program with a plain main is welcome too.
-$(OUT)/win32/%.exe: $(SOURCES)/win32/%.c $(HEADERS) $(LABS)/lab.mk
+$(OUT)/win32/%.exe: $(SOURCES)/win32/%.c $(HEADERS) $(LIBRARY_win32) $(LABS)/lab.mk
 	@mkdir -p $(@D)
 	@echo "  mingw  $(LAB)/win32/$*.exe"
-	$(Q)$(MINGW) $(CFLAGS_WIN32) $(if $(shell grep -lE '^[^/*]*wmain *.(int|void)' $<),-municode) -o $@.$$$$ $< $(LIBS_$*_win32) && mv $@.$$$$ $@
+	$(Q)$(MINGW) $(CFLAGS_WIN32) $(if $(shell grep -lE '^[^/*]*wmain *.(int|void)' $<),-municode) -o $@.$$$$ $< $(LIBRARY_win32) $(LIBS_$*_win32) -lws2_32 && mv $@.$$$$ $@
 
 # Another lab may build the same programs for itself at this moment: see "mv" above.
 borrowed:
@@ -182,14 +197,14 @@ players = $(if $(1),$(if $(filter $(1),$(PAIRS)),--pair $(1),--$(firstword $(sub
 
 # Students' programs are built by build-program, the same way for `make check WORK=` and for
 # grading, where WORK is in the sandbox; anew, as what another student's folder left must not be
-# judged. They get the libraries of all labs. What gcc 12 warns of and gcc 14 refuses is a warning
+# judged. They get labs/lib and the libraries of all labs. What gcc 12 warns of and gcc 14 refuses is a warning
 # with both.
 THEIR_FLAGS := -Wall -Wextra -Wno-unknown-pragmas -Wno-error=implicit-function-declaration \
 	-Wno-error=incompatible-pointer-types -Wno-error=int-conversion
 THEIR_CFLAGS_unix  := $(filter-out $(WARNINGS),$(CFLAGS_UNIX)) $(THEIR_FLAGS)
 THEIR_CFLAGS_win32 := $(filter-out $(WARNINGS),$(CFLAGS_WIN32)) $(THEIR_FLAGS)
-THEIR_LIBS_unix  := -Wl,--as-needed $(shell pkg-config --exists liburing 2>/dev/null && echo -luring) -lrt -lm
-THEIR_LIBS_win32 := -lws2_32 -lmswsock -liphlpapi -lsynchronization -lpsapi -ladvapi32 -lwinmm
+THEIR_LIBS_unix  := $(LIBRARY_unix) -Wl,--as-needed $(shell pkg-config --exists liburing 2>/dev/null && echo -luring) -lrt -lm
+THEIR_LIBS_win32 := $(LIBRARY_win32) -lws2_32 -lmswsock -liphlpapi -lsynchronization -lpsapi -ladvapi32 -lwinmm
 build_theirs = CC='$(if $(filter win32,$(1)),$(MINGW),$(CC))' CFLAGS='$(THEIR_CFLAGS_$(1))' LIBS='$(THEIR_LIBS_$(1))' V='$(V)' \
 	$(LABS)/build-program $(1) "$$WORK" $(LAB) $(2)
 THEIR_OUT := $(BUILD)/theirs/$(LAB)
@@ -211,7 +226,7 @@ check-work: $(if $(LACKS_RUN),,checker) programs
 
 # For grading: the programs of WORK that NAMES names.
 .PHONY: theirs
-theirs:
+theirs: library
 	@$(call build_theirs,$(SYSTEM),$(OUT)/$(SYSTEM)) $(NAMES)
 
 # ---- Mistakes ----------------------------------------------------------------------------

@@ -40,10 +40,18 @@ enum role { SERVER, CLIENT, PAIR };
 
 enum system { UNIX, WIN32 };
 
+/* What a test asks for: a short conversation, the whole contract with peers that behave well, or
+ * peers that do not. Tests run stage after stage. */
+enum stage { BASIC, COMPLETE, ROBUST };
+
 struct test {
     const char *id;   /* the C identifier; `make check TEST=id` runs this test alone */
     const char *name; /* the sentence that people read */
     enum role judges;
+    enum stage stage;
+    /* The id of a test without which this one explains nothing. If a program has failed that test,
+     * or was blocked from it, this test is blocked: it does not run and has no points. */
+    const char *needs;
     int points;
     /* What a failure shows beside its reason: the STEP of the program to look at, or 0, and what to
      * look for, in one or two sentences. Of a pair's test these are about the server. The hint for
