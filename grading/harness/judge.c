@@ -724,7 +724,8 @@ static void add_plan(const struct test *test, const char *server, const char *cl
                      const char *guest, const char *cast)
 {
     if (plan_count < MOST_PLANS)
-        plans[plan_count] = (struct plan){test, server, client, guest, cast, plan_count, NULL};
+        plans[plan_count] = (struct plan){test, server,     client, guest,
+                                          cast, plan_count, NULL,   false};
     plan_count += plan_count < MOST_PLANS;
 }
 
@@ -1002,6 +1003,7 @@ static json_t *judge_or_block(const struct choices *choices, size_t number,
     json_t *evidence = judge_in_time(number);
     if (has_verdict(evidence, "failed"))
         plan->failed = plan->test;
+    plan->passed = has_verdict(evidence, "passed");
     return evidence;
 }
 
@@ -1019,7 +1021,9 @@ static json_t *run_plans(const struct choices *choices, struct totals *totals)
         count_result(totals, &plans[i], result);
         json_array_append_new(results, result);
     }
-    report_end(totals);
+    report_end(totals, choices->must_fail == NULL && totals->failed > 0
+                           ? closest_lesson(plans, plan_count)
+                           : NULL);
     return results;
 }
 
