@@ -922,9 +922,8 @@ TEST(late_probe,
 }
 
 TEST(fail_started,
-     .hint =
-         "^expected the line 'wicked: done', but the server, started by the checker's "
-         "program starter, exited with code 0$",
+     .hint = "^expected the line 'wicked: done', but the server, started by the test, "
+             "exited with code 0$",
      .name = "a program that a probe starts is named")
 {
     needs_unix();
