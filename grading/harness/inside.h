@@ -8,6 +8,7 @@
  *     watch.c    look at processes from outside: who waits, who is left
  *     report.c   verdicts for people and as JSON
  *     lint.c     reads the advice of the tests
+ *     lessons.c  which known mistake fails the same tests
  *
  * A run has three kinds of processes. The keeper makes the run's folder, waits, and cleans up
  * when the run is over, however it ended: by Ctrl-C, too, or by a crash of ours. The runner, its
@@ -32,6 +33,11 @@ struct plan {
     const char *server, *client; /* paths of the programs */
     const char *guest; /* of the guest among the lab's other programs, or NULL */
     const char *cast;  /* "your server, our client", or "" */
+    size_t number;     /* in the order in which plans are made */
+    /* The test for which these programs must be mended: this one if they failed it, or the one that
+     * has blocked it; NULL if they passed it. */
+    const struct test *failed;
+    bool passed; /* it was run, and they passed it */
 };
 
 /* What the whole run knows. Set by the runner, read by all. */
@@ -48,6 +54,7 @@ struct run {
     uint64_t seed;
     char mark[8];          /* the beginning of every token of this run */
     double limit;          /* seconds that one wait may last */
+    bool staged;           /* the lab's tests are in more than one stage */
     bool private_room;     /* nobody else sees our /tmp, /dev/shm and IPC objects */
     bool show;             /* print every line as it comes: --run */
     bool cell;             /* programs run in a cell: --cell */
@@ -258,12 +265,27 @@ void remove_tree(const char *path);
 /* Prints what is wrong with the advice of a test, a line each; returns how many lines. */
 int lint_test(const struct test *test);
 
+/* ---- lessons.c ---- */
+
+/* The mistake that fails the same tests, or nearly, as one of the guests in the `count` plans, and
+ * what it teaches; NULL if there is none, or too many. */
+const char *closest_lesson(const struct plan *plans, size_t count);
+
 /* ---- report.c ---- */
 
-struct totals {
-    int passed, failed, skipped, errors;
+struct stage_totals {
+    int run, failed; /* how many tests */
     int points, maximum;
 };
+
+struct totals {
+    int passed, failed, skipped, errors, blocked;
+    int points, maximum;
+    struct stage_totals stages[ROBUST + 1];
+};
+
+/* "basic", "complete", "robust". */
+const char *stage_name(enum stage stage);
 
 /* Prints what the run is about, without a newline. */
 void report_title(void);
@@ -274,8 +296,9 @@ void report_start(void);
 /* Prints one result and returns it as JSON: `evidence` with the test's own facts added. */
 json_t *report_result(const struct plan *plan, json_t *evidence, double seconds);
 
-/* Prints the summary, and once more what failed, a line each. */
-void report_end(const struct totals *totals);
+/* Prints once more what failed, a line each; the failure to mend first, with `lesson`, if that is not
+ * NULL; and the points. */
+void report_end(const struct totals *totals, const char *lesson);
 
 /* Prints one line of a program, for --run. */
 void show_line(const char *program, const char *line, size_t length);

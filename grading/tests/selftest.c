@@ -914,7 +914,7 @@ TEST(late_unflushed_message,
 }
 
 TEST(late_probe,
-     .hint = "^expected the line 'peer: done', but the checker's program peer did not "
+     .hint = "^expected the line 'peer: done', but the test's client did not "
              "print it in [0-9]+ seconds and is still running$",
      .name = "a probe is not taken for a program that is judged")
 {
