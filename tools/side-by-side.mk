@@ -1,10 +1,11 @@
 # side-by-side.mk - what was typed runs goal after goal; what each goal takes, side by side.
 #
 # The outer make, which a person starts, hands every goal to an inner one, in which INNER is
-# set: with two jobs for each processor, as most of a check is waiting, the output of each job in
-# one piece. So `make setup check` is first the one and then the other, and the inner make finds what the
-# first has installed. What is there to be watched, a conversation or a bar with the remaining time, is
-# not held back until its job is done.
+# set: with two jobs for each processor, as most of a check is waiting, and one for each make that
+# only starts others, in labs/ and grading/; the output of each job in one piece. So `make setup check`
+# is first the one and then the other, and the inner make finds what the first has installed. What is
+# there to be watched, a conversation or a bar with the remaining time, is not held back until its job
+# is done.
 
 # Make takes a blank for the end of a name, and other characters for its own.
 HARD := : % \# ; & ( ) < > | * ? ` ' " \ $$ =
@@ -16,7 +17,7 @@ $(call need_plain_path,the kit,$(CURDIR))
 $(call need_plain_path,BUILD,$(BUILD))
 
 ifeq ($(MAKELEVEL),0)
-JOBS := $(shell expr 2 \* $$(nproc))
+JOBS := $(shell expr 8 + 2 \* $$(nproc))
 WATCHED := setup run measure claims goals fool grade-demo bench-grade
 GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: $(GOALS)
