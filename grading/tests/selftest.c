@@ -771,7 +771,7 @@ TEST(fail_lint_ghost, .points = 1, .pair = "ghost", .hint = "^CreateFile: error 
     fail_test("CreateFile: error 2");
 }
 
-TEST(fail_lint_swapped, .points = 1,
+TEST(fail_lint_swapped, .points = 1, .needs = "fail_no_test",
      .hint_unix = "^ERROR_BROKEN_PIPE and open.2.: SIGPIPE$",
      .hint_win32 = "^ERROR_BROKEN_PIPE and open.2.: SIGPIPE$",
      .name = "hints that name words of both systems")
@@ -922,9 +922,8 @@ TEST(late_probe,
 }
 
 TEST(fail_started,
-     .hint =
-         "^expected the line 'wicked: done', but the server, started by the checker's "
-         "program starter, exited with code 0$",
+     .hint = "^expected the line 'wicked: done', but the server, started by the test, "
+             "exited with code 0$",
      .name = "a program that a probe starts is named")
 {
     needs_unix();
