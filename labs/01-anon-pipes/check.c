@@ -360,7 +360,7 @@ TEST(hundred_thousand, .judges = SERVER, .points = 1, .step = 5,
      .name = "99,999 messages come back in order, and leave no memory or handle in use",
      .hint = "Free and close what was made for a message before the next one.")
 {
-    char *bytes = malloc((size_t)MAX_COUNT * MESSAGE_ROOM), *script = malloc(64 * 1000);
+    char *bytes = malloc((size_t)MAX_COUNT * MESSAGE_SIZE), *script = malloc(64 * 1000);
     size_t length = 0, written = 0;
     for (int bunch = 0; bunch < 1000; bunch++) {
         size_t first = length;
