@@ -13,8 +13,8 @@
  * - STEP 3: SIGPIPE gets its default action in the client, which may rely on it.
  * - STEP 5: a thread writes the echoes. A pipe holds 65,536 bytes: if the client writes much before
  *   it reads, both pipes become full. If both programs then block in write(), nobody reads.
- * - STEP 6: a write that fails and half a message are reported, and the program goes on: it still
- *   reads what the client sends, and reports how the client ended.
+ *   The thread reports a write that fails, and main goes on reading.
+ * - STEP 6: half a message is reported, and the program goes on, to report how the client ended.
  * Standard streams that are closed at the start: begin_program() opens them for every program.
  *
  * Counterpart: ../win32/server_robust.c. Not here: a limit of the memory for echoes that wait.

@@ -12,13 +12,14 @@
  *   own standard input and output are inheritable, too: it inherited them itself.
  * - STEP 5: a thread writes the echoes. A pipe holds a few thousand bytes: if the client writes much
  *   before it reads, both pipes become full. If both programs then block in WriteFile, nobody reads.
- * - STEP 6: a write that fails and half a message are reported, and the program goes on: it still
- *   reads what the client sends, and reports how the client ended.
+ *   The thread reports a write that fails, and main goes on reading.
+ * - STEP 6: half a message is reported, and the program goes on, to report how the client ended.
  * Standard handles that are missing at the start: begin_program() opens them for every program.
  *
  * Counterpart: ../unix/server_robust.c. Not here: a limit of the memory for echoes that wait.
  * To try: server_robust 3 <nul; and server_handlelist.c, the better way for STEP 3.
  */
+#include <errno.h>
 #include <process.h>
 
 #include "contract.h"
@@ -73,7 +74,7 @@ int main(int argc, char *argv[])
                             .pipe = to_client[1]};
     HANDLE writer = (HANDLE)_beginthreadex(NULL, 0, write_echoes, &outbox, 0, NULL);
     if (writer == NULL)
-        fatal("_beginthreadex: %s", strerror(errno)); /* it does not set GetLastError() */
+        fatal("_beginthreadex: error %d: %s", errno, strerror(errno));
     struct buffer inbox = {0};
     size_t size;
     for (; count > 0 && (size = receive_message(from_client[0], &inbox)) > 0; count--) {
