@@ -1,9 +1,9 @@
 /*
  * check.c - judges lab 01 from outside, by the contract alone.
  *
- * A server is tested with the test's client (grading/probe/puppet.c), which follows a script at the
- * server's pipes. A client is tested with this checker as its server, at the other ends of its
- * standard input and output. A pair is started and watched.
+ * A server is tested with the test's client (grading/probe/puppet.c), which follows a
+ * script at the server's pipes. A client is tested with this checker as its server, at
+ * the other ends of its standard input and output. A pair is started and watched.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -28,16 +28,17 @@
 #define ARGUMENTS "the report of the test's client about its arguments"
 #define INHERITED "the report of the test's client about what it has inherited"
 
-/* ---- What the tests of the server share --------------------------------------------- */
+/* ---- What the tests of the server share -------------------------------------------- */
 
-/* Starts the server as `server COUNT client`, where the client is the test's: it follows `script`. */
+/* Starts the server as `server COUNT client`, where the client is the test's: it follows
+ * `script`. */
 static struct program *start_with_client(const char *count, const char *script)
 {
     return start(SERVER, count, place_probe("puppet", "client", script), NULL);
 }
 
-/* Waits for a line of the test's client, which prints on the server's standard error. `pattern` is
- * as for fnmatch(3). A failure shows `meaning`, and not the line. */
+/* Waits for a line of the test's client, which prints on the server's standard error.
+ * `pattern` is as for fnmatch(3). A failure shows `meaning`, and not the line. */
 static void wait_client(struct program *server, const char *pattern, const char *meaning)
 {
     wait_line_that(server, text("puppet: %s", pattern), meaning);
@@ -64,8 +65,8 @@ static struct program *expect_conversation(const char *count, const char *script
     return server;
 }
 
-/* Lets the test's client send `bytes` as `verb` says ("send", "trickle") and wait for `messages`
- * replies. The echo must be the same bytes. Returns the server. */
+/* Lets the test's client send `bytes` as `verb` says ("send", "trickle") and wait for
+ * `messages` replies. The echo must be the same bytes. Returns the server. */
 static struct program *expect_exchange(const char *verb, const char *bytes, size_t length,
                                        int messages)
 {
@@ -85,8 +86,8 @@ static char *messages_of_1024(size_t length)
     return bytes;
 }
 
-/* Creates the file `name`, and a lock on it, for which the command "await" of the test's client
- * waits. Close the descriptor to let the client go on. */
+/* Creates the file `name`, and a lock on it, for which the command "await" of the test's
+ * client waits. Close the descriptor to let the client go on. */
 static int lock_file(const char *name)
 {
     int file = open(write_file(name, "", 0, 0644), O_RDONLY | O_CLOEXEC);
@@ -95,8 +96,8 @@ static int lock_file(const char *name)
     return file;
 }
 
-/* The end of a server whose client was killed. On Windows TerminateProcess chooses the exit code,
- * and under Wine a UNIX signal leaves 0. */
+/* The end of a server whose client was killed. On Windows TerminateProcess chooses the
+ * exit code, and under Wine a UNIX signal leaves 0. */
 static void expect_end_of_killed(struct program *server)
 {
     if (under_test() == WIN32) {
@@ -107,7 +108,7 @@ static void expect_end_of_killed(struct program *server)
     expect_end(server, 1);
 }
 
-/* ---- What the tests of the client share ---------------------------------------------- */
+/* ---- What the tests of the client share -------------------------------------------- */
 
 /* Receives message `number` from the client: its bytes must be those of the contract. */
 static void expect_message(struct program *client, long number)
@@ -126,7 +127,7 @@ static void reply_with(struct program *client, const char *reply)
     wait_line(client, "client: received \"%s\"", reply);
 }
 
-/* ==== Basic ============================================================================ */
+/* ==== Basic ========================================================================= */
 
 TEST(
     sends_ten, .judges = CLIENT, .stage = BASIC, .points = 2, .step = 3,
@@ -223,7 +224,7 @@ TEST(
         fail_test("the line was printed only when the server ended");
 }
 
-/* ==== Complete: the pair ============================================================== */
+/* ==== Complete: the pair ============================================================ */
 
 TEST(
     no_arguments, .judges = PAIR, .stage = COMPLETE, .needs = "ten_messages", .points = 1,
@@ -281,7 +282,7 @@ TEST(fifty_runs, .judges = PAIR, .stage = COMPLETE, .needs = "ten_messages", .po
     }
 }
 
-/* ==== Complete: the server ============================================================ */
+/* ==== Complete: the server ========================================================== */
 
 TEST(single_bytes, .judges = SERVER, .stage = COMPLETE, .needs = "echoes_at_once",
      .points = 2, .step = 5,
@@ -576,14 +577,14 @@ TEST(
     .hint_win32 =
         "Check what CreateProcess returns, print GetLastError() and exit with 1.")
 {
-    /* On UNIX with a slash: a name without one is searched for in PATH, and a folder there that
-     * cannot be read gives another error. */
+    /* On UNIX with a slash: a name without one is searched for in PATH, and a folder
+     * there that cannot be read gives another error. */
     struct program *server =
         start(SERVER, "1", under_test() == UNIX ? "./no-such-program" : "no-such-program",
               NULL);
     if (instrumented()) {
-        /* posix_spawn() learns from memory that it shares with the child that exec failed. Under
-         * valgrind they share none. */
+        /* posix_spawn() learns from memory that it shares with the child that exec
+         * failed. Under valgrind they share none. */
         wait_silence(server);
         if (printed_like(server, "server: client exited with code 127") &&
             !printed_like(server, "server: *error 2: *"))
@@ -621,7 +622,7 @@ TEST(server_usage, .judges = SERVER, .stage = COMPLETE, .points = 1, .step = 1,
     expect_end(start(SERVER, "1", "a", "b", NULL), 2);
 }
 
-/* ==== Complete: the client ============================================================ */
+/* ==== Complete: the client ========================================================== */
 
 TEST(sends_count, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_ten", .points = 1,
      .step = 1, .name = "the client sends COUNT messages, for 0 and for 10,000",
@@ -777,7 +778,7 @@ TEST(client_usage, .judges = CLIENT, .stage = COMPLETE, .points = 1, .step = 1,
     expect_end(start(CLIENT, "1", "2", NULL), 2);
 }
 
-/* ==== Complete: the two small programs ================================================ */
+/* ==== Complete: the two small programs ============================================== */
 
 static struct program *start_oneway(const char *command)
 {
@@ -852,7 +853,7 @@ TEST(capacity_adds_up, .judges = SERVER, .only = "capacity", .stage = COMPLETE,
     }
 }
 
-/* ==== Robust: the server ============================================================== */
+/* ==== Robust: the server ============================================================ */
 
 TEST(
     writes_before_it_reads, .judges = SERVER, .stage = ROBUST,
@@ -882,8 +883,7 @@ TEST(
     wait_line(server, "server: client 1 left");
     wait_line(server, "server: client exited with code 0");
     wait_line(server, "server: done");
-    wait_end(
-        server); /* 0 or 1: the last echoes may fit into the pipe before the client exits */
+    wait_end(server); /* with 0 or 1: the last echoes may fit into the pipe */
 }
 
 TEST(
@@ -1008,8 +1008,8 @@ TEST(
     expect_end(server, 0);
 }
 
-/* Lets the programs run for a tenth of a second, so that one gets to the call in which it blocks:
- * no event reports that. What they print is read meanwhile. */
+/* Lets the programs run for a tenth of a second, so that one gets to the call in which it
+ * blocks: no event reports that. What they print is read meanwhile. */
 static void let_block(void)
 {
     struct itimerspec tenth = {.it_value.tv_nsec = 100000000};
@@ -1021,8 +1021,8 @@ static void let_block(void)
     close(timer);
 }
 
-/* Sends the signals that a program ignores by default, while it blocks in a call. A handler without
- * SA_RESTART makes that call fail with EINTR. */
+/* Sends the signals that a program ignores by default, while it blocks in a call. A
+ * handler without SA_RESTART makes that call fail with EINTR. */
 static void interrupt(struct program *program)
 {
     static const int signals[] = {SIGCHLD, SIGWINCH, SIGURG, SIGCONT};
@@ -1081,7 +1081,7 @@ TEST(
     }
 }
 
-/* ==== Robust: the client ============================================================== */
+/* ==== Robust: the client ============================================================ */
 
 TEST(server_stops_reading, .judges = CLIENT, .stage = ROBUST, .needs = "sends_ten",
      .points = 1, .step = 3,
@@ -1113,7 +1113,7 @@ TEST(client_interrupted, .judges = CLIENT, .unix_only = true, .stage = ROBUST,
     expect_end(client, 0);
 }
 
-/* ==== Robust: the pair ================================================================ */
+/* ==== Robust: the pair ============================================================== */
 
 TEST(
     client_killed, .judges = PAIR, .stage = ROBUST, .needs = "ten_messages", .points = 2,
@@ -1160,7 +1160,7 @@ TEST(
             "expected an error line of the client after the server was killed, got none");
 }
 
-/* ==== Robust: the small program ======================================================= */
+/* ==== Robust: the small program ===================================================== */
 
 TEST(
     oneway_sigchld_ignored, .judges = SERVER, .only = "oneway", .unix_only = true,
@@ -1176,7 +1176,7 @@ TEST(
     expect_end(oneway, 1);
 }
 
-/* ---- What `make run` shows ---------------------------------------------------------- */
+/* ---- What `make run` shows --------------------------------------------------------- */
 
 static void conversation(void)
 {

@@ -3,8 +3,9 @@
  *
  * Usage: capacity [SIZE]
  *
- * Creates a pipe, asks for a capacity of SIZE bytes if it is given, writes until no more bytes fit,
- * and compares the number of bytes that it wrote with the capacity that the system reports.
+ * Creates a pipe, asks for a capacity of SIZE bytes if it is given, writes until no more
+ * bytes fit, and compares the number of bytes that it wrote with the capacity that the
+ * system reports.
  *
  * Counterpart: ../win32/capacity.c. To try: capacity; capacity 1; capacity 1048576.
  */
@@ -16,7 +17,8 @@
 
 int main(int argc, char *argv[])
 {
-    /* STEP 1: Take the argument: the capacity to ask for, in bytes. 0 keeps the default. */
+    /* STEP 1: Take the argument: the capacity to ask for, in bytes. 0 keeps the
+     * default. */
     begin_program("capacity", "[SIZE]", &argv);
     if (argc > 2)
         usage_exit();
@@ -44,7 +46,8 @@ int main(int argc, char *argv[])
     }
     log_event("capacity: wrote %ld bytes before a write would block", written);
 
-    /* STEP 4: Ask how many bytes wait to be read, and what the capacity of the pipe is. */
+    /* STEP 4: Ask how many bytes wait to be read, and what the capacity of the pipe
+     * is. */
     int waiting, capacity = fcntl(ends[0], F_GETPIPE_SZ);
     if (capacity == -1)
         sys_error("F_GETPIPE_SZ");

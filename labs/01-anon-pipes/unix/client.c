@@ -3,10 +3,10 @@
  *
  * Usage: client [COUNT]
  *
- * Its standard input and output are the two pipes. Sends "message num 1" to "message num COUNT"
- * (10), each with a NUL at its end, and reads the reply to each before it sends the next. Prints
- * events on standard error, because standard output is a pipe. Exit code 0 if every reply came,
- * else 1.
+ * Its standard input and output are the two pipes. Sends "message num 1" to "message num
+ * COUNT" (10), each with a NUL at its end, and reads the reply to each before it sends
+ * the next. Prints events on standard error, because standard output is a pipe. Exit code
+ * 0 if every reply came, else 1.
  *
  * Mirrors listing 2 of the report. Counterpart: ../win32/client.c.
  * To try: server 3; client 2 | tr '\0' '\n'; yes | tr '\n' '\0' | client 2 >/dev/null.
@@ -27,8 +27,9 @@ int main(int argc, char *argv[])
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     log_to_stderr();
 
-    /* STEP 2: Take the pipes: the server made them standard input and output. If the server
-     * reads no more, write() must fail with EPIPE; by default SIGPIPE would end this program. */
+    /* STEP 2: Take the pipes: the server made them standard input and output. If the
+     * server reads no more, write() must fail with EPIPE; by default SIGPIPE would end
+     * this program. */
     int from_server = STDIN_FILENO, to_server = STDOUT_FILENO;
     signal(SIGPIPE, SIG_IGN);
 
@@ -56,8 +57,8 @@ int main(int argc, char *argv[])
     return EXIT_SUCCESS;
 }
 
-/* Reads until `inbox` begins with a whole message: one read() can return half a message, or
- * three. Returns the size of the message with its NUL, or 0 at end of file. */
+/* Reads until `inbox` begins with a whole message: one read() can return half a message,
+ * or three. Returns the size of the message with its NUL, or 0 at end of file. */
 static size_t receive_message(int pipe, struct buffer *inbox)
 {
     char bytes[READ_SIZE];

@@ -3,11 +3,13 @@
  *
  * Usage: oneway [COMMAND]
  *
- * Runs COMMAND ("echo message num 1") in a shell with its standard output in a pipe, prints each
- * line that comes, and reports how the command ended. Exit code 0 if it exited with 0, else 1.
+ * Runs COMMAND ("echo message num 1") in a shell with its standard output in a pipe,
+ * prints each line that comes, and reports how the command ended. Exit code 0 if it
+ * exited with 0, else 1.
  *
- * popen() creates the pipe, calls fork() and starts the shell: STEP 2 to 4 of server.c. The pipe is
- * one-way. A program that wants to write to the command as well needs two, and server.c.
+ * popen() creates the pipe, calls fork() and starts the shell: STEP 2 to 4 of server.c.
+ * The pipe is one-way. A program that wants to write to the command as well needs two,
+ * and server.c.
  * Counterpart: ../win32/oneway.c. To try: oneway 'ls | wc -l'; oneway 'exit 3'.
  */
 #include <signal.h>
@@ -17,22 +19,22 @@
 
 int main(int argc, char *argv[])
 {
-    /* STEP 1: Take the argument: the command. The shell obeys all of it: never put text into it that
-     * comes from somebody else. */
+    /* STEP 1: Take the argument: the command. The shell obeys all of it: never put text
+     * into it that comes from somebody else. */
     begin_program("oneway", "[COMMAND]", &argv);
     if (argc > 2)
         usage_exit();
     const char *command = argc > 1 ? argv[1] : "echo message num 1";
 
-    /* STEP 2: Start it with its standard output in a pipe. If SIGCHLD is ignored, which a program
-     * inherits, no exit code is kept for pclose(). */
+    /* STEP 2: Start it with its standard output in a pipe. If SIGCHLD is ignored, which a
+     * program inherits, no exit code is kept for pclose(). */
     signal(SIGCHLD, SIG_DFL);
     FILE *pipe = popen(command, "r");
     if (pipe == NULL)
         sys_error("popen");
 
-    /* STEP 3: Read lines until the end of the pipe. It comes when the command has ended, and every
-     * program that inherited its standard output. */
+    /* STEP 3: Read lines until the end of the pipe. It comes when the command has ended,
+     * and every program that inherited its standard output. */
     char *line = NULL;
     size_t size = 0;
     ssize_t length;

@@ -3,12 +3,14 @@
  *
  * Usage: server_socketpair [COUNT [CLIENT]]
  *
- * The client's standard input and output are one socket. close() of one of the two descriptors
- * ends nothing, because the other one is still open: shutdown() ends one direction.
+ * The client's standard input and output are one socket. close() of one of the two
+ * descriptors ends nothing, because the other one is still open: shutdown() ends one
+ * direction.
  *
  * Everything else is server.c. Counterpart: ../win32/server.c.
- * Leaves out what server.c leaves out (see server_robust.c), and one thing more: if the client
- * exits before it has read all echoes, read() fails with ECONNRESET, and so does this program.
+ * Leaves out what server.c leaves out (see server_robust.c), and one thing more: if the
+ * client exits before it has read all echoes, read() fails with ECONNRESET, and so does
+ * this program.
  * To try: ls -l /proc/PID/fd of a client that waits, here and under server.
  */
 #include <signal.h>
@@ -24,7 +26,7 @@ static bool report_exit(pid_t client);
 
 int main(int argc, char *argv[])
 {
-    /* STEP 1: Take the arguments: how many messages to send back, and which client to start. */
+    /* STEP 1: Take the arguments: how many messages to send back, and which client. */
     begin_program("server", "[COUNT [CLIENT]]", &argv);
     if (argc > 3)
         usage_exit();
@@ -41,13 +43,13 @@ int main(int argc, char *argv[])
     /* STEP 3: Start the client. It gets one of the sockets. */
     pid_t client = start_client(path, count, ends[1]);
 
-    /* STEP 4: Close the client's socket here. read() reports end of file when no process has the
-     * other socket open any more: if this process had it, it would wait for itself. */
+    /* STEP 4: Close the client's socket here. read() reports end of file when no process
+     * has it open: if this process had, it would wait for itself. */
     if (close(ends[1]) == -1)
         sys_error("close");
 
     /* STEP 5: Send COUNT messages back. */
-    struct buffer inbox = {0};
+    struct buffer inbox = {0}; /* what has been read, and not been sent back yet */
     size_t size;
     for (; count > 0 && (size = receive_message(ends[0], &inbox)) > 0; count--) {
         log_text("server: received", inbox.bytes, size - 1);
@@ -56,9 +58,9 @@ int main(int argc, char *argv[])
         buffer_remove(&inbox, size);
     }
 
-    /* STEP 6: Shut down the direction to the client, which may wait for end of file before it
-     * exits. ENOTCONN: it has exited. Read what it still sends: if the socket were full, it would
-     * block in write() and never exit. */
+    /* STEP 6: Shut down the direction to the client, which may wait for end of file
+     * before it exits. ENOTCONN: it has exited. Read what it still sends: if the socket
+     * were full, it would block in write() and never exit. */
     if (shutdown(ends[0], SHUT_WR) == -1 && errno != ENOTCONN)
         sys_error("shutdown");
     while ((size = receive_message(ends[0], &inbox)) > 0) {
@@ -73,35 +75,36 @@ int main(int argc, char *argv[])
     return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Starts the program `path` with the argument `count`, and with `end` as its standard input and
- * output. Returns its process ID. */
+/* Starts the program `path` with the argument `count`, and with `end` as its standard
+ * input and output. Returns its process ID. */
 static pid_t start_client(const char *path, long count, int end)
 {
     char argument[MESSAGE_SIZE];
     snprintf(argument, sizeof argument, "%ld", count);
 
-    /* fork() returns twice: 0 in the child, which is a copy of this process, and the child's ID
-     * in the parent. */
+    /* fork() returns twice: 0 in the child, which is a copy of this process, and the
+     * child's ID in the parent. */
     pid_t client = fork();
     if (client == -1)
         sys_error("fork");
     if (client == 0) {
-        /* The copies that dup2() makes stay open: they are not close-on-exec. */
+        /* The copies that dup2() makes stay open: they are not close-on-exec. execlp()
+         * replaces this program by the client; the second `path` is its argv[0]. */
         if (dup2(end, STDIN_FILENO) == -1 || dup2(end, STDOUT_FILENO) == -1)
             sys_error("dup2");
         execlp(path, path, argument, (char *)NULL);
         log_sys_error("execlp"); /* it returns only if it fails */
-        _exit(EXEC_FAILED);
+        _exit(EXEC_FAILED);      /* not exit(): this is still a copy of the server */
     }
 
-    /* A write to a socket that nobody reads ends a process by SIGPIPE; if the signal is ignored,
-     * write() fails with EPIPE. Not before fork(): the client would inherit the setting. */
+    /* A write to a socket that nobody reads ends a process by SIGPIPE. If that is
+     * ignored, write() fails with EPIPE. Not before fork(): the client would inherit this. */
     signal(SIGPIPE, SIG_IGN);
     return client;
 }
 
-/* Reads until `inbox` begins with a whole message: one read() can return half a message, or
- * three. Returns the size of the message with its NUL, or 0 at end of file. */
+/* Reads until `inbox` begins with a whole message: one read() can return half a message,
+ * or three. Returns the size of the message with its NUL, or 0 at end of file. */
 static size_t receive_message(int socket, struct buffer *inbox)
 {
     char bytes[READ_SIZE];
@@ -120,8 +123,8 @@ static size_t receive_message(int socket, struct buffer *inbox)
     return size;
 }
 
-/* Waits for the client and reports how it ended. Returns whether it exited with 0. A child that
- * has ended stays in the process table, as a zombie, until its parent waits for it. */
+/* Waits for the client and reports how it ended. Returns whether it exited with 0. Until
+ * its parent waits for it, an ended child stays in the process table, as a zombie. */
 static bool report_exit(pid_t client)
 {
     int status;

@@ -3,13 +3,14 @@
  *
  * Usage: server_spawn [COUNT [CLIENT]]
  *
- * posix_spawn() starts a program in one call, as CreateProcess does. What server.c does in the
- * child, between fork() and exec(), is here a list of actions. If the program cannot be started,
- * the call fails in this process: no child exists that must exit.
+ * posix_spawn() starts a program in one call, as CreateProcess does. What server.c does
+ * in the child, between fork() and exec(), is here a list of actions. If the program
+ * cannot be started, the call fails in this process: no child exists that must exit.
  *
  * Everything else is server.c. Counterpart: ../win32/server.c.
  * Leaves out what server.c leaves out: see server_robust.c.
- * To try: server_spawn 1 /no/such, and the same with server: which process reports the error?
+ * To try: server_spawn 1 /no/such, and the same with server: which process reports the
+ * error?
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -25,15 +26,15 @@ static bool report_exit(pid_t client);
 
 int main(int argc, char *argv[])
 {
-    /* STEP 1: Take the arguments: how many messages to send back, and which client to start. */
+    /* STEP 1: Take the arguments: how many messages to send back, and which client. */
     begin_program("server", "[COUNT [CLIENT]]", &argv);
     if (argc > 3)
         usage_exit();
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* STEP 2: Create two pipes, because a pipe is one-way: [0] is its end to read from, [1] its
-     * end to write to. O_CLOEXEC: exec closes them, so that the client gets only its own two. */
+    /* STEP 2: Create two pipes, because each is one-way: [0] is its end to read from, [1] to
+     * write to. O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
     int to_client[2], from_client[2];
     if (pipe2(to_client, O_CLOEXEC) == -1 || pipe2(from_client, O_CLOEXEC) == -1)
         sys_error("pipe2");
@@ -42,13 +43,13 @@ int main(int argc, char *argv[])
     /* STEP 3: Start the client. It gets one end of each pipe. */
     pid_t client = start_client(path, count, to_client[0], from_client[1]);
 
-    /* STEP 4: Close the client's ends here. read() reports end of file when no process has the
-     * writing end open any more: if this process had it, it would wait for itself. */
+    /* STEP 4: Close the client's ends here. read() reports end of file when no process
+     * has the writing end open: if this process had, it would wait for itself. */
     if (close(to_client[0]) == -1 || close(from_client[1]) == -1)
         sys_error("close");
 
     /* STEP 5: Send COUNT messages back. */
-    struct buffer inbox = {0};
+    struct buffer inbox = {0}; /* what has been read, and not been sent back yet */
     size_t size;
     for (; count > 0 && (size = receive_message(from_client[0], &inbox)) > 0; count--) {
         log_text("server: received", inbox.bytes, size - 1);
@@ -57,8 +58,8 @@ int main(int argc, char *argv[])
         buffer_remove(&inbox, size);
     }
 
-    /* STEP 6: Close the pipe to the client, which may wait for end of file before it exits. Read
-     * what it still sends: if its pipe were full, it would block in write() and never exit. */
+    /* STEP 6: Close the pipe to the client, which may wait for end of file before it
+     * exits. Read what it still sends: in a full pipe, write() would block the client. */
     if (close(to_client[1]) == -1)
         sys_error("close");
     while ((size = receive_message(from_client[0], &inbox)) > 0) {
@@ -73,15 +74,16 @@ int main(int argc, char *argv[])
     return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Starts the program `path` with the argument `count`, and with `input` and `output` as its
- * standard input and output. Returns its process ID. */
+/* Starts the program `path` with the argument `count`, and with `input` and `output` as
+ * its standard input and output. Returns its process ID. */
 static pid_t start_client(const char *path, long count, int input, int output)
 {
     char argument[MESSAGE_SIZE];
     snprintf(argument, sizeof argument, "%ld", count);
 
-    /* What the child does before it becomes the client. These functions return an error number,
-     * and do not set errno. The copies that dup2() makes stay open: they do not have O_CLOEXEC. */
+    /* What the child does before it becomes the client. These functions return an error
+     * number, and do not set errno. The copies that dup2() makes stay open: they do not
+     * have O_CLOEXEC. */
     posix_spawn_file_actions_t actions;
     int error = posix_spawn_file_actions_init(&actions);
     if (error == 0)
@@ -98,14 +100,14 @@ static pid_t start_client(const char *path, long count, int input, int output)
         sys_error_number("posix_spawn", error);
     posix_spawn_file_actions_destroy(&actions);
 
-    /* A write to a pipe that nobody reads ends a process by SIGPIPE; if the signal is ignored,
-     * write() fails with EPIPE. Not before posix_spawn(): the client would inherit the setting. */
+    /* A write to a pipe that nobody reads ends a process by SIGPIPE. If that is ignored,
+     * write() fails with EPIPE. Not before posix_spawn(), because it is inherited. */
     signal(SIGPIPE, SIG_IGN);
     return client;
 }
 
-/* Reads until `inbox` begins with a whole message: one read() can return half a message, or
- * three. Returns the size of the message with its NUL, or 0 at end of file. */
+/* Reads until `inbox` begins with a whole message: one read() can return half a message,
+ * or three. Returns the size of the message with its NUL, or 0 at end of file. */
 static size_t receive_message(int pipe, struct buffer *inbox)
 {
     char bytes[READ_SIZE];
@@ -123,8 +125,8 @@ static size_t receive_message(int pipe, struct buffer *inbox)
     return size;
 }
 
-/* Waits for the client and reports how it ended. Returns whether it exited with 0. A child that
- * has ended stays in the process table, as a zombie, until its parent waits for it. */
+/* Waits for the client and reports how it ended. Returns whether it exited with 0. Until
+ * its parent waits for it, an ended child stays in the process table, as a zombie. */
 static bool report_exit(pid_t client)
 {
     int status;

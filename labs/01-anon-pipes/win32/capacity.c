@@ -3,8 +3,9 @@
  *
  * Usage: capacity [SIZE]
  *
- * Creates a pipe, asks for a capacity of SIZE bytes if it is given, writes until no more bytes fit,
- * and compares the number of bytes that it wrote with the capacity that the system reports.
+ * Creates a pipe, asks for a capacity of SIZE bytes if it is given, writes until no more
+ * bytes fit, and compares the number of bytes that it wrote with the capacity that the
+ * system reports.
  *
  * Counterpart: ../unix/capacity.c. To try: capacity; capacity 1; capacity 1048576.
  */
@@ -15,14 +16,16 @@
 
 int main(int argc, char *argv[])
 {
-    /* STEP 1: Take the argument: the capacity to ask for, in bytes. 0 keeps the default. */
+    /* STEP 1: Take the argument: the capacity to ask for, in bytes. 0 keeps the
+     * default. */
     begin_program("capacity", "[SIZE]", &argv);
     if (argc > 2)
         usage_exit();
     long size = argc > 1 ? parse_long("SIZE", argv[1], 0, INT_MAX) : 0;
 
-    /* STEP 2: Create the pipe. PIPE_NOWAIT: a write that would block writes 0 bytes. An anonymous
-     * pipe is a named pipe inside, and this function for named pipes works on it. */
+    /* STEP 2: Create the pipe. PIPE_NOWAIT: a write that would block writes 0 bytes. An
+     * anonymous pipe is a named pipe inside, and this function for named pipes works on
+     * it. */
     HANDLE ends[2];
     if (!CreatePipe(&ends[0], &ends[1], NULL, (DWORD)size))
         sys_error("CreatePipe");
@@ -45,7 +48,8 @@ int main(int argc, char *argv[])
     }
     log_event("capacity: wrote %ld bytes before a write would block", written);
 
-    /* STEP 4: Ask how many bytes wait to be read, and what the capacity of the pipe is. */
+    /* STEP 4: Ask how many bytes wait to be read, and what the capacity of the pipe
+     * is. */
     DWORD waiting, capacity;
     if (!GetNamedPipeInfo(ends[0], NULL, NULL, &capacity, NULL))
         sys_error("GetNamedPipeInfo");
@@ -54,8 +58,8 @@ int main(int argc, char *argv[])
     log_event("capacity: %lu bytes wait to be read", waiting);
     log_event("capacity: the system says %lu bytes", capacity);
 
-    /* STEP 5: Read everything: all that was written must be there. No more than that, because a
-     * read from an empty pipe would block. */
+    /* STEP 5: Read everything: all that was written must be there. No more than that,
+     * because a read from an empty pipe would block. */
     char taken[READ_SIZE];
     DWORD drained = 0, length;
     for (; drained < waiting; drained += length)

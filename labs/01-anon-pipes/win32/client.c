@@ -3,10 +3,10 @@
  *
  * Usage: client [COUNT]
  *
- * Its standard input and output are the two pipes. Sends "message num 1" to "message num COUNT"
- * (10), each with a NUL at its end, and reads the reply to each before it sends the next. Prints
- * events on standard error, because standard output is a pipe. Exit code 0 if every reply came,
- * else 1.
+ * Its standard input and output are the two pipes. Sends "message num 1" to "message num
+ * COUNT" (10), each with a NUL at its end, and reads the reply to each before it sends
+ * the next. Prints events on standard error, because standard output is a pipe. Exit code
+ * 0 if every reply came, else 1.
  *
  * Mirrors listing 2 of the report. Counterpart: ../unix/client.c.
  * To try: server 3; client 2 in a console, which then takes the place of the pipes.
@@ -55,15 +55,17 @@ int main(int argc, char *argv[])
     return EXIT_SUCCESS;
 }
 
-/* Reads until `inbox` begins with a whole message: one ReadFile can return half a message, or
- * three. Returns the size of the message with its NUL, or 0 at the end of the pipe. */
+/* Reads until `inbox` begins with a whole message: one ReadFile can return half a
+ * message, or three. Returns the size of the message with its NUL, or 0 at the end of the
+ * pipe. */
 static size_t receive_message(HANDLE pipe, struct buffer *inbox)
 {
     char bytes[READ_SIZE];
     DWORD length;
     size_t size;
     while ((size = buffer_find(inbox, '\0')) == 0) {
-        /* The end of a pipe is an error. That of a file or of a console's input is 0 bytes. */
+        /* The end of a pipe is an error. That of a file or of a console's input is 0
+         * bytes. */
         BOOL ok = ReadFile(pipe, bytes, sizeof bytes, &length, NULL);
         if (!ok && GetLastError() != ERROR_BROKEN_PIPE)
             sys_error("ReadFile");

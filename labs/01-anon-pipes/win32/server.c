@@ -3,15 +3,16 @@
  *
  * Usage: server [COUNT [CLIENT]]
  *
- * Starts the program CLIENT ("client.exe" in the folder of this program) with the argument COUNT
- * (10). The client's standard input and output are pipes to this server. The server sends COUNT
- * messages back. Exit code 0 if the client ended after a whole message and exited with 0, else 1.
+ * Starts the program CLIENT ("client.exe" in the folder of this program) with the
+ * argument COUNT (10). The client's standard input and output are pipes to this server.
+ * The server sends COUNT messages back. Exit code 0 if the client ended after a whole
+ * message and exited with 0, else 1.
  *
- * Mirrors listing 1 of the report. Counterpart: ../unix/server.c. The same by other calls:
- * server_handlelist.c (the client inherits the handles of a list, and no others).
- * Not here, but in server_robust.c: a client that writes much before it reads (both programs
- * then block in WriteFile), that stops reading, or is killed; and handles that this program has
- * inherited itself, which the client inherits as well.
+ * Mirrors listing 1 of the report. Counterpart: ../unix/server.c. The same by other
+ * calls: server_handlelist.c (the client inherits the handles of a list, and no others).
+ * Not here, but in server_robust.c: a client that writes much before it reads (both
+ * programs then block in WriteFile), that stops reading, or is killed; and handles that
+ * this program has inherited itself, which the client inherits as well.
  * To try: server 3; server 2 C:\windows\system32\sort.exe; server 1 nobody.exe.
  */
 #include "contract.h"
@@ -23,15 +24,15 @@ static bool report_exit(HANDLE client);
 
 int main(int argc, char *argv[])
 {
-    /* STEP 1: Take the arguments: how many messages to send back, and which client to start. */
+    /* STEP 1: Take the arguments: how many messages to send back, and which client. */
     begin_program("server", "[COUNT [CLIENT]]", &argv);
     if (argc > 3)
         usage_exit();
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* STEP 2: Create two pipes, because a pipe is one-way: [0] is its end to read from, [1] its
-     * end to write to. NULL: the ends are not inheritable, so that the client gets only two. */
+    /* STEP 2: Create two pipes, because each is one-way: [0] is its end to read from, [1] to
+     * write to. NULL: no end is inheritable; STEP 3 gives the client two. */
     HANDLE to_client[2], from_client[2];
     if (!CreatePipe(&to_client[0], &to_client[1], NULL, 0) ||
         !CreatePipe(&from_client[0], &from_client[1], NULL, 0))
@@ -41,13 +42,13 @@ int main(int argc, char *argv[])
     /* STEP 3: Start the client. It gets one end of each pipe. */
     HANDLE client = start_client(path, count, to_client[0], from_client[1]);
 
-    /* STEP 4: Close the client's ends here. ReadFile reports the end of a pipe when no process has
-     * the writing end open any more: if this process had it, it would wait for itself. */
+    /* STEP 4: Close the client's ends here. ReadFile reports the end of a pipe when no
+     * process has the writing end open: if this process had, it would wait for itself. */
     if (!CloseHandle(to_client[0]) || !CloseHandle(from_client[1]))
         sys_error("CloseHandle");
 
     /* STEP 5: Send COUNT messages back. */
-    struct buffer inbox = {0};
+    struct buffer inbox = {0}; /* what has been read, and not been sent back yet */
     size_t size;
     for (; count > 0 && (size = receive_message(from_client[0], &inbox)) > 0; count--) {
         log_text("server: received", inbox.bytes, size - 1);
@@ -56,8 +57,8 @@ int main(int argc, char *argv[])
         buffer_remove(&inbox, size);
     }
 
-    /* STEP 6: Close the pipe to the client, which may wait for its end before it exits. Read what
-     * it still sends: if its pipe were full, it would block in WriteFile and never exit. */
+    /* STEP 6: Close the pipe to the client, which may wait for its end before it exits.
+     * Read what it still sends: in a full pipe, WriteFile would block the client. */
     if (!CloseHandle(to_client[1]))
         sys_error("CloseHandle");
     while ((size = receive_message(from_client[0], &inbox)) > 0) {
@@ -72,17 +73,18 @@ int main(int argc, char *argv[])
     return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Starts the program `path` with the argument `count`, and with `input` and `output` as its
- * standard input and output. Returns the handle of its process. */
+/* Starts the program `path` with the argument `count`, and with `input` and `output` as
+ * its standard input and output. Returns the handle of its process. */
 static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE output)
 {
-    /* A child inherits every handle that is inheritable: of the four ends, these two. */
+    /* CreateProcess with TRUE: the client inherits every inheritable handle. Of the four
+     * ends, make these two inheritable. */
     if (!SetHandleInformation(input, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
         !SetHandleInformation(output, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT))
         sys_error("SetHandleInformation");
 
-    /* The path in quotes, because it may contain blanks. CreateProcess may write into the command
-     * line: it must not be a constant. */
+    /* The path in quotes, because it may contain blanks. CreateProcess may write into the
+     * command line: it must not be a constant. */
     char line[COMMAND_LINE_SIZE];
     if (snprintf(line, sizeof line, "\"%s\" %ld", path, count) >= COMMAND_LINE_SIZE)
         fatal("the path of the client is too long");
@@ -97,13 +99,14 @@ static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE ou
     if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup,
                         &client))
         sys_error("CreateProcess");
-    CloseHandle(client.hThread);
+    CloseHandle(client.hThread); /* the client's first thread: not needed here */
     free(command);
     return client.hProcess;
 }
 
-/* Reads until `inbox` begins with a whole message: one ReadFile can return half a message, or
- * three. Returns the size of the message with its NUL, or 0 at the end of the pipe. */
+/* Reads until `inbox` begins with a whole message: one ReadFile can return half a
+ * message, or three. Returns the size of the message with its NUL, or 0 at the end of the
+ * pipe. */
 static size_t receive_message(HANDLE pipe, struct buffer *inbox)
 {
     char bytes[READ_SIZE];
@@ -123,8 +126,8 @@ static size_t receive_message(HANDLE pipe, struct buffer *inbox)
     return size;
 }
 
-/* Waits for the client and reports how it ended. Returns whether it exited with 0. Its exit code
- * stays available while a handle to the process is open. */
+/* Waits for the client and reports how it ended. Returns whether it exited with 0. Its
+ * exit code stays available while a handle to the process is open. */
 static bool report_exit(HANDLE client)
 {
     DWORD code;

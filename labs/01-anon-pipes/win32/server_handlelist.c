@@ -3,14 +3,18 @@
  *
  * Usage: server_handlelist [COUNT [CLIENT]]
  *
- * Without a list a child inherits every handle that is inheritable when it is started. A program
- * with several threads cannot know which handles these are: another thread may have just made one
- * inheritable for a child of its own. With a list the child inherits these handles and no others.
- * Needs Windows 8: on Windows 7 CreateProcess fails if the handle of a console is in the list.
+ * Without a list a child inherits every handle that is inheritable when it is started. A
+ * program with several threads cannot know which handles these are: another thread may
+ * have just made one inheritable for a child of its own. With a list the child inherits
+ * these handles and no others.
+ * Needs Windows 8: on Windows 7 CreateProcess fails if the handle of a console is in the
+ * list.
  *
- * Everything else is server.c. Counterpart: ../unix/server.c, where every descriptor has a flag
- * of its own (O_CLOEXEC). Leaves out what server.c leaves out: see server_robust.c.
- * To try: server_handlelist 3; list only two of the handles, and see what the client prints.
+ * Everything else is server.c. Counterpart: ../unix/server.c, where every descriptor has
+ * a flag of its own (O_CLOEXEC). Leaves out what server.c leaves out: see
+ * server_robust.c.
+ * To try: server_handlelist 3; list only two of the handles, and see what the client
+ * prints.
  */
 #include "contract.h"
 #include "ipclab.h"
@@ -21,15 +25,15 @@ static bool report_exit(HANDLE client);
 
 int main(int argc, char *argv[])
 {
-    /* STEP 1: Take the arguments: how many messages to send back, and which client to start. */
+    /* STEP 1: Take the arguments: how many messages to send back, and which client. */
     begin_program("server", "[COUNT [CLIENT]]", &argv);
     if (argc > 3)
         usage_exit();
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* STEP 2: Create two pipes, because a pipe is one-way: [0] is its end to read from, [1] its
-     * end to write to. NULL: the ends are not inheritable, so that the client gets only two. */
+    /* STEP 2: Create two pipes, because each is one-way: [0] is its end to read from, [1] to
+     * write to. NULL: no end is inheritable; STEP 3 gives the client two. */
     HANDLE to_client[2], from_client[2];
     if (!CreatePipe(&to_client[0], &to_client[1], NULL, 0) ||
         !CreatePipe(&from_client[0], &from_client[1], NULL, 0))
@@ -39,13 +43,13 @@ int main(int argc, char *argv[])
     /* STEP 3: Start the client. It gets one end of each pipe. */
     HANDLE client = start_client(path, count, to_client[0], from_client[1]);
 
-    /* STEP 4: Close the client's ends here. ReadFile reports the end of a pipe when no process has
-     * the writing end open any more: if this process had it, it would wait for itself. */
+    /* STEP 4: Close the client's ends here. ReadFile reports the end of a pipe when no
+     * process has the writing end open: if this process had, it would wait for itself. */
     if (!CloseHandle(to_client[0]) || !CloseHandle(from_client[1]))
         sys_error("CloseHandle");
 
     /* STEP 5: Send COUNT messages back. */
-    struct buffer inbox = {0};
+    struct buffer inbox = {0}; /* what has been read, and not been sent back yet */
     size_t size;
     for (; count > 0 && (size = receive_message(from_client[0], &inbox)) > 0; count--) {
         log_text("server: received", inbox.bytes, size - 1);
@@ -54,8 +58,8 @@ int main(int argc, char *argv[])
         buffer_remove(&inbox, size);
     }
 
-    /* STEP 6: Close the pipe to the client, which may wait for its end before it exits. Read what
-     * it still sends: if its pipe were full, it would block in WriteFile and never exit. */
+    /* STEP 6: Close the pipe to the client, which may wait for its end before it exits.
+     * Read what it still sends: in a full pipe, WriteFile would block the client. */
     if (!CloseHandle(to_client[1]))
         sys_error("CloseHandle");
     while ((size = receive_message(from_client[0], &inbox)) > 0) {
@@ -70,8 +74,8 @@ int main(int argc, char *argv[])
     return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Starts the program `path` with the argument `count`, and with `input` and `output` as its
- * standard input and output. Returns the handle of its process. */
+/* Starts the program `path` with the argument `count`, and with `input` and `output` as
+ * its standard input and output. Returns the handle of its process. */
 static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE output)
 {
     /* A handle in the list must be inheritable as well. */
@@ -89,8 +93,8 @@ static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE ou
                                    sizeof list, NULL, NULL))
         sys_error("UpdateProcThreadAttribute");
 
-    /* The path in quotes, because it may contain blanks. CreateProcess may write into the command
-     * line: it must not be a constant. */
+    /* The path in quotes, because it may contain blanks. CreateProcess may write into the
+     * command line: it must not be a constant. */
     char line[COMMAND_LINE_SIZE];
     if (snprintf(line, sizeof line, "\"%s\" %ld", path, count) >= COMMAND_LINE_SIZE)
         fatal("the path of the client is too long");
@@ -108,13 +112,14 @@ static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE ou
         sys_error("CreateProcess");
     DeleteProcThreadAttributeList(attributes);
     free(attributes);
-    CloseHandle(client.hThread);
+    CloseHandle(client.hThread); /* the client's first thread: not needed here */
     free(command);
     return client.hProcess;
 }
 
-/* Reads until `inbox` begins with a whole message: one ReadFile can return half a message, or
- * three. Returns the size of the message with its NUL, or 0 at the end of the pipe. */
+/* Reads until `inbox` begins with a whole message: one ReadFile can return half a
+ * message, or three. Returns the size of the message with its NUL, or 0 at the end of the
+ * pipe. */
 static size_t receive_message(HANDLE pipe, struct buffer *inbox)
 {
     char bytes[READ_SIZE];
@@ -134,8 +139,8 @@ static size_t receive_message(HANDLE pipe, struct buffer *inbox)
     return size;
 }
 
-/* Waits for the client and reports how it ended. Returns whether it exited with 0. Its exit code
- * stays available while a handle to the process is open. */
+/* Waits for the client and reports how it ended. Returns whether it exited with 0. Its
+ * exit code stays available while a handle to the process is open. */
 static bool report_exit(HANDLE client)
 {
     DWORD code;

@@ -3,20 +3,22 @@
  *
  * Usage: server_robust [COUNT [CLIENT]]
  *
- * Starts the program CLIENT ("client.exe" in the folder of this program) with the argument COUNT
- * (10). The client's standard input and output are pipes to this server. The server sends COUNT
- * messages back. Exit code 0 if the client ended after a whole message and exited with 0, else 1.
+ * Starts the program CLIENT ("client.exe" in the folder of this program) with the
+ * argument COUNT (10). The client's standard input and output are pipes to this server.
+ * The server sends COUNT messages back. Exit code 0 if the client ended after a whole
+ * message and exited with 0, else 1.
  *
  * What it adds to server.c, to be read beside it (make diff):
- * - STEP 3: the client inherits its two ends and standard error, and nothing else. This program's
- *   own standard input and output are inheritable, too: it inherited them itself.
- * - STEP 5: a thread writes the echoes. A pipe holds a few thousand bytes: if the client writes much
- *   before it reads, both pipes become full. If both programs then block in WriteFile, nobody reads.
- *   The thread reports a write that fails, and main goes on reading.
- * - STEP 6: half a message is reported, and the program goes on, to report how the client ended.
- * Standard handles that are missing at the start: begin_program() opens them for every program.
+ * - STEP 3: the client inherits its two ends and standard error, and nothing else. The
+ *   server's own standard input and output are inheritable, because it inherited them.
+ * - STEP 5: a thread writes the echoes. A pipe holds a few thousand bytes: if the client
+ *   writes much before it reads, both pipes become full. If both programs then block in
+ *   WriteFile, nobody reads. The thread reports a write that fails, and main goes on
+ *   reading.
+ * - STEP 6: half a message is reported, and the program still reports the client's end.
+ * Standard handles that are missing at the start are opened by begin_program() already.
  *
- * Counterpart: ../unix/server_robust.c. Not here: a limit of the memory for echoes that wait.
+ * Counterpart: ../unix/server_robust.c. Not here: a limit for the memory of the echoes.
  * To try: server_robust 3 <nul; and server_handlelist.c, the better way for STEP 3.
  */
 #include <errno.h>
@@ -25,7 +27,7 @@
 #include "contract.h"
 #include "ipclab.h"
 
-/* The echoes that wait until the client reads: main adds them, the writer thread takes them. */
+/* The echoes that wait until the client reads: main adds them, a thread writes them. */
 struct outbox {
     SRWLOCK lock; /* for `waiting` and `closed` */
     CONDITION_VARIABLE changed;
@@ -45,15 +47,15 @@ static bool report_exit(HANDLE client);
 
 int main(int argc, char *argv[])
 {
-    /* STEP 1: Take the arguments: how many messages to send back, and which client to start. */
+    /* STEP 1: Take the arguments: how many messages to send back, and which client. */
     begin_program("server", "[COUNT [CLIENT]]", &argv);
     if (argc > 3)
         usage_exit();
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* STEP 2: Create two pipes, because a pipe is one-way: [0] is its end to read from, [1] its
-     * end to write to. NULL: the ends are not inheritable, so that the client gets only two. */
+    /* STEP 2: Create two pipes, because each is one-way: [0] is its end to read from, [1] to
+     * write to. NULL: no end is inheritable; STEP 3 gives the client two. */
     HANDLE to_client[2], from_client[2];
     if (!CreatePipe(&to_client[0], &to_client[1], NULL, 0) ||
         !CreatePipe(&from_client[0], &from_client[1], NULL, 0))
@@ -63,19 +65,20 @@ int main(int argc, char *argv[])
     /* STEP 3: Start the client. It gets one end of each pipe. */
     HANDLE client = start_client(path, count, to_client[0], from_client[1]);
 
-    /* STEP 4: Close the client's ends here. ReadFile reports the end of a pipe when no process has
-     * the writing end open any more: if this process had it, it would wait for itself. */
+    /* STEP 4: Close the client's ends here. ReadFile reports the end of a pipe when no
+     * process has the writing end open: if this process had, it would wait for itself. */
     if (!CloseHandle(to_client[0]) || !CloseHandle(from_client[1]))
         sys_error("CloseHandle");
 
-    /* STEP 5: Send COUNT messages back. A thread writes, so that this one can always read. */
+    /* STEP 5: Send COUNT messages back. A thread writes, so that this one can always
+     * read. */
     struct outbox outbox = {.lock = SRWLOCK_INIT,
                             .changed = CONDITION_VARIABLE_INIT,
                             .pipe = to_client[1]};
     HANDLE writer = (HANDLE)_beginthreadex(NULL, 0, write_echoes, &outbox, 0, NULL);
     if (writer == NULL)
         fatal("_beginthreadex: error %d: %s", errno, strerror(errno));
-    struct buffer inbox = {0};
+    struct buffer inbox = {0}; /* what has been read, and not been sent back yet */
     size_t size;
     for (; count > 0 && (size = receive_message(from_client[0], &inbox)) > 0; count--) {
         log_text("server: received", inbox.bytes, size - 1);
@@ -83,8 +86,8 @@ int main(int argc, char *argv[])
         buffer_remove(&inbox, size);
     }
 
-    /* STEP 6: Let the thread close the pipe to the client, which may wait for its end before it
-     * exits. Read what it still sends: if its pipe were full, it would block in WriteFile. */
+    /* STEP 6: Let the thread close the pipe to the client, which may wait for its end
+     * before it exits. Read what it still sends: a full pipe would block the client. */
     finish(&outbox);
     while ((size = receive_message(from_client[0], &inbox)) > 0) {
         log_text("server: received", inbox.bytes, size - 1);
@@ -103,12 +106,13 @@ int main(int argc, char *argv[])
     return success && !outbox.failed && inbox.length == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Starts the program `path` with the argument `count`, and with `input` and `output` as its
- * standard input and output. Returns the handle of its process. */
+/* Starts the program `path` with the argument `count`, and with `input` and `output` as
+ * its standard input and output. Returns the handle of its process. */
 static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE output)
 {
-    /* A child inherits every handle that is inheritable: these three, and no other. Standard error
-     * comes last, because it may be the same handle as standard output. */
+    /* With TRUE, CreateProcess lets the client inherit every handle that is inheritable:
+     * these three. Standard error comes last, because it may be the same handle as
+     * standard output. */
     HANDLE error = GetStdHandle(STD_ERROR_HANDLE);
     set_inheritance(GetStdHandle(STD_INPUT_HANDLE), 0);
     set_inheritance(GetStdHandle(STD_OUTPUT_HANDLE), 0);
@@ -116,8 +120,8 @@ static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE ou
     set_inheritance(output, HANDLE_FLAG_INHERIT);
     set_inheritance(error, HANDLE_FLAG_INHERIT);
 
-    /* The path in quotes, because it may contain blanks. CreateProcess may write into the command
-     * line: it must not be a constant. */
+    /* The path in quotes, because it may contain blanks. CreateProcess may write into the
+     * command line: it must not be a constant. */
     char line[COMMAND_LINE_SIZE];
     if (snprintf(line, sizeof line, "\"%s\" %ld", path, count) >= COMMAND_LINE_SIZE)
         fatal("the path of the client is too long");
@@ -132,7 +136,7 @@ static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE ou
     if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup,
                         &client))
         sys_error("CreateProcess");
-    CloseHandle(client.hThread);
+    CloseHandle(client.hThread); /* the client's first thread: not needed here */
     free(command);
     return client.hProcess;
 }
@@ -144,7 +148,8 @@ static void set_inheritance(HANDLE handle, DWORD flag)
         sys_error("SetHandleInformation");
 }
 
-/* The writer thread: writes what main adds, until main adds no more. Then closes the pipe. */
+/* The writer thread: writes what main adds, until main adds no more. Then closes the
+ * pipe. */
 static unsigned __stdcall write_echoes(void *argument)
 {
     struct outbox *outbox = argument;
@@ -189,8 +194,9 @@ static void finish(struct outbox *outbox)
     ReleaseSRWLockExclusive(&outbox->lock);
 }
 
-/* Reads until `inbox` begins with a whole message: one ReadFile can return half a message, or
- * three. Returns the size of the message with its NUL, or 0 at the end of the pipe. */
+/* Reads until `inbox` begins with a whole message: one ReadFile can return half a
+ * message, or three. Returns the size of the message with its NUL, or 0 at the end of the
+ * pipe. */
 static size_t receive_message(HANDLE pipe, struct buffer *inbox)
 {
     char bytes[READ_SIZE];
@@ -208,8 +214,8 @@ static size_t receive_message(HANDLE pipe, struct buffer *inbox)
     return size;
 }
 
-/* Waits for the client and reports how it ended. Returns whether it exited with 0. Its exit code
- * stays available while a handle to the process is open. */
+/* Waits for the client and reports how it ended. Returns whether it exited with 0. Its
+ * exit code stays available while a handle to the process is open. */
 static bool report_exit(HANDLE client)
 {
     DWORD code;
