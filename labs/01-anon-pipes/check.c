@@ -940,9 +940,9 @@ TEST(
     .needs = "closes_after_count", .points = 2, .step = 2,
     .name = "the client reads the end of its input when the server is killed",
     .hint_unix =
-        "Make the server's pipe ends close-on-exec (O_CLOEXEC). A client that inherits the writing end keeps its own input open.",
+        "Make the server's pipe ends close-on-exec (O_CLOEXEC). A client that inherits the write end keeps its own input open.",
     .hint_win32 =
-        "Do not make the server's pipe ends inheritable. A client that inherits the writing end keeps its own input open.")
+        "Do not make the server's pipe ends inheritable. A client that inherits the write end keeps its own input open.")
 {
     struct program *server = start_with_client("1", "tell here\ndrain\n");
     wait_client(server, "here", STARTED);

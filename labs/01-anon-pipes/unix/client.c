@@ -27,9 +27,8 @@ int main(int argc, char *argv[])
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     log_to_stderr();
 
-    /* STEP 2: Take the pipes: the server made them standard input and output. If the
-     * server reads no more, write() must fail with EPIPE; by default SIGPIPE would end
-     * this program. */
+    /* STEP 2: Take the pipes: they are standard input and output. If the server reads no
+     * more, write() must fail with EPIPE; by default SIGPIPE would end this program. */
     int from_server = STDIN_FILENO, to_server = STDOUT_FILENO;
     signal(SIGPIPE, SIG_IGN);
 

@@ -35,8 +35,8 @@ int main(int argc, char *argv[])
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* STEP 2: Create two pipes, because each is one-way: [0] is its end to read from, [1] to
-     * write to. O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
+    /* STEP 2: Create two pipes, because each is one-way: [0] is its read end, [1] its
+     * write end. O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
     int to_client[2], from_client[2];
     if (pipe2(to_client, O_CLOEXEC) == -1 || pipe2(from_client, O_CLOEXEC) == -1)
         sys_error("pipe2");
@@ -46,7 +46,7 @@ int main(int argc, char *argv[])
     pid_t client = start_client(path, count, to_client[0], from_client[1]);
 
     /* STEP 4: Close the client's ends here. read() reports end of file when no process
-     * has the writing end open: if this process had, it would wait for itself. */
+     * has the write end open: if this process had, it would wait for itself. */
     if (close(to_client[0]) == -1 || close(from_client[1]) == -1)
         sys_error("close");
 
@@ -99,7 +99,7 @@ static pid_t start_client(const char *path, long count, int input, int output)
     }
 
     /* A write to a pipe that nobody reads ends a process by SIGPIPE. If that is ignored,
-     * write() fails with EPIPE. Not before fork(): the client would inherit this. */
+     * write() fails with EPIPE. Not before fork(), because it is inherited. */
     signal(SIGPIPE, SIG_IGN);
     return client;
 }

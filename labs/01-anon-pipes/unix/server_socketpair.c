@@ -98,7 +98,7 @@ static pid_t start_client(const char *path, long count, int end)
     }
 
     /* A write to a socket that nobody reads ends a process by SIGPIPE. If that is
-     * ignored, write() fails with EPIPE. Not before fork(): the client would inherit this. */
+     * ignored, write() fails with EPIPE. Not before fork(), because it is inherited. */
     signal(SIGPIPE, SIG_IGN);
     return client;
 }

@@ -25,7 +25,7 @@ int main(int argc, char *argv[])
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     log_to_stderr();
 
-    /* STEP 2: Take the pipes: the server made them standard input and output. */
+    /* STEP 2: Take the pipes: they are standard input and output. */
     HANDLE from_server = GetStdHandle(STD_INPUT_HANDLE);
     HANDLE to_server = GetStdHandle(STD_OUTPUT_HANDLE);
     if (from_server == INVALID_HANDLE_VALUE || to_server == INVALID_HANDLE_VALUE)

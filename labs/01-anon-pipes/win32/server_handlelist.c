@@ -32,8 +32,8 @@ int main(int argc, char *argv[])
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* STEP 2: Create two pipes, because each is one-way: [0] is its end to read from, [1] to
-     * write to. NULL: no end is inheritable; STEP 3 gives the client two. */
+    /* STEP 2: Create two pipes, because each is one-way: [0] is its read end, [1] its
+     * write end. NULL: no end is inheritable; STEP 3 gives the client two. */
     HANDLE to_client[2], from_client[2];
     if (!CreatePipe(&to_client[0], &to_client[1], NULL, 0) ||
         !CreatePipe(&from_client[0], &from_client[1], NULL, 0))
@@ -44,7 +44,7 @@ int main(int argc, char *argv[])
     HANDLE client = start_client(path, count, to_client[0], from_client[1]);
 
     /* STEP 4: Close the client's ends here. ReadFile reports the end of a pipe when no
-     * process has the writing end open: if this process had, it would wait for itself. */
+     * process has the write end open: if this process had, it would wait for itself. */
     if (!CloseHandle(to_client[0]) || !CloseHandle(from_client[1]))
         sys_error("CloseHandle");
 

@@ -54,8 +54,8 @@ int main(int argc, char *argv[])
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* STEP 2: Create two pipes, because each is one-way: [0] is its end to read from, [1] to
-     * write to. NULL: no end is inheritable; STEP 3 gives the client two. */
+    /* STEP 2: Create two pipes, because each is one-way: [0] is its read end, [1] its
+     * write end. NULL: no end is inheritable; STEP 3 gives the client two. */
     HANDLE to_client[2], from_client[2];
     if (!CreatePipe(&to_client[0], &to_client[1], NULL, 0) ||
         !CreatePipe(&from_client[0], &from_client[1], NULL, 0))
@@ -66,12 +66,11 @@ int main(int argc, char *argv[])
     HANDLE client = start_client(path, count, to_client[0], from_client[1]);
 
     /* STEP 4: Close the client's ends here. ReadFile reports the end of a pipe when no
-     * process has the writing end open: if this process had, it would wait for itself. */
+     * process has the write end open: if this process had, it would wait for itself. */
     if (!CloseHandle(to_client[0]) || !CloseHandle(from_client[1]))
         sys_error("CloseHandle");
 
-    /* STEP 5: Send COUNT messages back. A thread writes, so that this one can always
-     * read. */
+    /* STEP 5: Send COUNT messages back. A thread writes them, and this one reads on. */
     struct outbox outbox = {.lock = SRWLOCK_INIT,
                             .changed = CONDITION_VARIABLE_INIT,
                             .pipe = to_client[1]};
@@ -110,9 +109,9 @@ int main(int argc, char *argv[])
  * its standard input and output. Returns the handle of its process. */
 static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE output)
 {
-    /* With TRUE, CreateProcess lets the client inherit every handle that is inheritable:
-     * these three. Standard error comes last, because it may be the same handle as
-     * standard output. */
+    /* CreateProcess with TRUE: the client inherits every inheritable handle. Make these
+     * three inheritable, and no other. Standard error comes last, because it may be the
+     * same handle as standard output. */
     HANDLE error = GetStdHandle(STD_ERROR_HANDLE);
     set_inheritance(GetStdHandle(STD_INPUT_HANDLE), 0);
     set_inheritance(GetStdHandle(STD_OUTPUT_HANDLE), 0);
@@ -148,8 +147,7 @@ static void set_inheritance(HANDLE handle, DWORD flag)
         sys_error("SetHandleInformation");
 }
 
-/* The writer thread: writes what main adds, until main adds no more. Then closes the
- * pipe. */
+/* The thread: writes what main adds until main adds no more, then closes the pipe. */
 static unsigned __stdcall write_echoes(void *argument)
 {
     struct outbox *outbox = argument;
