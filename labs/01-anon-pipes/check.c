@@ -222,6 +222,8 @@ TEST(
     wait_line(server, "server: received \"%s\"", word);
     if (!is_running(server)) /* the client still waits for the end of its input */
         fail_test("the line was printed only when the server ended");
+    kill_child(server, "client");
+    wait_end(server);
 }
 
 /* ==== Complete: the pair ============================================================ */
@@ -606,6 +608,8 @@ TEST(silent_client, .judges = SERVER, .stage = COMPLETE, .needs = "ten_messages"
     struct program *server = start_with_client("1", "tell here\ndrain\n");
     wait_client(server, "here", STARTED);
     expect_idle(server, 1.0, 5);
+    kill_child(server, "client");
+    wait_end(server);
 }
 
 TEST(server_usage, .judges = SERVER, .stage = COMPLETE, .points = 1, .step = 1,
