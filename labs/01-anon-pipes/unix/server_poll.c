@@ -71,8 +71,8 @@ int main(int argc, char *argv[])
         count--;
     }
 
-    /* STEP 6: Close the pipe to the client after the last echo: it may wait for end of file
-     * before it exits. Read what it still sends: a full pipe would block it. */
+    /* STEP 6: Close the pipe to the client after the last echo: it may wait for end of
+     * file before it exits. Read what it still sends: a full pipe would block it. */
     outbox.closed = true;
     write_some(&outbox);
     while ((size = receive_message(from_client[0], &inbox, &outbox)) > 0) {
@@ -81,11 +81,13 @@ int main(int argc, char *argv[])
     }
     if (inbox.length > 0)
         log_error("client 1 left in the middle of a message (%zu bytes)", inbox.length);
+    free(inbox.bytes);
     log_event("server: client 1 left");
 
     /* STEP 7: Write the last echoes. Wait for the client, and report how it ended. */
     while (outbox.pipe != -1)
         wait_for_pipes(-1, &outbox);
+    free(outbox.waiting.bytes);
     bool success = report_exit(client);
     log_event("server: done");
     return success && !outbox.failed && inbox.length == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -66,6 +66,7 @@ int main(int argc, char *argv[])
         log_text("server: received", inbox.bytes, size - 1);
         buffer_remove(&inbox, size);
     }
+    free(inbox.bytes);
     log_event("server: client 1 left");
 
     /* STEP 7: Wait for the client, and report how it ended. */

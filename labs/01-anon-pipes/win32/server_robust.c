@@ -94,6 +94,7 @@ int main(int argc, char *argv[])
     }
     if (inbox.length > 0)
         log_error("client 1 left in the middle of a message (%zu bytes)", inbox.length);
+    free(inbox.bytes);
     log_event("server: client 1 left");
 
     /* STEP 7: Wait for the thread and the client, and report how the client ended. */
