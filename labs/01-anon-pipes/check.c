@@ -652,13 +652,16 @@ TEST(reply_in_bytes, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_ten",
      .points = 2, .step = 4, .name = "a reply that comes one byte at a time is one reply",
      .hint = "One read is not one message: read on until the NUL.")
 {
-    struct program *client = start(CLIENT, "2", NULL);
+    struct program *client = start(CLIENT, "3", NULL);
     for (int number = 1; number <= 2; number++) {
         const char *reply = token();
         expect_message(client, number);
         trickle_bytes(client, reply, strlen(reply) + 1);
         wait_line(client, "client: received \"%s\"", reply);
     }
+    expect_message(client, 3);
+    reply_with(client,
+               token()); /* the client exits after it, and not while bytes trickle */
     expect_end(client, 0);
 }
 
