@@ -9,8 +9,7 @@
  *
  * Everything else is server.c. Counterpart: ../win32/server.c.
  * Leaves out what server.c leaves out: see server_robust.c.
- * To try: server_spawn 1 /no/such, and the same with server: which process reports the
- * error?
+ * To try: server_spawn 1 /no/such; server 1 /no/such. Which process reports the error?
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -82,9 +81,8 @@ static pid_t start_client(const char *path, long count, int input, int output)
     char argument[MESSAGE_SIZE];
     snprintf(argument, sizeof argument, "%ld", count);
 
-    /* What the child does before it becomes the client. These functions return an error
-     * number, and do not set errno. The copies that dup2() makes stay open: they do not
-     * have O_CLOEXEC. */
+    /* What the child does before it becomes the client. The copies that dup2() makes stay
+     * open: they do not have O_CLOEXEC. The functions return an error, and set no errno. */
     posix_spawn_file_actions_t actions;
     int error = posix_spawn_file_actions_init(&actions);
     if (error == 0)
