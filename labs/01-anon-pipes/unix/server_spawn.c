@@ -32,8 +32,8 @@ int main(int argc, char *argv[])
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* STEP 2: Create two pipes, because each is one-way: [0] is its read end, [1] its
-     * write end. O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
+    /* STEP 2: Create two one-way pipes, each with a read end [0] and a write end [1].
+     * O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
     int to_client[2], from_client[2];
     if (pipe2(to_client, O_CLOEXEC) == -1 || pipe2(from_client, O_CLOEXEC) == -1)
         sys_error("pipe2");
@@ -82,7 +82,7 @@ static pid_t start_client(const char *path, long count, int input, int output)
     snprintf(argument, sizeof argument, "%ld", count);
 
     /* What the child does before it becomes the client. The copies that dup2() makes stay
-     * open: they do not have O_CLOEXEC. The functions return an error, and set no errno. */
+     * open: they do not have O_CLOEXEC. Errors are returned, and errno is not set. */
     posix_spawn_file_actions_t actions;
     int error = posix_spawn_file_actions_init(&actions);
     if (error == 0)
