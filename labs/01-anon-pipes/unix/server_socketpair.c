@@ -57,7 +57,7 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 6: Shut down the direction to the client, which may wait for end of file
-     * before it exits. ENOTCONN: it has. Read what it still sends: a write could block. */
+     * before it exits. ENOTCONN: it has. Then read what the client still sends. */
     if (shutdown(ends[0], SHUT_WR) == -1 && errno != ENOTCONN)
         sys_error("shutdown");
     while ((size = receive_message(ends[0], &inbox)) > 0) {
