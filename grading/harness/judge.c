@@ -96,8 +96,27 @@ char *printable(const char *bytes, size_t length)
     return clean;
 }
 
+/* What look_at() was told. */
+static struct {
+    enum role role;
+    int step;
+    const char *hint;
+} place;
+
+void look_at(enum role role, int step, const char *hint)
+{
+    place.role = role;
+    place.step = step;
+    place.hint = hint;
+}
+
 static void hand_over(json_t *evidence, const char *verdict)
 {
+    if (place.step > 0)
+        json_object_set_new(evidence, "look_at",
+                            json_pack("{s:s, s:i, s:s*}", "program",
+                                      place.role == SERVER ? "server" : "client", "step",
+                                      place.step, "hint", place.hint));
     json_object_set_new(evidence, "verdict", json_string(verdict));
     if (ftruncate(evidence_file, 0) == -1 || lseek(evidence_file, 0, SEEK_SET) == -1 ||
         json_dumpfd(evidence, evidence_file, 0) == -1)
@@ -591,6 +610,7 @@ struct choices {
     const char *must_fail;       /* ids that must fail, and no other */
     bool conversation, list, lint;
     bool plain; /* our own pair is server and client, though there are robust ones */
+    bool all;   /* no test is blocked */
     bool stop;  /* a stage with failures is the last one */
     enum stage last_stage; /* later ones are not judged at all */
     double limit;
@@ -609,6 +629,7 @@ static void usage(FILE *stream)
         "  --pair NAME           judge server_NAME and client_NAME, or guests in their place\n"
         "  --plain               our own pair is server and client, not the robust ones\n"
         "  --stage STAGE         only tests up to this stage: basic, complete, robust\n"
+        "  --all                 block no test, although one that it needs was failed\n"
         "  --stop                run no further stage after one with failures\n"
         "  --test PATTERN        only tests whose id fits (a pattern of fnmatch)\n"
         "  --seed NUMBER         the seed of a former run: the same random texts again\n"
@@ -656,6 +677,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         {"pair", required_argument, NULL, 'p'},
         {"plain", no_argument, NULL, 'O'},
         {"stage", required_argument, NULL, 'g'},
+        {"all", no_argument, NULL, 'a'},
         {"stop", no_argument, NULL, 'o'},
         {"test", required_argument, NULL, 't'},
         {"seed", required_argument, NULL, 'e'},
@@ -690,6 +712,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         case 'p': run.pair = optarg; break;
         case 'O': choices->plain = true; break;
         case 'g': choices->last_stage = stage_of(optarg); break;
+        case 'a': choices->all = true; break;
         case 'o': choices->stop = true; break;
         case 't': choices->only = optarg; break;
         case 'e':
@@ -724,7 +747,8 @@ static void add_plan(const struct test *test, const char *server, const char *cl
                      const char *guest, const char *cast)
 {
     if (plan_count < MOST_PLANS)
-        plans[plan_count] = (struct plan){test, server, client, guest, cast, plan_count, NULL};
+        plans[plan_count] = (struct plan){test, server,     client, guest,
+                                          cast, plan_count, NULL,   false};
     plan_count += plan_count < MOST_PLANS;
 }
 
@@ -769,6 +793,19 @@ static const char *our_program(const char *role, bool plain)
     return !plain && access(robust, F_OK) == 0
                ? robust
                : text("%s/%s%s", folder, role, program_suffix());
+}
+
+const struct test *test_before(const struct test *test, const char *id)
+{
+    bool passed_by =
+        false; /* in the order of the source: is `test` before what is looked at? */
+    for (size_t i = 0; i < test_count; i++) {
+        if (strcmp(tests[i]->id, id) == 0 &&
+            (passed_by ? tests[i]->stage < test->stage : tests[i]->stage <= test->stage))
+            return tests[i] != test ? tests[i] : NULL;
+        passed_by = passed_by || tests[i] == test;
+    }
+    return NULL;
 }
 
 static int by_stage(const void *one, const void *other)
@@ -969,9 +1006,11 @@ static const struct test *blocker_of(const struct plan *plan)
     return NULL;
 }
 
-static json_t *not_run(const char *reason)
+/* The evidence of a test that is not run, because its programs have failed `by`, or a stage. */
+static json_t *blocked(const char *reason, const struct test *by)
 {
-    return json_pack("{s:s, s:s}", "verdict", "blocked", "reason", reason);
+    return json_pack("{s:s, s:s, s:s*}", "verdict", "blocked", "reason", reason,
+                     "blocked_by", by != NULL ? by->id : NULL);
 }
 
 /* The evidence of a test for which no time was left. */
@@ -984,8 +1023,8 @@ static json_t *not_begun(double time)
                      "waiting", "transcript");
 }
 
-/* Judges plan `number`, or finds a reason not to run it. A proof that a mistake is caught runs all:
- * it is to fail what it fails. */
+/* Judges plan `number`, or finds a reason not to run it. A proof that a mistake is caught blocks none,
+ * because it must fail all tests that it names. */
 static json_t *judge_or_block(const struct choices *choices, size_t number,
                               const struct totals *totals, double spent)
 {
@@ -993,15 +1032,16 @@ static json_t *judge_or_block(const struct choices *choices, size_t number,
     bool census = plan->test == &census_test;
     for (enum stage stage = BASIC; choices->stop && stage < plan->test->stage; stage++)
         if (totals->stages[stage].failed > 0)
-            return not_run(text("the %s stage has failures", stage_name(stage)));
-    plan->failed = choices->must_fail != NULL ? NULL : blocker_of(plan);
+            return blocked(text("the %s stage has failures", stage_name(stage)), NULL);
+    plan->failed = choices->all || choices->must_fail ? NULL : blocker_of(plan);
     if (plan->failed != NULL)
-        return not_run(text("fix %s first", plan->failed->id));
+        return blocked(text("fix %s first", plan->failed->id), plan->failed);
     if (choices->time > 0 && spent > choices->time && !census)
         return not_begun(choices->time);
     json_t *evidence = judge_in_time(number);
     if (has_verdict(evidence, "failed"))
         plan->failed = plan->test;
+    plan->passed = has_verdict(evidence, "passed");
     return evidence;
 }
 
@@ -1019,7 +1059,9 @@ static json_t *run_plans(const struct choices *choices, struct totals *totals)
         count_result(totals, &plans[i], result);
         json_array_append_new(results, result);
     }
-    report_end(totals);
+    report_end(totals, choices->must_fail == NULL && totals->failed > 0
+                           ? closest_lesson(plans, plan_count)
+                           : NULL);
     return results;
 }
 
