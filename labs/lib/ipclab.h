@@ -163,8 +163,8 @@ ipc_file interrupt_event(void);
 /* ---- Files (files.c) ---------------------------------------------------------------------- */
 
 /* The path of the program `name` in the folder of this program's own file, with ".exe" on Windows.
- * The caller frees it. */
-char *program_beside(const char *name);
+ * It is valid until the next call. */
+const char *program_beside(const char *name);
 
 #ifndef _WIN32
 /* Where `name` is found by default: in $XDG_RUNTIME_DIR, or as /tmp/NAME.UID. The caller frees it. */
