@@ -16,6 +16,7 @@
 
 /* The text that ends a session, with or without a newline behind it. */
 #define EXIT_TEXT "exit"
+#define WIDE_EXIT_TEXT L"exit"
 
 /* The name of the listings. */
 #define PIPE_NAME "$$MyPipe$$"
@@ -60,6 +61,7 @@
 /* What a client writes to the well-known FIFO in one write, so that nobody else's bytes get
  * between. A newline at both ends: half an announcement does not spoil the next one. */
 #define ANNOUNCEMENT "\n%ld\n"
+#define ANNOUNCEMENT_SIZE 32
 
 /* On a pair of FIFOs a message is its length in 4 bytes, the most significant first, and then
  * as many bytes of text in UTF-8. The server's first is empty: it has opened the pair. */
