@@ -14,6 +14,10 @@
 #:        V=1                 ... and the commands that build them
 #:        CELL=yes            ... in the sandbox that grading takes
 #:        LIMIT=30            ... with 30 seconds for a wait, not 10, on a machine that has much to do
+#:        ALL=yes            ... of your programs all stages, also after one with failures
+#:   make list LAB=01         every test of a lab: id, stage, points, sentence
+#:   make diff LAB=01 SYSTEM=unix    what the robust programs add to the pair
+#:   make code-size LAB=01    how long the programs and their functions are
 #:   make mistakes LAB=01     prove the checker: each known mistake must be caught
 #:   make experiment LAB=01 M=name   make that mistake and watch what happens
 #:   make measure             lab 08: every mechanism, measured; FULL=1 for long, MECHANISM=, SIZE=
@@ -75,6 +79,13 @@ run: all
 experiment: kit
 	@+$(if $(filter 1,$(words $(CHOSEN))),,echo "make experiment LAB=01 M=name" >&2; exit 2;) \
 	$(MAKE) -C labs/$(CHOSEN) experiment
+
+# Of one lab or several, one after the other.
+list diff:
+	@+for lab in $(CHOSEN); do $(MAKE) -s -C labs/$$lab $@ || exit; done
+
+code-size:
+	@tools/code-size $(CHOSEN:%=labs/%)
 
 measure claims goals fool: kit
 	@+$(MAKE) -C labs/08-measure $@

@@ -27,7 +27,8 @@
 #     make check              judge the reference programs and their variants
 #     make check SYSTEM=unix TEST=id SEED=0x...     one system, one test, one seed
 #     make check WORK=folder  judge the programs in folder/unix and folder/win32 instead; with V=1
-#                             show the commands that build them
+#                             show the commands that build them, with ALL=yes go on to the next stage
+#                             after one with failures
 #     make check CELL=yes     run the programs in a sandbox, as grading/grade does
 #     make check LIMIT=30     a wait may last 30 seconds, not 10: on a machine that has much to do
 #     make list               every test: id, stage, points, sentence
@@ -168,10 +169,11 @@ judge = $(ROOM) $(if $(CELL),--bare) $(CHECKER) $(if $(CELL),--cell) --system $(
 # In a cell's room no file can be written: the checker gets one that is open.
 json = $(if $(CELL),/dev/fd/9 9>$(1),$(1))
 
-# Every run for the system $(1): the pair, each variant in its place, each other pair.
+# Every run for the system $(1): the pair, or where there are robust programs these and the plain pair;
+# each variant in its place, each other pair.
 BUILT_unix  := $(PROGRAMS) $(UNIX)
 BUILT_win32 := $(PROGRAMS) $(WIN32)
-runs = check-$(1) $(foreach v,$(filter $(VARIANTS),$(BUILT_$(1))),check-$(1)-$(v)) \
+runs = check-$(1) $(if $(filter %_robust,$(BUILT_$(1))),check-$(1)-plain) $(foreach v,$(filter $(VARIANTS),$(BUILT_$(1))),check-$(1)-$(v)) \
        $(foreach p,$(PAIRS),$(if $(filter server_$(p),$(BUILT_$(1))),check-$(1)-$(p)))
 OURS := $(foreach s,$(RUNNABLE),$(call runs,$(s)))
 .PHONY: $(OURS) check-work
@@ -190,10 +192,15 @@ unjudged:
 $(OURS): check-%: all
 	@mkdir -p $(RESULTS)
 	$(Q)$(eval system := $(firstword $(subst -, ,$*)))$(eval variant := $(word 2,$(subst -, ,$*)))
-	$(Q)$(call judge,$(system),$(or $(variant),server),$(call players,$(variant),$(system)),make check LAB=$(NUMBER) SYSTEM=$(system))
+	$(Q)$(call judge,$(system),$(or $(variant),server),$(call players,$(variant),$(system)) $(call claim,$(variant)),make check LAB=$(NUMBER) SYSTEM=$(system))
+
+# Up to which stage: all of them where the lab has no stages yet, for the robust pair, and for what is in
+# ROBUST.
+claim = $(if $(ROBUST),$(if $(1),$(if $(filter server_$(1) $(1),$(ROBUST)),,--stage complete)))
 
 # What the checker is to judge in place of the pair: --server FILE, --client FILE, --pair NAME.
-players = $(if $(1),$(if $(filter $(1),$(PAIRS)),--pair $(1),--$(firstword $(subst _, ,$(1))) $(OUT)/$(2)/$(1)$(SUFFIX_$(2))))
+players = $(if $(filter plain,$(1)),--plain,$(call guest,$(1),$(2)))
+guest = $(if $(1),$(if $(filter $(1),$(PAIRS)),--pair $(1),--$(firstword $(subst _, ,$(1))) $(OUT)/$(2)/$(1)$(SUFFIX_$(2))))
 
 # Students' programs are built by build-program, the same way for `make check WORK=` and for
 # grading, where WORK is in the sandbox; anew, as what another student's folder left must not be
@@ -216,7 +223,7 @@ judge_theirs = code=0; $(call build_theirs,$(1),$(THEIR_OUT)/$(1)) || code=$$?; 
 	guests=; for p in server client; do \
 	    f=$(THEIR_OUT)/$(1)/$$p$(SUFFIX_$(1)); if [ -f $$f ]; then guests="$$guests --$$p $$f"; fi; \
 	done; if [ -n "$$guests" ]; then \
-	$(call judge,$(1),work,$$guests,make check LAB=$(NUMBER) SYSTEM=$(1) WORK=$$typed) || status=1; fi;
+	$(call judge,$(1),work,$$guests $(if $(ALL),,--stop) $(if $(LIMIT),,--first-limit 3),make check LAB=$(NUMBER) SYSTEM=$(1) WORK=$$typed) || status=1; fi;
 
 check-work: $(if $(LACKS_RUN),,checker) programs
 	@mkdir -p $(RESULTS) && rm -rf $(THEIR_OUT)
@@ -229,6 +236,16 @@ check-work: $(if $(LACKS_RUN),,checker) programs
 theirs: library
 	@$(call build_theirs,$(SYSTEM),$(OUT)/$(SYSTEM)) $(NAMES)
 
+# ---- Reading -----------------------------------------------------------------------------
+
+list: checker
+	@$(CHECKER) --list
+
+# The systems are those that were asked for, or both.
+diff:
+	@$(foreach s,$(SYSTEM),$(foreach p,$(patsubst %_robust,%,$(filter server_robust client_robust,$(BUILT_$(s)))),\
+	diff --color=auto -u $(LABS)/$(LAB)/$(s)/$(p).c $(LABS)/$(LAB)/$(s)/$(p)_robust.c;)) :
+
 # ---- Mistakes ----------------------------------------------------------------------------
 
 MISTAKES := $(basename $(notdir $(wildcard $(LABS)/$(LAB)/mistakes/*.patch)))
@@ -237,9 +254,9 @@ MISTAKES := $(basename $(notdir $(wildcard $(LABS)/$(LAB)/mistakes/*.patch)))
 mistakes: $(MISTAKES:%=mistake-%)
 
 $(MISTAKES:%=mistake-%): mistake-%: all
-	@+$(TOP)/tools/mistake prove $(LAB) $* "$(RUNNABLE)"
+	@+ROBUST="$(ROBUST)" $(TOP)/tools/mistake prove $(LAB) $* "$(RUNNABLE)"
 
 experiment: all
-	@+$(TOP)/tools/mistake show $(LAB) "$(M)" "$(RUNNABLE)"
+	@+ROBUST="$(ROBUST)" $(TOP)/tools/mistake show $(LAB) "$(M)" "$(RUNNABLE)"
 
 endif

@@ -32,6 +32,10 @@ struct plan {
     const char *server, *client; /* paths of the programs */
     const char *guest; /* of the guest among the lab's other programs, or NULL */
     const char *cast;  /* "your server, our client", or "" */
+    size_t number;     /* in the order in which plans are made */
+    /* The test for which these programs must be mended: this one if they failed it, or the one that
+     * has blocked it; NULL if they passed it. */
+    const struct test *failed;
 };
 
 /* What the whole run knows. Set by the runner, read by all. */
@@ -48,6 +52,7 @@ struct run {
     uint64_t seed;
     char mark[8];          /* the beginning of every token of this run */
     double limit;          /* seconds that one wait may last */
+    bool staged;           /* the lab's tests are in more than one stage */
     bool private_room;     /* nobody else sees our /tmp, /dev/shm and IPC objects */
     bool show;             /* print every line as it comes: --run */
     bool cell;             /* programs run in a cell: --cell */
@@ -260,10 +265,19 @@ int lint_test(const struct test *test);
 
 /* ---- report.c ---- */
 
-struct totals {
-    int passed, failed, skipped, errors;
+struct stage_totals {
+    int run, failed; /* how many tests */
     int points, maximum;
 };
+
+struct totals {
+    int passed, failed, skipped, errors, blocked;
+    int points, maximum;
+    struct stage_totals stages[ROBUST + 1];
+};
+
+/* "basic", "complete", "robust". */
+const char *stage_name(enum stage stage);
 
 /* Prints what the run is about, without a newline. */
 void report_title(void);

@@ -35,6 +35,8 @@
 #define BYTES_OF_REASON 360
 #define LONGEST_LIMIT 3600
 #define MOST_FALLS 3 /* of Wine's server, in one test */
+#define MOST_IN_VAIN \
+    2 /* tests that fail again with long waits; after them waits stay short */
 
 struct run run;
 
@@ -42,6 +44,7 @@ static const struct test *tests[MOST_TESTS];
 static size_t test_count;
 static struct plan plans[MOST_PLANS];
 static size_t plan_count;
+static double long_limit; /* run.limit is shorter at first, if --first-limit says so */
 
 /* What tests that passed have left behind, for the last test of the run. */
 static json_t *all_findings;
@@ -523,6 +526,33 @@ static json_t *judge(size_t number)
     return evidence;
 }
 
+static bool has_verdict(const json_t *evidence, const char *verdict)
+{
+    return strcmp(json_string_value(json_object_get(evidence, "verdict")), verdict) == 0;
+}
+
+/* The same, with short waits at first. A test that fails after such a wait runs again with long
+ * ones, because the machine may be slow. If it passes then, the machine is slow, and all further
+ * waits are long. If two tests have failed again, the programs are wrong, and waits stay short. */
+static json_t *judge_in_time(size_t number)
+{
+    static int in_vain;
+    double start = now();
+    json_t *evidence = judge(number);
+    if (run.limit >= long_limit || !has_verdict(evidence, "failed") ||
+        now() - start < run.limit || in_vain == MOST_IN_VAIN)
+        return evidence;
+    double short_limit = run.limit;
+    run.limit = long_limit;
+    json_decref(evidence);
+    evidence = judge(number);
+    if (has_verdict(evidence, "failed")) {
+        run.limit = short_limit;
+        in_vain++;
+    }
+    return evidence;
+}
+
 /* The last test of every run: it judges what the census found after the others. */
 static void leaves_nothing_behind(void)
 {
@@ -560,8 +590,12 @@ struct choices {
     const char *json;            /* where the JSON goes */
     const char *must_fail;       /* ids that must fail, and no other */
     bool conversation, list, lint;
+    bool plain; /* our own pair is server and client, though there are robust ones */
+    bool stop;  /* a stage with failures is the last one */
+    enum stage last_stage; /* later ones are not judged at all */
     double limit;
-    double time; /* seconds for all tests together, or 0 */
+    double first_limit; /* of a wait, before a test is repeated, or 0 */
+    double time;        /* seconds for all tests together, or 0 */
 };
 
 static void usage(FILE *stream)
@@ -573,11 +607,15 @@ static void usage(FILE *stream)
         "  --client PATH         judge this client\n"
         "  --program PATH        judge this program by the tests of its name alone\n"
         "  --pair NAME           judge server_NAME and client_NAME, or guests in their place\n"
+        "  --plain               our own pair is server and client, not the robust ones\n"
+        "  --stage STAGE         only tests up to this stage: basic, complete, robust\n"
+        "  --stop                run no further stage after one with failures\n"
         "  --test PATTERN        only tests whose id fits (a pattern of fnmatch)\n"
         "  --seed NUMBER         the seed of a former run: the same random texts again\n"
         "  --json FILE           write the results as JSON too\n"
         "  --must-fail ID,...    succeed if exactly these tests fail (ID?: may fail)\n"
         "  --limit SECONDS       how long one wait may last (10)\n"
+        "  --first-limit SECONDS how long at first; --limit is for tests that are repeated\n"
         "  --time SECONDS        how long all may last; what has not begun by then fails\n"
         "  --labs FOLDER         where the labs' sources are, to quote a STEP from\n"
         "  --command TEXT        the command that runs this again, for the report\n"
@@ -599,6 +637,15 @@ static const char *program_in(const char *path, const char *name)
     return S_ISDIR(facts.st_mode) ? text("%s/%s%s", full, name, program_suffix()) : full;
 }
 
+static enum stage stage_of(const char *name)
+{
+    for (enum stage stage = BASIC; stage <= ROBUST; stage++)
+        if (strcmp(name, stage_name(stage)) == 0)
+            return stage;
+    fprintf(stderr, "check: the stages are basic, complete and robust, not %s\n", name);
+    exit(2);
+}
+
 static void read_options(int argc, char *argv[], struct choices *choices)
 {
     static const struct option options[] = {
@@ -607,11 +654,15 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         {"client", required_argument, NULL, 'C'},
         {"program", required_argument, NULL, 'P'},
         {"pair", required_argument, NULL, 'p'},
+        {"plain", no_argument, NULL, 'O'},
+        {"stage", required_argument, NULL, 'g'},
+        {"stop", no_argument, NULL, 'o'},
         {"test", required_argument, NULL, 't'},
         {"seed", required_argument, NULL, 'e'},
         {"json", required_argument, NULL, 'j'},
         {"must-fail", required_argument, NULL, 'm'},
         {"limit", required_argument, NULL, 'l'},
+        {"first-limit", required_argument, NULL, 'f'},
         {"time", required_argument, NULL, 'T'},
         {"labs", required_argument, NULL, 'b'},
         {"command", required_argument, NULL, 'c'},
@@ -637,6 +688,9 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         case 'C': choices->client = optarg; break;
         case 'P': choices->program = optarg; break;
         case 'p': run.pair = optarg; break;
+        case 'O': choices->plain = true; break;
+        case 'g': choices->last_stage = stage_of(optarg); break;
+        case 'o': choices->stop = true; break;
         case 't': choices->only = optarg; break;
         case 'e':
             run.seed = strtoull(optarg, &end, 0);
@@ -648,6 +702,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         case 'j': choices->json = optarg; break;
         case 'm': choices->must_fail = optarg; break;
         case 'l': choices->limit = strtod(optarg, NULL); break;
+        case 'f': choices->first_limit = strtod(optarg, NULL); break;
         case 'T': choices->time = strtod(optarg, NULL); break;
         case 'b': run.labs = optarg; break;
         case 'c': run.command = optarg; break;
@@ -669,7 +724,8 @@ static void add_plan(const struct test *test, const char *server, const char *cl
                      const char *guest, const char *cast)
 {
     if (plan_count < MOST_PLANS)
-        plans[plan_count++] = (struct plan){test, server, client, guest, cast};
+        plans[plan_count] = (struct plan){test, server, client, guest, cast, plan_count, NULL};
+    plan_count += plan_count < MOST_PLANS;
 }
 
 bool is_named(const char *path, const char *name)
@@ -701,17 +757,35 @@ static const char *variant_name(const char *path, const char *role)
     return text("%.*s", (int)(strlen(base) - strlen(program_suffix())), base);
 }
 
-/* Without guests the reference plays, and every test runs once. A guest is judged alone
- * against the reference, and where both are guests the two together as well. */
-static void make_plans(const struct choices *choices)
+/* The file of our own program that plays `role`: the robust one where there is one, because the
+ * partner of a wrong program must bear with it. */
+static const char *our_program(const char *role, bool plain)
 {
     const char *folder = text("%s/labs/%s/%s", run.build, run.lab,
                               run.system == UNIX ? "unix" : "win32");
-    const char *joint = *run.pair != '\0' ? "_" : "";
-    const char *our_server = text("%s/server%s%s%s", folder, joint, run.pair,
-                                  program_suffix());
-    const char *our_client = text("%s/client%s%s%s", folder, joint, run.pair,
-                                  program_suffix());
+    if (*run.pair != '\0')
+        return text("%s/%s_%s%s", folder, role, run.pair, program_suffix());
+    const char *robust = text("%s/%s_robust%s", folder, role, program_suffix());
+    return !plain && access(robust, F_OK) == 0
+               ? robust
+               : text("%s/%s%s", folder, role, program_suffix());
+}
+
+static int by_stage(const void *one, const void *other)
+{
+    const struct plan *a = one, *b = other;
+    if (a->test->stage != b->test->stage)
+        return a->test->stage < b->test->stage ? -1 : 1;
+    return a->number < b->number ? -1 : a->number > b->number;
+}
+
+/* Without guests the reference plays, and every test runs once. A guest is judged alone
+ * against the reference, and where both are guests the two together as well. Stage after stage, and
+ * in a stage in the order of the source. */
+static void make_plans(const struct choices *choices)
+{
+    const char *our_server = our_program("server", choices->plain);
+    const char *our_client = our_program("client", choices->plain);
     const char *server = choices->server ? program_in(choices->server, "server")
                                          : our_server;
     const char *client = choices->client ? program_in(choices->client, "client")
@@ -729,6 +803,8 @@ static void make_plans(const struct choices *choices)
     for (size_t i = 0; i < test_count; i++) {
         const struct test *test = tests[i];
         if (run.system == WIN32 ? test->unix_only : test->win32_only)
+            continue;
+        if (test->stage > choices->last_stage)
             continue;
         if (test->pair != NULL && strcmp(test->pair, run.pair) != 0)
             continue;
@@ -755,6 +831,7 @@ static void make_plans(const struct choices *choices)
                 add_plan(test, server, client, NULL, "this server, this client");
         }
     }
+    qsort(plans, plan_count, sizeof *plans, by_stage);
     add_plan(&census_test, server, client, NULL, "");
 }
 
@@ -854,17 +931,47 @@ static int compare_failures(const char *must_fail, const json_t *results)
     return unexpected == 0 ? 0 : 1;
 }
 
-static void count_result(struct totals *totals, const json_t *result)
+static void count_result(struct totals *totals, const struct plan *plan,
+                         const json_t *result)
 {
-    const char *verdict = json_string_value(json_object_get(result, "verdict"));
-    int points = (int)json_integer_value(json_object_get(result, "maximum"));
-    bool passed = strcmp(verdict, "passed") == 0, failed = strcmp(verdict, "failed") == 0;
-    totals->passed += passed;
-    totals->failed += failed;
-    totals->skipped += strcmp(verdict, "skipped") == 0;
-    totals->errors += strcmp(verdict, "error") == 0;
-    totals->points += passed ? points : 0;
-    totals->maximum += passed || failed ? points : 0;
+    int points = has_verdict(result, "passed") ? plan->test->points : 0;
+    bool judged = !has_verdict(result, "skipped") && !has_verdict(result, "error");
+    bool blocked = has_verdict(result, "blocked");
+    struct stage_totals *stage = &totals->stages[plan->test->stage];
+    totals->passed += has_verdict(result, "passed");
+    totals->failed += has_verdict(result, "failed");
+    totals->skipped += has_verdict(result, "skipped");
+    totals->errors += has_verdict(result, "error");
+    totals->blocked += blocked;
+    totals->points += points;
+    totals->maximum += judged ? plan->test->points : 0;
+    stage->failed += has_verdict(result, "failed");
+    stage->run += !blocked;
+    stage->points += points;
+    stage->maximum += judged ? plan->test->points : 0;
+}
+
+/* Whether every guest that plays in `plan` plays in `other`, too. */
+static bool has_guests_of(const struct plan *other, const struct plan *plan)
+{
+    return (is_ours(plan->server) || strcmp(plan->server, other->server) == 0) &&
+           (is_ours(plan->client) || strcmp(plan->client, other->client) == 0);
+}
+
+/* The test that `plan` needs and its programs have not passed, or NULL: if that one was blocked
+ * itself, the one that blocked it. */
+static const struct test *blocker_of(const struct plan *plan)
+{
+    for (size_t i = 0; plan->test->needs != NULL && i < plan_count; i++)
+        if (strcmp(plans[i].test->id, plan->test->needs) == 0 &&
+            plans[i].failed != NULL && has_guests_of(plan, &plans[i]))
+            return plans[i].failed;
+    return NULL;
+}
+
+static json_t *not_run(const char *reason)
+{
+    return json_pack("{s:s, s:s}", "verdict", "blocked", "reason", reason);
 }
 
 /* The evidence of a test for which no time was left. */
@@ -877,6 +984,27 @@ static json_t *not_begun(double time)
                      "waiting", "transcript");
 }
 
+/* Judges plan `number`, or finds a reason not to run it. A proof that a mistake is caught runs all:
+ * it is to fail what it fails. */
+static json_t *judge_or_block(const struct choices *choices, size_t number,
+                              const struct totals *totals, double spent)
+{
+    struct plan *plan = &plans[number];
+    bool census = plan->test == &census_test;
+    for (enum stage stage = BASIC; choices->stop && stage < plan->test->stage; stage++)
+        if (totals->stages[stage].failed > 0)
+            return not_run(text("the %s stage has failures", stage_name(stage)));
+    plan->failed = choices->must_fail != NULL ? NULL : blocker_of(plan);
+    if (plan->failed != NULL)
+        return not_run(text("fix %s first", plan->failed->id));
+    if (choices->time > 0 && spent > choices->time && !census)
+        return not_begun(choices->time);
+    json_t *evidence = judge_in_time(number);
+    if (has_verdict(evidence, "failed"))
+        plan->failed = plan->test;
+    return evidence;
+}
+
 static json_t *run_plans(const struct choices *choices, struct totals *totals)
 {
     json_t *results = json_array();
@@ -886,11 +1014,9 @@ static json_t *run_plans(const struct choices *choices, struct totals *totals)
         if (!chosen(choices, &plans[i]))
             continue;
         double start = now();
-        bool late = choices->time > 0 && start - first > choices->time &&
-                    plans[i].test != &census_test;
-        json_t *evidence = late ? not_begun(choices->time) : judge(i);
+        json_t *evidence = judge_or_block(choices, i, totals, start - first);
         json_t *result = report_result(&plans[i], evidence, now() - start);
-        count_result(totals, result);
+        count_result(totals, &plans[i], result);
         json_array_append_new(results, result);
     }
     report_end(totals);
@@ -900,12 +1026,20 @@ static json_t *run_plans(const struct choices *choices, struct totals *totals)
 static void write_json(const char *path, const json_t *results,
                        const struct totals *totals)
 {
+    json_t *stages = json_array();
+    for (enum stage stage = BASIC; run.staged && stage <= ROBUST; stage++)
+        json_array_append_new(stages, json_pack("{s:s, s:b, s:i, s:i}", "stage",
+                                                stage_name(stage), "run",
+                                                totals->stages[stage].run > 0, "points",
+                                                totals->stages[stage].points, "maximum",
+                                                totals->stages[stage].maximum));
     json_t *whole = json_pack(
-        "{s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:O}", "lab", run.lab,
-        "title", run.title, "system", run.system == UNIX ? "unix" : "win32", "seed",
-        json_sprintf("0x%08llx", (unsigned long long)run.seed), "passed", totals->passed,
-        "failed", totals->failed, "skipped", totals->skipped, "errors", totals->errors,
-        "points", totals->points, "maximum", totals->maximum, "tests", results);
+        "{s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:O}", "lab",
+        run.lab, "title", run.title, "system", run.system == UNIX ? "unix" : "win32",
+        "seed", json_sprintf("0x%08llx", (unsigned long long)run.seed), "passed",
+        totals->passed, "failed", totals->failed, "skipped", totals->skipped, "errors",
+        totals->errors, "blocked", totals->blocked, "points", totals->points, "maximum",
+        totals->maximum, "stages", stages, "tests", results);
     /* A file that was opened for us may be one that we could not open. */
     int number, end = 0;
     if (sscanf(path, "/dev/fd/%d%n", &number, &end) != 1 || path[end] != '\0')
@@ -917,11 +1051,29 @@ static void write_json(const char *path, const json_t *results,
     json_decref(whole);
 }
 
-static void list_tests(void)
+/* Prints every test: id, stage, points, sentence, and for which programs it is, if not for all. */
+static int list_tests(void)
 {
-    for (size_t i = 0; i < plan_count; i++)
-        printf("%-32s %2d  %s%s%s\n", plans[i].test->id, plans[i].test->points,
-               plans[i].test->name, *plans[i].cast != '\0' ? ": " : "", plans[i].cast);
+    for (enum stage stage = BASIC; stage <= ROBUST; stage++)
+        for (size_t i = 0; i <= test_count; i++) {
+            const struct test *test = i < test_count ? tests[i] : &census_test;
+            if (test->stage != stage)
+                continue;
+            printf("%-32s ", test->id);
+            if (run.staged)
+                printf("%-8s ", stage_name(stage));
+            printf("%2d  %s", test->points, test->name);
+            if (test->only != NULL)
+                printf(" (%s)", test->only);
+            if (test->pair != NULL)
+                printf(*test->pair != '\0' ? " (server_%s, client_%s)"
+                                           : " (server, client)",
+                       test->pair, test->pair);
+            printf("%s\n", test->unix_only    ? " (UNIX)"
+                           : test->win32_only ? " (Win32)"
+                                              : "");
+        }
+    return 0;
 }
 
 /* Shows the conversation in a child, as a test would run, and cleans up after it. */
@@ -960,11 +1112,11 @@ static int run_all(const struct choices *options, void (*conversation)(void))
     struct totals totals = {0};
     open_run();
     make_plans(&choices);
-    if (choices.list) {
-        list_tests();
-        return 0;
-    }
-    run.limit = choices.limit * open_system();
+    double factor = open_system();
+    long_limit = choices.limit * factor;
+    run.limit = choices.first_limit > 0 && choices.first_limit < choices.limit
+                    ? choices.first_limit * factor
+                    : long_limit;
     all_findings = json_array();
 
     int code;
@@ -1007,15 +1159,19 @@ static int await_runner(pid_t runner, const sigset_t *signals, int *status)
 int check_main(int argc, char *argv[], const char *lab, const char *title,
                void (*conversation)(void))
 {
-    struct choices choices = {.limit = USUAL_LIMIT};
+    struct choices choices = {.limit = USUAL_LIMIT, .last_stage = ROBUST};
     run.lab = lab;
     run.title = title;
     run.pair = "";
     run.command = text("make check LAB=%.2s", lab);
     setvbuf(stdout, NULL, _IOLBF, 0);
     read_options(argc, argv, &choices);
+    for (size_t i = 0; i < test_count; i++)
+        run.staged = run.staged || tests[i]->stage != BASIC;
     if (choices.lint)
         return lint_tests();
+    if (choices.list)
+        return list_tests();
 
     /* Where a standard stream is closed, a pipe of ours must not take its number. */
     int null;

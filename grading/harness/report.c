@@ -53,6 +53,26 @@ void report_start(void)
     printf("%s  SEED=0x%08llx%s\n", DIM, (unsigned long long)run.seed, PLAIN);
 }
 
+const char *stage_name(enum stage stage)
+{
+    static const char *const names[] = {"basic", "complete", "robust"};
+    return names[stage];
+}
+
+/* Prints which stage begins, if it is another than that of the test before. */
+static void print_stage(enum stage stage)
+{
+    static const char *const subjects[] = {
+        "one client, a few short messages, a clean end",
+        "the whole contract, with peers that behave well",
+        "peers that are killed, silent or flooding; restarts; leaks"};
+    static int last = -1;
+    if (!run.staged || (int)stage <= last)
+        return;
+    last = (int)stage;
+    printf("  %s%s: %s%s\n", DIM, stage_name(stage), subjects[stage], PLAIN);
+}
+
 static void print_excerpt(const char *name, const json_t *excerpt, bool mark)
 {
     if (excerpt == NULL)
@@ -161,6 +181,21 @@ static void print_step(const struct test *test, const struct advice *advice)
     putchar('\n');
 }
 
+/* Prints for each program that `plan` judges which STEP to look at, and what to look for. */
+static void print_advice(const struct plan *plan)
+{
+    struct advice advice[2];
+    size_t count = advice_for(plan, advice);
+    for (size_t i = 0; i < count; i++) {
+        if (advice[i].step > 0)
+            print_step(plan->test, &advice[i]);
+        /* With two programs about, a hint says which of them it is for. */
+        if (advice[i].hint != NULL)
+            printf(MARGIN "%-10s %s%s%s\n", "hint", count > 1 ? advice[i].program : "",
+                   count > 1 ? ": " : "", advice[i].hint);
+    }
+}
+
 static void print_failure(const struct plan *plan, const json_t *evidence)
 {
     const struct test *test = plan->test;
@@ -173,31 +208,46 @@ static void print_failure(const struct plan *plan, const json_t *evidence)
     print_list("waiting", json_object_get(evidence, "waiting"));
     print_list("left", json_object_get(evidence, "left"));
     print_list("transcript", json_object_get(evidence, "transcript"));
-    struct advice advice[2];
-    size_t count = advice_for(plan, advice);
-    for (size_t i = 0; i < count; i++) {
-        if (advice[i].step > 0)
-            print_step(test, &advice[i]);
-        /* With two programs about, a hint says which of them it is for. */
-        if (advice[i].hint != NULL)
-            printf(MARGIN "%-10s %s%s%s\n", "hint", count > 1 ? advice[i].program : "",
-                   count > 1 ? ": " : "", advice[i].hint);
-    }
+    print_advice(plan);
     printf(MARGIN "%-10s %s TEST=%s SEED=0x%08llx\n", "again", run.command, test->id,
            (unsigned long long)run.seed);
 }
 
 /* What went wrong, a line for each test, repeated at the end: by then the tests themselves may have
- * scrolled away. */
+ * scrolled away. And the first failure: what to mend first. */
 static json_t *gone_wrong;
+static const struct plan *first_failed;
+static json_t *first_evidence;
 
-json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
+/* Tests that were blocked since the last line about them, and why. */
+static const char *block;
+static int blocked_tests, blocked_points;
+
+/* Prints one line about them. */
+static void print_blocked(void)
+{
+    if (blocked_tests > 0)
+        printf("  %s%-7s%s 0/%d  %d test%s: %s\n", YELLOW, "blocked", PLAIN,
+               blocked_points, blocked_tests, blocked_tests == 1 ? "" : "s", block);
+    blocked_tests = blocked_points = 0;
+}
+
+static void note_blocked(const struct test *test, const char *reason)
+{
+    if (blocked_tests > 0 && strcmp(block, reason) != 0)
+        print_blocked();
+    block = text("%s", reason);
+    blocked_tests++;
+    blocked_points += test->points;
+}
+
+/* Prints the verdict of a test that was run, and what explains it. */
+static void print_result(const struct plan *plan, const json_t *evidence,
+                         const char *verdict)
 {
     const struct test *test = plan->test;
-    const char *verdict = json_string_value(json_object_get(evidence, "verdict"));
     const char *reason = json_string_value(json_object_get(evidence, "reason"));
     bool passed = strcmp(verdict, "passed") == 0, failed = strcmp(verdict, "failed") == 0;
-
     const char *shade = passed ? GREEN : failed ? RED : YELLOW;
     if (passed || failed)
         printf("  %s%-7s%s %d/%d  %s", shade, verdict, PLAIN, passed ? test->points : 0,
@@ -225,6 +275,24 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
             json_sprintf("%s%s%s %s: %s", test->id, *plan->cast != '\0' ? ", " : "",
                          plan->cast, failed ? "failed" : "could not be judged", reason));
     }
+    if (failed && first_failed == NULL) {
+        first_failed = plan;
+        first_evidence = json_deep_copy(evidence);
+    }
+}
+
+json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
+{
+    const struct test *test = plan->test;
+    const char *verdict = json_string_value(json_object_get(evidence, "verdict"));
+    bool passed = strcmp(verdict, "passed") == 0;
+    if (strcmp(verdict, "blocked") == 0) {
+        note_blocked(test, json_string_value(json_object_get(evidence, "reason")));
+    } else {
+        print_blocked();
+        print_stage(test->stage);
+        print_result(plan, evidence, verdict);
+    }
 
     /* Readers of the time before "advice" find the first program's step and hint in the test. */
     struct advice advice[2] = {0};
@@ -235,34 +303,75 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
                               json_pack("{s:s, s:i, s:s*}", "program", advice[i].program,
                                         "step", advice[i].step, "hint", advice[i].hint));
     json_object_update_new(
-        evidence, json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:s*, s:s, s:o}", "id",
-                            test->id, "name", test->name, "judges",
-                            test->judges == SERVER   ? "server"
-                            : test->judges == CLIENT ? "client"
-                                                     : "pair",
-                            "points", passed ? test->points : 0, "maximum", test->points,
-                            "step", advice[0].step, "seconds", seconds, "hint",
-                            advice[0].hint, "cast", plan->cast, "advice", list));
+        evidence,
+        json_pack("{s:s, s:s, s:s*, s:s*, s:s, s:i, s:i, s:i, s:f, s:s*, s:s, s:o}", "id",
+                  test->id, "name", test->name, "stage",
+                  run.staged ? stage_name(test->stage) : NULL, "needs", test->needs,
+                  "judges",
+                  test->judges == SERVER   ? "server"
+                  : test->judges == CLIENT ? "client"
+                                           : "pair",
+                  "points", passed ? test->points : 0, "maximum", test->points, "step",
+                  advice[0].step, "seconds", seconds, "hint", advice[0].hint, "cast",
+                  plan->cast, "advice", list));
     return evidence;
+}
+
+/* Prints the points of each stage in one line, and which were not run. */
+static void print_stages(const struct totals *totals)
+{
+    printf("  ");
+    bool unrun = false;
+    for (enum stage stage = BASIC; stage <= ROBUST; stage++) {
+        const struct stage_totals *sum = &totals->stages[stage];
+        if (sum->run == 0 && sum->maximum == 0)
+            continue;
+        const char *shade = sum->run == 0                 ? YELLOW
+                            : sum->points == sum->maximum ? GREEN
+                                                          : RED;
+        printf("%s%s ", stage > BASIC ? "  " : "", stage_name(stage));
+        if (sum->run == 0)
+            printf("%snot run%s", shade, PLAIN);
+        else
+            printf("%s%d/%d%s", shade, sum->points, sum->maximum, PLAIN);
+        unrun = unrun || sum->run == 0;
+    }
+    puts(unrun ? "  (ALL=yes runs all stages)" : "");
+}
+
+/* Prints the failure to mend first once more, with its hints: all else may come of it. */
+static void print_first(void)
+{
+    printf("  %sfix first%s  %s%s%s: %s\n", BOLD, PLAIN, first_failed->test->id,
+           *first_failed->cast != '\0' ? ", " : "", first_failed->cast,
+           json_string_value(json_object_get(first_evidence, "reason")));
+    print_list("note", json_object_get(first_evidence, "notes"));
+    print_advice(first_failed);
 }
 
 void report_end(const struct totals *totals)
 {
-    const char *shade = totals->failed + totals->errors > 0 ? RED : GREEN;
-    printf("  %s%d of %d points%s: %d passed, %d failed, %d skipped", shade,
-           totals->points, totals->maximum, PLAIN, totals->passed, totals->failed,
-           totals->skipped);
-    if (totals->errors > 0)
-        printf(", %d could not be judged (an error of the kit, not of the programs)",
-               totals->errors);
-    putchar('\n');
-
+    print_blocked();
     size_t i;
     json_t *line;
     json_array_foreach(gone_wrong, i, line)
     {
         printf("  %s\n", json_string_value(line));
     }
+    if (first_failed != NULL && totals->failed + totals->blocked > 1)
+        print_first();
+    if (run.staged)
+        print_stages(totals);
+    const char *shade = totals->failed + totals->errors > 0 ? RED : GREEN;
+    printf("  %s%d of %d points%s: %d passed, %d failed, %d skipped", shade,
+           totals->points, totals->maximum, PLAIN, totals->passed, totals->failed,
+           totals->skipped);
+    if (totals->blocked > 0)
+        printf(", %d blocked", totals->blocked);
+    if (totals->errors > 0)
+        printf(", %d could not be judged (an error of the kit, not of the programs)",
+               totals->errors);
+    putchar('\n');
 }
 
 /* ---- The conversation --------------------------------------------------------------- */
