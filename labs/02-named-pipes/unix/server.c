@@ -76,9 +76,11 @@ static FILE *create_fifo(void)
     /* Both ends, although we only read. With O_RDONLY open() would block until a client comes, and
      * read() would return 0, end of file, as soon as no client has the FIFO open. */
     int fifo = open(path, O_RDWR | O_CLOEXEC);
-    FILE *stream = fifo == -1 ? NULL : fdopen(fifo, "r");
-    if (stream == NULL)
+    if (fifo == -1)
         sys_error("open");
+    FILE *stream = fdopen(fifo, "r");
+    if (stream == NULL)
+        sys_error("fdopen");
     return stream;
 }
 
@@ -88,7 +90,8 @@ static void remove_fifo(void)
     unlink(path);
 }
 
-/* Returns the process number of the next client. It comes on a line of its own. */
+/* Returns the process number of the next client. An announcement is "\n4711\n": the line before
+ * the number is empty, so that it is whole whatever came before. */
 static long next_announcement(FILE *fifo)
 {
     char line[ANNOUNCEMENT_SIZE];
