@@ -39,6 +39,12 @@
  * for a stop event, takes no more than MAXIMUM_WAIT_OBJECTS (64). */
 #define FREE_INSTANCES 60
 
+/* How long server_robust waits before it tries again to create an instance. */
+#define PAUSE_MILLISECONDS 1000
+
+/* The longest time that server_overlapped --idle takes: a day. */
+#define MAX_IDLE_SECONDS 86400
+
 /* Who may do what to the pipe, in the security descriptor definition language:
  *   D:P              this list alone counts; none is inherited
  *   (A;;GA;;;SY)     allow, generic all: the system,
