@@ -27,6 +27,9 @@
 /* How long a client waits for a server that is there but busy. */
 #define WAIT_MILLISECONDS 20000
 
+/* Room for the default name of pipe_info. */
+#define OWN_NAME_SIZE 64
+
 /* ---- Win32 -------------------------------------------------------------------------- */
 
 /* A message is one message of the pipe: text in UTF-16, little-endian, and a NUL. */
