@@ -21,6 +21,7 @@
 static char to_server_name[PATH_MAX], to_client_name[PATH_MAX]; /* of our two FIFOs */
 
 static int open_server(const char *path);
+static void let_block(int fifo);
 static void create_pair(const char *path);
 static void remove_pair(void);
 static int open_end(const char *name, int flags);
@@ -38,15 +39,16 @@ int main(int argc, char *argv[])
     /* STEP 2: Find the server: open its FIFO. */
     int server = open_server(path);
 
-    /* STEP 3: Connect: create two FIFOs, open every end that can be opened, and only then announce
-     * them. With O_NONBLOCK open() does not block until the server opens the other end. A FIFO
-     * without a reader cannot be opened for writing so, therefore the spare end. */
+    /* STEP 3: Connect: create two FIFOs, open them, and announce them. open() blocks until a process
+     * opens the other end, and the server does not know of them yet. For reading, O_NONBLOCK helps.
+     * For writing it does not: open() then fails while no process has the FIFO open for reading. So
+     * this process has it open, until the server has. */
     create_pair(path);
     int to_client = open_end(to_client_name, O_RDONLY | O_NONBLOCK);
     int spare = open_end(to_server_name, O_RDONLY | O_NONBLOCK);
     int to_server = open_end(to_server_name, O_WRONLY);
     announce(server, to_client);
-    close(spare); /* else write() would not fail when the server has ended */
+    close(spare); /* else write() would not fail after the end of the server */
     close(server);
 
     char *line, reply[MAX_MESSAGE];
@@ -83,23 +85,28 @@ static int open_server(const char *path)
     if (server == -1)
         sys_error("open");
     if (fstat(server, &status) == -1 || !S_ISFIFO(status.st_mode))
-        fatal("%s is not a FIFO", path); /* we would write over a file */
-    if (fcntl(server, F_SETFL, 0) ==
-        -1) /* without O_NONBLOCK: write() blocks if it is full */
-        sys_error("fcntl");
+        fatal("%s is not a FIFO", path); /* a file: write() would change it */
+    let_block(server);
     return server;
 }
 
-/* Creates our two FIFOs. Our process number makes their names unique. */
+/* From now on read() and write() block, as without O_NONBLOCK. */
+static void let_block(int fifo)
+{
+    if (fcntl(fifo, F_SETFL, 0) == -1)
+        sys_error("fcntl");
+}
+
+/* Creates our two FIFOs. Our process ID makes their names unique. */
 static void create_pair(const char *path)
 {
     snprintf(to_server_name, PATH_MAX, TO_SERVER, path, (long)getpid());
     snprintf(to_client_name, PATH_MAX, TO_CLIENT, path, (long)getpid());
-    remove_pair(); /* those of a killed process that had our number */
+    remove_pair(); /* those of a killed process that had our process ID */
     if (mkfifo(to_server_name, FIFO_MODE) == -1 ||
         mkfifo(to_client_name, FIFO_MODE) == -1)
         sys_error("mkfifo");
-    atexit(remove_pair); /* if the server does not do it before */
+    atexit(remove_pair); /* unless the server has done it */
 }
 
 static void remove_pair(void)
@@ -116,26 +123,24 @@ static int open_end(const char *name, int flags)
     return fifo;
 }
 
-/* Sends the server our process number, in one write(), because other clients may write at the same
- * time. Waits for its greeting, an empty message: it has then opened both FIFOs. */
+/* Sends the server our process ID, in one write(): other clients may write at the same time. Then
+ * waits for its greeting, an empty message: it has now opened both FIFOs. */
 static void announce(int server, int to_client)
 {
-    char text[MAX_MESSAGE];
-    size_t length = (size_t)snprintf(text, ANNOUNCEMENT_SIZE, ANNOUNCEMENT,
-                                     (long)getpid());
-    if (write(server, text, length) != (ssize_t)length)
+    char line[ANNOUNCEMENT_SIZE], greeting[MAX_MESSAGE];
+    int size = snprintf(line, sizeof line, ANNOUNCEMENT, (long)getpid());
+    if (write(server, line, (size_t)size) != size)
         sys_error("write");
 
-    /* read() would return 0 until the server opens the other end, so wait with poll(). If the
-     * server ends, no process has its FIFO open for reading: poll() reports POLLERR. */
+    /* Wait with poll(): until the server opens the other end, read() would return 0. If the server
+     * ends, its FIFO is not open for reading any more, which poll() reports, too. */
     struct pollfd ends[] = {{.fd = to_client, .events = POLLIN}, {.fd = server}};
     if (poll(ends, 2, WAIT_MILLISECONDS) == -1)
         sys_error("poll");
     if (!(ends[0].revents & POLLIN))
         fatal("the server did not greet this client");
-    if (fcntl(to_client, F_SETFL, 0) ==
-        -1) /* without O_NONBLOCK: from now on read() blocks */
-        sys_error("fcntl");
-    if (!receive_message(to_client, text, &length) || length != 0)
+    let_block(to_client);
+    size_t length;
+    if (!receive_message(to_client, greeting, &length) || length != 0)
         fatal("the greeting is not an empty message");
 }

@@ -37,7 +37,7 @@ static const char *path; /* of the FIFO on which clients announce themselves */
 static FILE *create_fifo(void);
 static void remove_fifo(void);
 static long next_announcement(FILE *fifo);
-static struct client *open_pair(long process);
+static struct client *open_pair(long pid);
 static void serve(void *argument);
 
 int main(int argc, char *argv[])
@@ -54,11 +54,11 @@ int main(int argc, char *argv[])
 
     for (long number = 1;; number++) {
         /* STEP 3: Wait for a client: read the next announcement. */
-        long process = next_announcement(fifo);
+        long pid = next_announcement(fifo);
 
         /* STEP 4: Open its two FIFOs, and start a thread for it, so that no client waits for
          * another. */
-        struct client *client = open_pair(process);
+        struct client *client = open_pair(pid);
         client->number = number;
         if (!start_thread(serve, client))
             sys_error("pthread_create");
@@ -90,27 +90,27 @@ static void remove_fifo(void)
     unlink(path);
 }
 
-/* Returns the process number of the next client. An announcement is "\n4711\n": the line before
- * the number is empty, so that it is whole whatever came before. */
+/* Returns the process ID of the next client. An announcement is "\n4711\n", with an empty line
+ * before the number, in case the bytes before it do not end a line. */
 static long next_announcement(FILE *fifo)
 {
     char line[ANNOUNCEMENT_SIZE];
-    long process = 0;
-    while (process <= 0) {
+    long pid = 0;
+    while (pid <= 0) {
         if (fgets(line, sizeof line, fifo) == NULL)
             sys_error("read");
-        process = strtol(line, NULL, 10);
+        pid = strtol(line, NULL, 10);
     }
-    return process;
+    return pid;
 }
 
 /* Opens the FIFOs of a client, which has opened its own ends before. Then removes their names:
  * they are not needed any more, and nothing is left if the client is killed. */
-static struct client *open_pair(long process)
+static struct client *open_pair(long pid)
 {
     char to_server[PATH_MAX], to_client[PATH_MAX];
-    snprintf(to_server, sizeof to_server, TO_SERVER, path, process);
-    snprintf(to_client, sizeof to_client, TO_CLIENT, path, process);
+    snprintf(to_server, sizeof to_server, TO_SERVER, path, pid);
+    snprintf(to_client, sizeof to_client, TO_CLIENT, path, pid);
     struct client *client = allocate(sizeof *client);
     client->from = open(to_server, O_RDONLY | O_CLOEXEC);
     client->to = open(to_client, O_WRONLY | O_CLOEXEC);

@@ -8,7 +8,7 @@
  *   server uses it again, unless another server holds the lock. The system releases the locks of
  *   a process however it ends.
  * - remove_stale_pairs: clients that are killed before a server has opened their FIFOs leave them.
- * - next_announcement: any process of the user can write to PIPE. What is not a process number is
+ * - next_announcement: any process of the user can write to PIPE. What is not a process ID is
  *   reported and skipped.
  * - open_fifo: in a folder like /tmp other users can create names. Only FIFOs of this user are
  *   opened, no files and no links.
@@ -44,7 +44,7 @@ static int open_fifo(const char *name, int flags);
 static void remove_stale_pairs(void);
 static void remove_fifo(void);
 static long next_announcement(FILE *fifo);
-static struct client *open_pair(long process);
+static struct client *open_pair(long pid);
 static void close_pair(struct client *client);
 static void serve(void *argument);
 
@@ -62,11 +62,11 @@ int main(int argc, char *argv[])
 
     for (long number = 1;;) {
         /* STEP 3: Wait for a client: read the next announcement. */
-        long process = next_announcement(fifo);
+        long pid = next_announcement(fifo);
 
         /* STEP 4: Open its two FIFOs, and start a thread for it, so that no client waits for
          * another. */
-        struct client *client = open_pair(process);
+        struct client *client = open_pair(pid);
         if (client == NULL)
             continue;
         client->number = number;
@@ -152,9 +152,9 @@ static void remove_stale_pairs(void)
         char *name = found.gl_pathv[i], *end;
         if (strncmp(name, path, length) != 0)
             continue; /* PIPE contains a character like *, which has a meaning in patterns */
-        long process = strtol(name + length + 1, &end, 10);
+        long pid = strtol(name + length + 1, &end, 10);
         if ((strcmp(end, ".to_server") == 0 || strcmp(end, ".to_client") == 0) &&
-            process > 0 && kill((pid_t)process, 0) == -1 && errno == ESRCH)
+            pid > 0 && kill((pid_t)pid, 0) == -1 && errno == ESRCH)
             unlink(name);
     }
     globfree(&found);
@@ -166,32 +166,32 @@ static void remove_fifo(void)
     unlink(path);
 }
 
-/* Returns the process number of the next client. An announcement is "\n4711\n": the line before
- * the number is empty, so that it is whole whatever came before. */
+/* Returns the process ID of the next client. An announcement is "\n4711\n", with an empty line
+ * before the number, in case the bytes before it do not end a line. */
 static long next_announcement(FILE *fifo)
 {
     char line[ANNOUNCEMENT_SIZE], *end;
-    long process = 0;
-    while (process <= 0) {
+    long pid = 0;
+    while (pid <= 0) {
         if (fgets(line, sizeof line, fifo) == NULL)
             sys_error("read");
-        process = strtol(line, &end, 10);
-        if (*end != '\n' || process < 0 || process > INT_MAX) {
+        pid = strtol(line, &end, 10);
+        if (*end != '\n' || pid < 0 || pid > INT_MAX) {
             log_error("not an announcement: a line of %s", path);
-            process = 0;
+            pid = 0;
         }
     }
-    return process;
+    return pid;
 }
 
 /* Opens the FIFOs of a client, which has opened its own ends before. Then removes their names:
  * they are not needed any more, and nothing is left if the client is killed. Returns NULL if the
  * client is gone, or if there are no descriptors for it. */
-static struct client *open_pair(long process)
+static struct client *open_pair(long pid)
 {
     char to_server[PATH_MAX], to_client[PATH_MAX];
-    snprintf(to_server, sizeof to_server, TO_SERVER, path, process);
-    snprintf(to_client, sizeof to_client, TO_CLIENT, path, process);
+    snprintf(to_server, sizeof to_server, TO_SERVER, path, pid);
+    snprintf(to_client, sizeof to_client, TO_CLIENT, path, pid);
     struct client *client = allocate(sizeof *client);
     client->to = open_fifo(to_client, O_WRONLY | O_NONBLOCK);
     client->from = client->to == -1 ? -1 : open_fifo(to_server, O_RDONLY | O_NONBLOCK);
