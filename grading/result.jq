@@ -47,7 +47,7 @@ def role_of($test):
     | [role_of($test)[] as $role | $mine[] | select(.name == "\($role).c" and .why) | .why] as $why
     | if $run[$key] then
           $run[$key]
-          | if (.verdict == "failed" or .verdict == "error" or (.verdict == "skipped" and $test.verdict != "skipped"))
+          | if (.verdict == "failed" or .verdict == "blocked" or .verdict == "error" or (.verdict == "skipped" and $test.verdict != "skipped"))
                and $second[$key] then
                 $second[$key] + {repeated: true, first: {verdict, reason}}
             else . end
@@ -56,7 +56,7 @@ def role_of($test):
                 . + {verdict: "failed", points: 0, reason: "not judged, for a reason that only the program gave: \(.reason)"}
             else . end
       elif .verdict == "skipped" then .
-      else {id, name, judges, points: 0, maximum, step, hint, advice, cast, seconds: 0}
+      else {id, name, stage, judges, points: 0, maximum, step, hint, advice, cast, seconds: 0}
           | if $failure != "" then . + {verdict: "error", reason: $failure}
             elif $stopped then . + {verdict: "failed", reason: "the programs kept the checker until it was stopped, after \($stopped) s"}
             elif $why != [] then . + {verdict: "failed", reason: ($why | join("; "))}

@@ -95,6 +95,7 @@ HEADERS  := $(wildcard $(SOURCES)/*.h $(SOURCES)/unix/*.h $(SOURCES)/win32/*.h $
 LIBRARY_unix  := $(BUILD)/labs/lib/unix.a
 LIBRARY_win32 := $(BUILD)/labs/lib/win32.a
 CHECKER  := $(BUILD)/labs/$(LAB)/check
+LESSONS  := $(BUILD)/labs/$(LAB)/lessons
 PROBES   := $(BUILD)/grading/probe
 RESULTS  := $(BUILD)/results
 ROOM     := $(TOP)/tools/room
@@ -142,7 +143,7 @@ $(OUT)/win32/%.exe: $(SOURCES)/win32/%.c $(HEADERS) $(LIBRARY_win32) $(LABS)/lab
 borrowed:
 	@+$(foreach lab,$(BORROWS),$(MAKE) -s -C $(LABS)/$(lab) programs SYSTEM="unix win32" &&) :
 
-checker: $(CHECKER)
+checker: $(CHECKER) $(LESSONS)
 
 # The harness and the probes.
 kit:
@@ -156,6 +157,12 @@ $(CHECKER): $(LABS)/$(LAB)/check.c $(LABS)/$(LAB)/contract.h $(BUILD)/grading/li
 	@echo "  cc     $(LAB)/check"
 	$(Q)$(CC) $(COMMON) -D_GNU_SOURCE -I$(TOP)/grading/harness -o $@.$$$$ $< $(BUILD)/grading/libharness.a $$(pkg-config --cflags --libs check jansson) && mv $@.$$$$ $@
 
+# What the known mistakes teach: the checker prints it when a program fails the same tests.
+PATCHES := $(wildcard $(LABS)/$(LAB)/mistakes/*.patch)
+$(LESSONS): $(PATCHES) $(TOP)/tools/lessons
+	@mkdir -p $(@D)
+	$(Q)$(TOP)/tools/lessons $(PATCHES) >$@.$$$$ && mv $@.$$$$ $@
+
 # ---- Running -----------------------------------------------------------------------------
 
 run: all
@@ -165,7 +172,7 @@ run: all
 
 # One run of the checker: $(call judge,SYSTEM,NAME,GUESTS,COMMAND).
 judge = $(ROOM) $(if $(CELL),--bare) $(CHECKER) $(if $(CELL),--cell) --system $(1) $(3) --labs $(LABS) --command "$(4)" \
-	$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) $(if $(LIMIT),--limit $(LIMIT)) --json $(call json,$(RESULTS)/$(LAB)-$(1)-$(2).json)
+	$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) $(if $(LIMIT),--limit $(LIMIT)) --json $(call json,$(RESULTS)/$(LAB)-$(1)-$(2).json) $(if $(COUNTED),|| [ $$? -eq 1 ])
 # In a cell's room no file can be written: the checker gets one that is open.
 json = $(if $(CELL),/dev/fd/9 9>$(1),$(1))
 
@@ -248,7 +255,7 @@ diff:
 
 # ---- Mistakes ----------------------------------------------------------------------------
 
-MISTAKES := $(basename $(notdir $(wildcard $(LABS)/$(LAB)/mistakes/*.patch)))
+MISTAKES := $(basename $(notdir $(PATCHES)))
 .PHONY: $(MISTAKES:%=mistake-%)
 
 mistakes: $(MISTAKES:%=mistake-%)

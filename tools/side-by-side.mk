@@ -39,15 +39,19 @@ ABSOLUTE := BUILD=$(abspath $(BUILD))
 endif
 
 # The results of a check, which end it, whatever has failed. What an earlier check has left goes first.
+# COUNTED: failed tests are counted here, so a checker that finds some is no error of make, whose lines would
+# come after the checker's last words.
 RESULTS := $(or $(abspath $(BUILD)),$(if $(ONLY),$(abspath ../../build),$(CURDIR)/build))/results/$(ONLY)
 FORGET_RESULTS := rm -f $(RESULTS)*.json $(RESULTS)*.lacks;
 SHOW_RESULTS = cat $(RESULTS)*.lacks 2>/dev/null | sort -u; cat $(RESULTS)*.json 2>/dev/null | awk -v status=$$status ' \
     /^  "[a-z]*": [0-9]/ { sum[$$1] += $$2 } \
     END { if (NR == 0) { print "total: nothing was judged"; exit 1 } \
           failed = sum["\"failed\":"] + sum["\"errors\":"]; \
+          if (status && !failed) print "something else went wrong: see above"; \
           printf "total: %d of %d points; %d passed, %d failed, %d skipped%s\n", sum["\"points\":"], \
               sum["\"maximum\":"], sum["\"passed\":"], failed, sum["\"skipped\":"], \
-              status && !failed ? "; what else went wrong is told above" : "" }' || status=1;
+              sum["\"blocked\":"] ? sprintf(", %d blocked", sum["\"blocked\":"]) : ""; \
+          exit failed > 0 }' || status=1;
 
 # Before a check: whether its programs have a room of their own, where they have not, and why.
 JUDGES := check mistakes kit-check sanitize valgrind
@@ -60,7 +64,7 @@ $(GOALS):
 	case $$WORK in '' | /*) ;; *) WORK=$$PWD/$$WORK ;; esac; \
 	if [ -n "$$WORK" ] && [ ! -d "$$WORK" ]; then echo "there is no folder $$WORK" >&2; exit 1; fi; \
 	$(if $(filter $(JUDGES),$@),$(SHOW_ROOM)) $(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) \
-	    $(if $(filter $@,$(WATCHED)),,-Otarget) --keep-going $@ $(ABSOLUTE) $${WORK:+"WORK=$$WORK"} || status=1; \
+	    $(if $(filter $@,$(WATCHED)),,-Otarget) --keep-going $@ $(ABSOLUTE) $(if $(filter check,$@),COUNTED=yes) $${WORK:+"WORK=$$WORK"} || status=1; \
 	$(if $(filter check,$@),$(SHOW_RESULTS)) exit $$status
 else
 INNER := yes

@@ -8,6 +8,7 @@
  *     watch.c    look at processes from outside: who waits, who is left
  *     report.c   verdicts for people and as JSON
  *     lint.c     reads the advice of the tests
+ *     lessons.c  which known mistake fails the same tests
  *
  * A run has three kinds of processes. The keeper makes the run's folder, waits, and cleans up
  * when the run is over, however it ended: by Ctrl-C, too, or by a crash of ours. The runner, its
@@ -36,6 +37,7 @@ struct plan {
     /* The test for which these programs must be mended: this one if they failed it, or the one that
      * has blocked it; NULL if they passed it. */
     const struct test *failed;
+    bool passed; /* it was run, and they passed it */
 };
 
 /* What the whole run knows. Set by the runner, read by all. */
@@ -263,6 +265,12 @@ void remove_tree(const char *path);
 /* Prints what is wrong with the advice of a test, a line each; returns how many lines. */
 int lint_test(const struct test *test);
 
+/* ---- lessons.c ---- */
+
+/* The mistake that fails the same tests, or nearly, as one of the guests in the `count` plans, and
+ * what it teaches; NULL if there is none, or too many. */
+const char *closest_lesson(const struct plan *plans, size_t count);
+
 /* ---- report.c ---- */
 
 struct stage_totals {
@@ -288,8 +296,9 @@ void report_start(void);
 /* Prints one result and returns it as JSON: `evidence` with the test's own facts added. */
 json_t *report_result(const struct plan *plan, json_t *evidence, double seconds);
 
-/* Prints the summary, and once more what failed, a line each. */
-void report_end(const struct totals *totals);
+/* Prints once more what failed, a line each; the failure to mend first, with `lesson`, if that is not
+ * NULL; and the points. */
+void report_end(const struct totals *totals, const char *lesson);
 
 /* Prints one line of a program, for --run. */
 void show_line(const char *program, const char *line, size_t length);

@@ -591,6 +591,7 @@ struct choices {
     const char *must_fail;       /* ids that must fail, and no other */
     bool conversation, list, lint;
     bool plain; /* our own pair is server and client, though there are robust ones */
+    bool all;   /* no test is blocked */
     bool stop;  /* a stage with failures is the last one */
     enum stage last_stage; /* later ones are not judged at all */
     double limit;
@@ -609,6 +610,7 @@ static void usage(FILE *stream)
         "  --pair NAME           judge server_NAME and client_NAME, or guests in their place\n"
         "  --plain               our own pair is server and client, not the robust ones\n"
         "  --stage STAGE         only tests up to this stage: basic, complete, robust\n"
+        "  --all                 block no test, although one that it needs was failed\n"
         "  --stop                run no further stage after one with failures\n"
         "  --test PATTERN        only tests whose id fits (a pattern of fnmatch)\n"
         "  --seed NUMBER         the seed of a former run: the same random texts again\n"
@@ -656,6 +658,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         {"pair", required_argument, NULL, 'p'},
         {"plain", no_argument, NULL, 'O'},
         {"stage", required_argument, NULL, 'g'},
+        {"all", no_argument, NULL, 'a'},
         {"stop", no_argument, NULL, 'o'},
         {"test", required_argument, NULL, 't'},
         {"seed", required_argument, NULL, 'e'},
@@ -690,6 +693,7 @@ static void read_options(int argc, char *argv[], struct choices *choices)
         case 'p': run.pair = optarg; break;
         case 'O': choices->plain = true; break;
         case 'g': choices->last_stage = stage_of(optarg); break;
+        case 'a': choices->all = true; break;
         case 'o': choices->stop = true; break;
         case 't': choices->only = optarg; break;
         case 'e':
@@ -724,7 +728,8 @@ static void add_plan(const struct test *test, const char *server, const char *cl
                      const char *guest, const char *cast)
 {
     if (plan_count < MOST_PLANS)
-        plans[plan_count] = (struct plan){test, server, client, guest, cast, plan_count, NULL};
+        plans[plan_count] = (struct plan){test, server,     client, guest,
+                                          cast, plan_count, NULL,   false};
     plan_count += plan_count < MOST_PLANS;
 }
 
@@ -969,9 +974,11 @@ static const struct test *blocker_of(const struct plan *plan)
     return NULL;
 }
 
-static json_t *not_run(const char *reason)
+/* The evidence of a test that is not run, because its programs have failed `by`, or a stage. */
+static json_t *blocked(const char *reason, const struct test *by)
 {
-    return json_pack("{s:s, s:s}", "verdict", "blocked", "reason", reason);
+    return json_pack("{s:s, s:s, s:s*}", "verdict", "blocked", "reason", reason,
+                     "blocked_by", by != NULL ? by->id : NULL);
 }
 
 /* The evidence of a test for which no time was left. */
@@ -984,8 +991,8 @@ static json_t *not_begun(double time)
                      "waiting", "transcript");
 }
 
-/* Judges plan `number`, or finds a reason not to run it. A proof that a mistake is caught runs all:
- * it is to fail what it fails. */
+/* Judges plan `number`, or finds a reason not to run it. A proof that a mistake is caught blocks none,
+ * because it must fail all tests that it names. */
 static json_t *judge_or_block(const struct choices *choices, size_t number,
                               const struct totals *totals, double spent)
 {
@@ -993,15 +1000,16 @@ static json_t *judge_or_block(const struct choices *choices, size_t number,
     bool census = plan->test == &census_test;
     for (enum stage stage = BASIC; choices->stop && stage < plan->test->stage; stage++)
         if (totals->stages[stage].failed > 0)
-            return not_run(text("the %s stage has failures", stage_name(stage)));
-    plan->failed = choices->must_fail != NULL ? NULL : blocker_of(plan);
+            return blocked(text("the %s stage has failures", stage_name(stage)), NULL);
+    plan->failed = choices->all || choices->must_fail ? NULL : blocker_of(plan);
     if (plan->failed != NULL)
-        return not_run(text("fix %s first", plan->failed->id));
+        return blocked(text("fix %s first", plan->failed->id), plan->failed);
     if (choices->time > 0 && spent > choices->time && !census)
         return not_begun(choices->time);
     json_t *evidence = judge_in_time(number);
     if (has_verdict(evidence, "failed"))
         plan->failed = plan->test;
+    plan->passed = has_verdict(evidence, "passed");
     return evidence;
 }
 
@@ -1019,7 +1027,9 @@ static json_t *run_plans(const struct choices *choices, struct totals *totals)
         count_result(totals, &plans[i], result);
         json_array_append_new(results, result);
     }
-    report_end(totals);
+    report_end(totals, choices->must_fail == NULL && totals->failed > 0
+                           ? closest_lesson(plans, plan_count)
+                           : NULL);
     return results;
 }
 

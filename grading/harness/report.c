@@ -340,16 +340,19 @@ static void print_stages(const struct totals *totals)
 }
 
 /* Prints the failure to mend first once more, with its hints: all else may come of it. */
-static void print_first(void)
+static void print_first(const char *lesson)
 {
     printf("  %sfix first%s  %s%s%s: %s\n", BOLD, PLAIN, first_failed->test->id,
            *first_failed->cast != '\0' ? ", " : "", first_failed->cast,
            json_string_value(json_object_get(first_evidence, "reason")));
+    if (lesson != NULL)
+        printf(MARGIN "%-10s a known mistake fails the same tests: %s\n", "lesson",
+               lesson);
     print_list("note", json_object_get(first_evidence, "notes"));
     print_advice(first_failed);
 }
 
-void report_end(const struct totals *totals)
+void report_end(const struct totals *totals, const char *lesson)
 {
     print_blocked();
     size_t i;
@@ -358,8 +361,8 @@ void report_end(const struct totals *totals)
     {
         printf("  %s\n", json_string_value(line));
     }
-    if (first_failed != NULL && totals->failed + totals->blocked > 1)
-        print_first();
+    if (first_failed != NULL && (totals->failed + totals->blocked > 1 || lesson != NULL))
+        print_first(lesson);
     if (run.staged)
         print_stages(totals);
     const char *shade = totals->failed + totals->errors > 0 ? RED : GREEN;

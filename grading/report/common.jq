@@ -71,6 +71,9 @@ def plural($noun): "\(.) \($noun)\(if . == 1 then "" else "s" end)";
 
 def count($verdict): map(select(.verdict == $verdict)) | length;
 
+# Whether a test has cost points: a blocked one was not run, because a test that it needs was failed.
+def is_lost: .verdict == "failed" or .verdict == "blocked";
+
 # ---- Names ----------------------------------------------------------------------------------
 
 def system_name: {"unix": "UNIX", "win32": "Win32"}[.] // line;
@@ -161,7 +164,7 @@ def advice($lab; $seed):
 # All that is known of a test that was not passed, as lines of text. The input is the test;
 # $lab its lab's result, $seed the seed of the run.
 def evidence($lab; $seed):
-  [ row(if .verdict == "failed" then "reason" else "because" end; why) ]
+  [ row(if is_lost then "reason" else "because" end; why) ]
   + (.notes | rows("note"))
   + (.sent | excerpt("sent"; false))
   + (.expected | excerpt("expected"; false))
@@ -175,7 +178,7 @@ def evidence($lab; $seed):
 # The same of several tests that have one reason: what to do about the first of them, if they ran
 # at all, which takes time.
 def evidence_of_all($lab; $seed):
-  [ .[0] | row(if .verdict == "failed" then "reason" else "because" end; why) ]
+  [ .[0] | row(if is_lost then "reason" else "because" end; why) ]
   + (if .[0].verdict == "failed" and (.[0].seconds // 0) > 0 then .[0] | advice($lab; $seed)
      elif .[0].reason // "" | test("does not compile") then [ row("again"; again($lab)) ]
      else [] end)
@@ -189,7 +192,7 @@ def has_evidence:
 # The failed tests of a lab: those with evidence by themselves, the others by their reason.
 # Gives [{"tests": [...], "alone": true or false}].
 def failures:
-  map(select(.verdict == "failed" or .verdict == "error"))
+  map(select(is_lost or .verdict == "error"))
   | (map(select(has_evidence)) | map({alone: true, tests: [.]}))
     + (map(select(has_evidence | not)) | group_by([.verdict, .reason])
        | map({alone: (length == 1), tests: .}));

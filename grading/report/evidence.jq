@@ -29,7 +29,7 @@ def lab($id; $seed):
   . as $lab
   | (.tests // []) as $tests
   | @html "<section id=\"e-\($id)-\(.lab | line)-\(.system | line)\"><h3>\(lab_name): \(.points | points) of \(.maximum // 0)</h3>"
-    + @html "<p>\($tests | count("passed")) passed, \($tests | count("failed")) failed, \($tests | count("skipped")) skipped"
+    + @html "<p>\($tests | count("passed")) passed, \($tests | count("failed")) failed, \($tests | count("blocked") | if . > 0 then "\(.) blocked, " else "" end)\($tests | count("skipped")) skipped"
     + ($tests | count("error") | if . > 0 then @html ", \(.) not judged: the kit's failure, not the student's" else "" end)
     + ($tests | map(select(.repeated)) | length | if . > 0 then @html "; \(plural("test")) repeated" else "" end)
     + "</p>\n"

@@ -10,9 +10,9 @@ include "common";
   labs: [ (.labs // [])[]
     | (.tests // []) as $tests
     | { lab, title, system, points: (.points | points), maximum: (.maximum // 0),
-        passed: ($tests | count("passed")), failed: ($tests | count("failed")),
+        passed: ($tests | count("passed")), failed: ($tests | map(select(is_lost)) | length),
         skipped: ($tests | count("skipped")), errors: ($tests | count("error")),
         repeated: ($tests | map(select(.repeated)) | length),
         lacks: [ (.files // [])[] | select(.status != "built") | {name, status} ],
-        failing: [ $tests[] | select(.verdict == "failed") | test_name ] } ]
+        failing: [ $tests[] | select(is_lost) | test_name ] } ]
 }

@@ -5,7 +5,7 @@
 
 include "common";
 
-def status: {"passed": "pass", "failed": "fail"}[.] // "error";
+def status: {"passed": "pass", "failed": "fail", "blocked": "fail"}[.] // "error";
 
 # A test for each of ours.
 def each:
@@ -20,7 +20,7 @@ def by_lab:
     | ((.tests // []) | if count("error") > 0 then "error" elif count("failed") > 0 then "failed" else "passed" end) as $verdict
     | { name: lab_name, status: ($verdict | status), score: (.points | points),
         message: (if $verdict == "passed" then null else
-          [ .tests[] | select(.verdict == "failed" or .verdict == "error") | test_name ] | join("; ") | cut(600) end) } ];
+          [ .tests[] | select(is_lost or .verdict == "error") | test_name ] | join("; ") | cut(600) end) } ];
 
 def deduction:
   if (lateness.deduction // 0) <= 0 then []

@@ -36,8 +36,8 @@ include "common";
           tags: [$lab.lab, $lab.system, .judges // "pair"],
           visibility: "visible",
           extra_data: {id, lab: $lab.lab, system: $lab.system, verdict, step, seconds, repeated: (.repeated // false)} }
-        + if .verdict == "passed" or .verdict == "failed" then
-            {score: (.points | points), max_score: .maximum, status: .verdict}
+        + if .verdict == "passed" or is_lost then
+            {score: (.points | points), max_score: .maximum, status: (if is_lost then "failed" else "passed" end)}
           else {} end ],
     leaderboard: [
       {name: "Points", value: (.final // .points | points)},

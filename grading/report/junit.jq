@@ -12,7 +12,7 @@ def seconds: (. // 0) * 1000 | round / 1000 | if . < 0.001 then 0 else . end;
   ( (.labs // []) | to_entries[] | .key as $n | .value | . as $lab | (.tests // []) as $tests
   | "<testsuite id=\"\($n)\" package=\"\($lab.lab | attribute)\" name=\"\(lab_name | attribute)\""
     + " timestamp=\"\($result.graded // "1970-01-01T00:00:00Z" | line | .[:19] | @html)\" hostname=\"localhost\""
-    + " tests=\"\($tests | length)\" failures=\"\($tests | count("failed"))\" errors=\"\($tests | count("error"))\""
+    + " tests=\"\($tests | length)\" failures=\"\($tests | map(select(is_lost)) | length)\" errors=\"\($tests | count("error"))\""
     + " skipped=\"\($tests | count("skipped"))\" time=\"\([$tests[].seconds // 0] | add | seconds)\">",
     "<properties><property name=\"student\" value=\"\($result.id | attribute)\"/>"
     + "<property name=\"seed\" value=\"\($result.seed | attribute)\"/>"
@@ -22,7 +22,7 @@ def seconds: (. // 0) * 1000 | round / 1000 | if . < 0.001 then 0 else . end;
         + if .verdict == "passed" then "/>"
           elif .verdict == "skipped" then "><skipped message=\"\(why | attribute)\"/></testcase>"
           else
-            (if .verdict == "failed" then "failure" else "error" end) as $kind
+            (if is_lost then "failure" else "error" end) as $kind
             | "><\($kind) type=\"\(.verdict | attribute)\" message=\"\(why | attribute)\">\(evidence($lab; $result.seed) | element)</\($kind)></testcase>"
           end ),
     "<system-out>\([$lab.files[]? | select((.compiler // "") != "") | .name + ":\n" + (.compiler | visible | lines(200))] | join("\n") | element)</system-out>",

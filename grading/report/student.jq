@@ -16,7 +16,7 @@ def results:
   else
     "| test | verdict | points |\n|---|---|--:|\n"
     + (map("| \(test_name | md) | \(verdict_name)\(if .repeated then ", repeated" else "" end) | "
-        + (if .verdict == "passed" or .verdict == "failed" then "\(.points | points) of \(.maximum)" else "-" end)
+        + (if .verdict == "passed" or is_lost then "\(.points | points) of \(.maximum)" else "-" end)
         + " |") | join("\n"))
     + "\n\n"
   end;

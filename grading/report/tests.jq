@@ -8,6 +8,6 @@ reduce (inputs | .labs[]? | {lab, title, system} as $lab | .tests[]? | {lab: $la
   | (if .[$key] == null then
        .[$key] = ($r.lab + {name: ($t | test_name), judges: ($t.judges // "pair"), passed: 0, failed: 0, skipped: 0, error: 0})
      else . end)
-  | .[$key][{"passed": "passed", "failed": "failed", "skipped": "skipped"}[$t.verdict] // "error"] += 1)
+  | .[$key][{"passed": "passed", "failed": "failed", "blocked": "failed", "skipped": "skipped"}[$t.verdict] // "error"] += 1)
 | [.[]]
 | sort_by([(if .passed + .failed > 0 then .passed / (.passed + .failed) else 2 end), .lab, .system])[]

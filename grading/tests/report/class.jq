@@ -89,7 +89,10 @@ def dozen: [
     | .[0].tests[5] |= (. + {verdict: "error", points: 0, reason: "cannot start the probe"})
     | .[0].tests[6] |= (. + {verdict: "skipped", points: 0, reason: "needs Windows"})
     | .[0].maximum -= (.[0].tests[5].maximum + .[0].tests[6].maximum)
-    | .[0].points = .[0].maximum),
+    | .[0].points = .[0].maximum
+    # And one that was not run, because a test that it needs was failed.
+    | .[1] |= (.points -= .tests[3].maximum
+        | .tests[3] |= (. + {verdict: "blocked", points: 0, seconds: 0, reason: "fix ten_messages first", blocked_by: "ten_messages"}))),
   # Next to nothing works.
   student("z"; "Zoë"; right
     | .[0] = mistaken("01-unix-right"; "01-unix-keeps_client_ends")
