@@ -157,7 +157,7 @@ bool start_thread(void (*function)(void *), void *argument);
 
 /* From now on Ctrl-C, SIGTERM, or the closing of the console calls `clean_up` (NULL: nothing) in a
  * thread of its own, prints "NAME: done" as the last line, and ends the program with exit code 0.
- * Call it before the first thread is started. */
+ * On UNIX, call it before the first thread is started. */
 void end_on_interrupt(void (*clean_up)(void));
 
 /* For a program that waits for several things: what becomes readable (UNIX), or is signalled

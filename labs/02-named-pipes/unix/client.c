@@ -16,7 +16,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "message.h"
+#include "message.h" /* send_message, receive_message, is_exit */
 
 static char to_server_name[PATH_MAX], to_client_name[PATH_MAX]; /* of our two FIFOs */
 
@@ -34,7 +34,8 @@ int main(int argc, char *argv[])
     const char *path = argc > 1 ? argv[1] : runtime_path(PIPE_NAME);
     if (argc > 2 || *path == '\0' || *path == '-')
         usage_exit();
-    signal(SIGPIPE, SIG_IGN); /* if the server has ended: write() fails with EPIPE */
+    signal(SIGPIPE,
+           SIG_IGN); /* so that write() fails with EPIPE when the server has ended */
 
     /* STEP 2: Find the server: open its FIFO. */
     int server = open_server(path);
@@ -48,8 +49,9 @@ int main(int argc, char *argv[])
     int spare = open_end(to_server_name, O_RDONLY | O_NONBLOCK);
     int to_server = open_end(to_server_name, O_WRONLY);
     announce(server, to_client);
-    close(spare); /* else write() would not fail after the end of the server */
-    close(server);
+    if (close(spare) == -1 ||
+        close(server) == -1) /* a spare reader would hide the server's end */
+        sys_error("close");
 
     char *line, reply[MAX_MESSAGE];
     size_t length;
@@ -70,8 +72,8 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 6: Close the FIFOs: the server reads end of file. */
-    close(to_server);
-    close(to_client);
+    if (close(to_server) == -1 || close(to_client) == -1)
+        sys_error("close");
     log_event("client: done");
     return EXIT_SUCCESS;
 }

@@ -53,7 +53,8 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 6: Close the connection: the server's recv() returns 0. */
-    close(server);
+    if (close(server) == -1)
+        sys_error("close");
     log_event("client: done");
     return EXIT_SUCCESS;
 }

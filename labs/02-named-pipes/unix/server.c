@@ -13,18 +13,18 @@
  *
  * The text "exit" ends a client's session, Ctrl-C the server.
  *
- * Mirrors listing 3 of the report. Counterpart: ../win32/server.c. Messages and connections by
- * the system, not by FIFOs: server_seqpacket.c.
- * Not here: the FIFO of a killed server, clients that are killed while they announce themselves,
- * a process without free descriptors. See server_robust.c.
- * To try: server in one terminal, client in two more.
+ * Mirrors listing 3 of the report. Counterpart: ../win32/server.c. The same without FIFOs:
+ * server_seqpacket.c (a socket, which has connections and messages).
+ * Not here, but in server_robust.c: the FIFO of a server that was killed, clients that are killed
+ * while they connect, other writers on PIPE, and a process that has no descriptor or thread left.
+ * To try: server in one terminal, client in two more; ls -l /proc/PID/fd while they talk.
  */
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "message.h"
+#include "message.h" /* send_message, receive_message, is_exit */
 
 /* A client. Its thread frees it. */
 struct client {
@@ -71,7 +71,8 @@ static FILE *create_fifo(void)
     if (mkfifo(path, FIFO_MODE) == -1)
         sys_error("mkfifo");
     end_on_interrupt(remove_fifo);
-    signal(SIGPIPE, SIG_IGN); /* a client that has left: write() fails with EPIPE */
+    signal(SIGPIPE,
+           SIG_IGN); /* so that write() to a client that has left fails with EPIPE */
 
     /* Both ends, although we only read. With O_RDONLY open() would block until a client comes, and
      * read() would return 0, end of file, as soon as no client has the FIFO open. */
@@ -90,8 +91,8 @@ static void remove_fifo(void)
     unlink(path);
 }
 
-/* Returns the process ID of the next client. An announcement is "\n4711\n", with an empty line
- * before the number, in case the bytes before it do not end a line. */
+/* Returns the process ID of the next client. The announcement "\n4711\n" is an empty line, which is
+ * skipped, and the number. */
 static long next_announcement(FILE *fifo)
 {
     char line[ANNOUNCEMENT_SIZE];
@@ -104,8 +105,8 @@ static long next_announcement(FILE *fifo)
     return pid;
 }
 
-/* Opens the FIFOs of a client, which has opened its own ends before. Then removes their names:
- * they are not needed any more, and nothing is left if the client is killed. */
+/* Opens the FIFOs of a client. It has opened its own ends before, so open() does not block. Then
+ * removes their names: nothing is left of them when both programs have closed their ends. */
 static struct client *open_pair(long pid)
 {
     char to_server[PATH_MAX], to_client[PATH_MAX];
@@ -138,8 +139,8 @@ static void serve(void *argument)
     }
 
     /* STEP 6: Close our ends. The client can still read what was written. */
-    close(client->from);
-    close(client->to);
+    if (close(client->from) == -1 || close(client->to) == -1)
+        sys_error("close");
     log_event("server: client %ld left", client->number);
     free(client);
 }

@@ -28,7 +28,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "message.h"
+#include "message.h" /* send_message, receive_message, is_exit */
 
 /* A client. Its thread frees it. */
 struct client {
@@ -89,7 +89,8 @@ static FILE *create_fifo(void)
             sys_error("mkfifo");
     } while ((fifo = lock_fifo()) == -1);
     end_on_interrupt(remove_fifo);
-    signal(SIGPIPE, SIG_IGN); /* a client that has left: write() fails with EPIPE */
+    signal(SIGPIPE,
+           SIG_IGN); /* so that write() to a client that has left fails with EPIPE */
     remove_stale_pairs();
 
     FILE *stream = fdopen(fifo, "r");
@@ -166,8 +167,8 @@ static void remove_fifo(void)
     unlink(path);
 }
 
-/* Returns the process ID of the next client. An announcement is "\n4711\n", with an empty line
- * before the number, in case the bytes before it do not end a line. */
+/* Returns the process ID of the next client. The announcement "\n4711\n" is an empty line, which is
+ * skipped, and the number. */
 static long next_announcement(FILE *fifo)
 {
     char line[ANNOUNCEMENT_SIZE], *end;
@@ -184,9 +185,9 @@ static long next_announcement(FILE *fifo)
     return pid;
 }
 
-/* Opens the FIFOs of a client, which has opened its own ends before. Then removes their names:
- * they are not needed any more, and nothing is left if the client is killed. Returns NULL if the
- * client is gone, or if there are no descriptors for it. */
+/* Opens the FIFOs of a client. It has opened its own ends before, so open() does not block. Then
+ * removes their names: nothing is left of them when both programs have closed their ends. Returns
+ * NULL if the client has been killed since, or if there is no descriptor for it. */
 static struct client *open_pair(long pid)
 {
     char to_server[PATH_MAX], to_client[PATH_MAX];
@@ -214,10 +215,10 @@ static struct client *open_pair(long pid)
 
 static void close_pair(struct client *client)
 {
-    if (client->from != -1)
-        close(client->from);
-    if (client->to != -1)
-        close(client->to);
+    if (client->from != -1 && close(client->from) == -1)
+        log_sys_error("close");
+    if (client->to != -1 && close(client->to) == -1)
+        log_sys_error("close");
 }
 
 /* The thread of one client. */

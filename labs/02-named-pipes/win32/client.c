@@ -54,7 +54,8 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 6: Close the pipe: the server's read fails with ERROR_BROKEN_PIPE. */
-    CloseHandle(pipe);
+    if (!CloseHandle(pipe))
+        sys_error("CloseHandle");
     log_event("client: done");
     return EXIT_SUCCESS;
 }

@@ -9,7 +9,8 @@
  *
  * Mirrors listing 3 of the report, and the security of listing 5, which belongs here.
  * Counterpart: ../unix/server.c. One thread for all clients: server_overlapped.c.
- * Not here: an instance that cannot be created ends the server. See server_robust.c.
+ * Not here, but in server_robust.c: a system that is short of memory, or of something else, so that
+ * instances cannot be created.
  * To try: server in one window, client in two more.
  */
 #include "contract.h"
@@ -107,10 +108,12 @@ static void serve(void *argument)
         more = WriteFile(pipe, message, size, &written, NULL) && !is_exit(message, size);
     }
 
-    /* STEP 6: Disconnect. This discards what the client has not read, so wait until it has. */
+    /* STEP 6: Disconnect. This discards what the client has not read, so wait until it has. Both calls
+     * fail if it has left, and then there is nothing to do. */
     FlushFileBuffers(pipe);
     DisconnectNamedPipe(pipe);
-    CloseHandle(pipe);
+    if (!CloseHandle(pipe))
+        sys_error("CloseHandle");
     log_event("server: client %ld left", number);
 }
 

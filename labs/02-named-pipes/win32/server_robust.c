@@ -131,10 +131,12 @@ static void serve(void *argument)
         more = WriteFile(pipe, message, size, &written, NULL) && !is_exit(message, size);
     }
 
-    /* STEP 6: Disconnect. This discards what the client has not read, so wait until it has. */
+    /* STEP 6: Disconnect. This discards what the client has not read, so wait until it has. Both calls
+     * fail if it has left, and then there is nothing to do. */
     FlushFileBuffers(pipe);
     DisconnectNamedPipe(pipe);
-    CloseHandle(pipe);
+    if (!CloseHandle(pipe))
+        log_sys_error("CloseHandle");
     log_event("server: client %ld left", number);
 }
 
