@@ -35,10 +35,10 @@ struct client {
 static const char *path; /* of the FIFO on which clients announce themselves */
 
 static FILE *create_fifo(void);
-static void remove_fifo(void);
 static long next_announcement(FILE *fifo);
 static struct client *open_pair(long pid);
 static void serve(void *argument);
+static void remove_fifo(void);
 
 int main(int argc, char *argv[])
 {
@@ -83,12 +83,6 @@ static FILE *create_fifo(void)
     if (stream == NULL)
         sys_error("fdopen");
     return stream;
-}
-
-/* STEP 7: End on Ctrl-C: remove the name, which would stay without the server. */
-static void remove_fifo(void)
-{
-    unlink(path);
 }
 
 /* Returns the process ID of the next client. The announcement "\n4711\n" is an empty line, which is
@@ -143,4 +137,10 @@ static void serve(void *argument)
         sys_error("close");
     log_event("server: client %ld left", client->number);
     free(client);
+}
+
+/* STEP 7: End on Ctrl-C: remove the name, which would stay without the server. */
+static void remove_fifo(void)
+{
+    unlink(path);
 }

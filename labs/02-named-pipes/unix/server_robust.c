@@ -42,11 +42,11 @@ static FILE *create_fifo(void);
 static int lock_fifo(void);
 static int open_fifo(const char *name, int flags);
 static void remove_stale_pairs(void);
-static void remove_fifo(void);
 static long next_announcement(FILE *fifo);
 static struct client *open_pair(long pid);
 static void close_pair(struct client *client);
 static void serve(void *argument);
+static void remove_fifo(void);
 
 int main(int argc, char *argv[])
 {
@@ -161,12 +161,6 @@ static void remove_stale_pairs(void)
     globfree(&found);
 }
 
-/* STEP 7: End on Ctrl-C: remove the name, which would stay without the server. */
-static void remove_fifo(void)
-{
-    unlink(path);
-}
-
 /* Returns the process ID of the next client. The announcement "\n4711\n" is an empty line, which is
  * skipped, and the number. */
 static long next_announcement(FILE *fifo)
@@ -241,4 +235,10 @@ static void serve(void *argument)
     close_pair(client);
     log_event("server: client %ld left", client->number);
     free(client);
+}
+
+/* STEP 7: End on Ctrl-C: remove the name, which would stay without the server. */
+static void remove_fifo(void)
+{
+    unlink(path);
 }

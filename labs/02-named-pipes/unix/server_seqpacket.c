@@ -29,12 +29,12 @@ struct client {
 static const char *path; /* of the socket on which clients connect */
 
 static int create_socket(void);
-static void remove_socket(void);
 static void serve(void *argument);
 static bool receive_message(int socket, char *message, size_t *size);
 static void close_connection(int socket);
 static size_t text_length(const char *message, size_t size);
 static bool is_exit(const char *message, size_t size);
+static void remove_socket(void);
 
 int main(int argc, char *argv[])
 {
@@ -69,7 +69,7 @@ static int create_socket(void)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
         fatal("%s is too long for the name of a socket", path);
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
 
     int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (listener == -1)
@@ -81,12 +81,6 @@ static int create_socket(void)
     if (listen(listener, BACKLOG) == -1)
         sys_error("listen");
     return listener;
-}
-
-/* STEP 7: End on Ctrl-C: remove the name, which would stay without the server. */
-static void remove_socket(void)
-{
-    unlink(path);
 }
 
 /* The thread of one client. */
@@ -148,4 +142,10 @@ static bool is_exit(const char *message, size_t size)
     if (length > 0 && message[length - 1] == '\n')
         length--;
     return length == strlen(EXIT_TEXT) && memcmp(message, EXIT_TEXT, length) == 0;
+}
+
+/* STEP 7: End on Ctrl-C: remove the name, which would stay without the server. */
+static void remove_socket(void)
+{
+    unlink(path);
 }

@@ -9,8 +9,7 @@
  *
  * Mirrors listing 3 of the report, and the security of listing 5, which belongs here.
  * Counterpart: ../unix/server.c. One thread for all clients: server_overlapped.c.
- * Not here, but in server_robust.c: a system that is short of memory, or of something else, so that
- * instances cannot be created.
+ * Not here, but in server_robust.c: calls that fail because the system is short of memory.
  * To try: server in one window, client in two more.
  */
 #include "contract.h"
@@ -29,6 +28,7 @@ static void serve(void *argument);
 static bool receive_message(HANDLE pipe, wchar_t *message, DWORD *size);
 static size_t text_length(const wchar_t *message, DWORD size);
 static bool is_exit(const wchar_t *message, DWORD size);
+_Noreturn static void wait_for_end(void);
 
 int main(int argc, char *argv[])
 {
@@ -48,11 +48,7 @@ int main(int argc, char *argv[])
     for (int i = 1; i < FREE_INSTANCES; i++)
         add_instance(0);
     log_event("server: ready %s", path);
-
-    /* STEP 7: End on Ctrl-C. The name goes with the last handle. Until then the threads do the
-     * rest. */
-    end_on_interrupt(NULL);
-    Sleep(INFINITE);
+    wait_for_end(); /* the threads do the rest */
 }
 
 /* Decides who may open the pipe (contract.h). Listing 5 does this in the client, where it has no
@@ -143,4 +139,12 @@ static bool is_exit(const wchar_t *message, DWORD size)
         length--;
     return size % sizeof *message == 0 && length == wcslen(WIDE_EXIT_TEXT) &&
            wcsncmp(message, WIDE_EXIT_TEXT, length) == 0;
+}
+
+/* STEP 7: End on Ctrl-C. The name goes with the last handle, which the system closes. */
+static void wait_for_end(void)
+{
+    end_on_interrupt(NULL);
+    for (;;)
+        Sleep(INFINITE);
 }

@@ -35,6 +35,7 @@ static void serve(void *argument);
 static bool receive_message(HANDLE pipe, wchar_t *message, DWORD *size);
 static size_t text_length(const wchar_t *message, DWORD size);
 static bool is_exit(const wchar_t *message, DWORD size);
+_Noreturn static void wait_for_end(void);
 
 int main(int argc, char *argv[])
 {
@@ -57,15 +58,7 @@ int main(int argc, char *argv[])
     for (int i = 1; i < FREE_INSTANCES; i++)
         add_instance(0);
     log_event("server: ready %s", path);
-
-    /* STEP 7: End on Ctrl-C. The name goes with the last handle. Until then the threads do the
-     * rest, and this one creates the instances that are missing. */
-    end_on_interrupt(NULL);
-    while (WaitForSingleObject(missing, INFINITE) == WAIT_OBJECT_0) {
-        Sleep(PAUSE_MILLISECONDS);
-        add_instance(0);
-    }
-    sys_error("WaitForSingleObject");
+    wait_for_end(); /* the threads do the rest */
 }
 
 /* Decides who may open the pipe (contract.h). Listing 5 does this in the client, where it has no
@@ -166,4 +159,16 @@ static bool is_exit(const wchar_t *message, DWORD size)
         length--;
     return size % sizeof *message == 0 && length == wcslen(WIDE_EXIT_TEXT) &&
            wcsncmp(message, WIDE_EXIT_TEXT, length) == 0;
+}
+
+/* STEP 7: End on Ctrl-C. The name goes with the last handle, which the system closes. Until then
+ * create the instances that are missing. */
+static void wait_for_end(void)
+{
+    end_on_interrupt(NULL);
+    while (WaitForSingleObject(missing, INFINITE) == WAIT_OBJECT_0) {
+        Sleep(PAUSE_MILLISECONDS);
+        add_instance(0);
+    }
+    sys_error("WaitForSingleObject");
 }
