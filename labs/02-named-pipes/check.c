@@ -2,9 +2,9 @@
  * check.c - judges lab 02 from outside, by the contract alone.
  *
  * The test's client and the test's server are one program (grading/probe/pipe.c). It plays any
- * number of clients to judge a server, and a server to judge a client, and behaves well or badly.
- * It obeys commands on its standard input and reports on its standard output. Messages are put into
- * files, in the form that they have on the wire: wire() makes it from a text.
+ * number of clients to judge a server, and a server to judge a client, and behaves well or
+ * badly. It obeys commands on its standard input and reports on its standard output. Messages
+ * are put into files, in the form that they have on the wire: wire() makes it from a text.
  */
 #include <fcntl.h>
 #include <iconv.h>
@@ -150,8 +150,8 @@ static void remove_left_name(const char *address)
         kit_error("%s: the name of a killed server is not there", address);
 }
 
-/* Ends the server by Ctrl-C. Whether it does that well is judged by the tests of Ctrl-C alone: here a
- * server that goes on is killed, and the name that it leaves is removed. */
+/* Ends the server by Ctrl-C. Whether it does that well is judged by the tests of Ctrl-C
+ * alone: here a server that goes on is killed, and the name that it leaves is removed. */
 static void finish(struct program *server)
 {
     const char *ending = ending_within(server, 0);
@@ -246,8 +246,9 @@ static bool is_let_in(struct program *probe, int number, const char *address)
     return strstr(wait_report(probe, text("%d *", number), RECEIVED), "received") != NULL;
 }
 
-/* Lets clients come to a server that has no room for 60, until it refuses one. Those that are in must
- * be served, and others after they have left. A server that lets in all 60 is right, too. */
+/* Lets clients come to a server that has no room for 60, until it refuses one. Those that
+ * are in must be served, and others after they have left. A server that lets in all 60 is
+ * right, too. */
 static void crowd_out(struct program *server, const char *address)
 {
     struct program *first = connect_probe(address, 1);
@@ -289,8 +290,8 @@ static void await_server(struct program *server, const char *address)
         kill_program(probe);
 }
 
-/* Lets the programs run for a tenth of a second, so that one gets to the call in which it blocks: no
- * event reports that. What they print is read meanwhile. */
+/* Lets the programs run for a tenth of a second, so that one gets to the call in which it
+ * blocks: no event reports that. What they print is read meanwhile. */
 static void let_block(void)
 {
     struct itimerspec tenth = {.it_value.tv_nsec = 100000000};
@@ -302,8 +303,8 @@ static void let_block(void)
     close(timer);
 }
 
-/* Sends the signals that are ignored by default, while the program is blocked in a call. If it has a
- * handler without SA_RESTART, that call fails with EINTR. */
+/* Sends the signals that are ignored by default, while the program is blocked in a call. If
+ * it has a handler without SA_RESTART, that call fails with EINTR. */
 static void interrupt(struct program *program)
 {
     static const int signals[] = {SIGCHLD, SIGWINCH, SIGURG, SIGCONT};

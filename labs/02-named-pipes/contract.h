@@ -3,16 +3,16 @@
  *
  * The two systems differ in what a named pipe is. On Windows it is a two-way connection to one
  * client, and carries messages. On UNIX it is a FIFO: one-way, and one queue of bytes for all
- * clients. There, connections are made from several FIFOs, and messages from bytes, by the rules at
- * the end.
+ * clients. There, connections are made from several FIFOs, and messages from bytes, by the
+ * rules at the end.
  */
 #ifndef CONTRACT_H
 #define CONTRACT_H
 
 /* ---- Both systems ------------------------------------------------------------------- */
 
-/* The longest message in bytes: without the length that goes before it on a FIFO, with the NUL that
- * ends it elsewhere. */
+/* The longest message in bytes: without the length that goes before it on a FIFO, with the
+ * NUL that ends it elsewhere. */
 #define MAX_MESSAGE 65536
 
 /* The text that ends a session, with or without a newline after it. */
@@ -39,8 +39,9 @@
 /* How long WaitNamedPipe waits if it is called with NMPWAIT_USE_DEFAULT_WAIT. */
 #define DEFAULT_WAIT_MILLISECONDS 5000
 
-/* How many instances of the pipe wait for a client at any time. server_overlapped waits for all of
- * them, and for Ctrl-C, in one call, which takes at most 64 objects (MAXIMUM_WAIT_OBJECTS). */
+/* How many instances of the pipe wait for a client at any time. server_overlapped waits for
+ * all of them, and for Ctrl-C, in one call, which takes at most 64 objects
+ * (MAXIMUM_WAIT_OBJECTS). */
 #define FREE_INSTANCES 60
 
 /* How long server_robust waits before it tries again to create an instance. */
@@ -53,10 +54,11 @@
  *   D:P              only this list counts; nothing is inherited
  *   (A;;GA;;;SY)     allow everything (generic all) to the system,
  *   (A;;GA;;;BA)     to the administrators,
- *   (A;;GA;;;OW)     and to the owner of the pipe: the user who started the server. If it was started
- *                    as administrator, the owner is that group, and a client must be started so, too.
- * Others get nothing. With --remote, users who logged on with a name and a password may also read
- * and write (AU, authenticated users). */
+ *   (A;;GA;;;OW)     and to the owner of the pipe: the user who started the server. If it was
+ *                    started as administrator, the owner is that group, and a client must be
+ *                    started so, too.
+ * Others get nothing. With --remote, users who logged on with a name and a password may also
+ * read and write (AU, authenticated users). */
 #define LOCAL_SDDL "D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;OW)"
 #define REMOTE_SDDL LOCAL_SDDL "(A;;GRGW;;;AU)"
 
@@ -68,14 +70,15 @@
 #define TO_CLIENT "%s.%ld.to_client"
 #define FIFO_MODE 0600
 
-/* A client announces itself on the well-known FIFO by its process ID, in one write, so that bytes of
- * other processes cannot split it. It begins with a newline: if another process has written half a
- * line, the announcement is a line of its own all the same. */
+/* A client announces itself on the well-known FIFO by its process ID, in one write, so that
+ * bytes of other processes cannot split it. It begins with a newline: if another process has
+ * written half a line, the announcement is a line of its own all the same. */
 #define ANNOUNCEMENT "\n%ld\n"
 #define ANNOUNCEMENT_SIZE 32
 
-/* On a client's two FIFOs a message is its length in 4 bytes, the most significant first, and then
- * the text in UTF-8. The first message of the server is empty: it has opened both FIFOs. */
+/* On a client's two FIFOs a message is its length in 4 bytes, the most significant first,
+ * and then the text in UTF-8. The first message of the server is empty: it has opened both
+ * FIFOs. */
 #define HEADER_SIZE 4
 
 /* ---- UNIX: server_seqpacket and client_seqpacket ------------------------------------- */

@@ -34,16 +34,15 @@ int main(int argc, char *argv[])
     const char *path = argc > 1 ? argv[1] : runtime_path(PIPE_NAME);
     if (argc > 2 || *path == '\0' || *path == '-')
         usage_exit();
-    signal(SIGPIPE,
-           SIG_IGN); /* so that write() fails with EPIPE when the server has ended */
+    signal(SIGPIPE, SIG_IGN); /* write() to a server that has ended fails with EPIPE */
 
     /* STEP 2: Find the server: open its FIFO. */
     int server = open_server(path);
 
-    /* STEP 3: Connect: create two FIFOs, open them, and announce them. open() blocks until a process
-     * opens the other end, and the server does not know of them yet. For reading, O_NONBLOCK helps.
-     * For writing it does not: open() then fails while no process has the FIFO open for reading. So
-     * this process has it open, until the server has. */
+    /* STEP 3: Connect: create two FIFOs, open them, and announce them. open() blocks until a
+     * process opens the other end, and the server does not know of them yet. For reading,
+     * O_NONBLOCK helps. For writing it does not: open() then fails while no process has the
+     * FIFO open for reading. So this process has it open, until the server has. */
     create_pair(path);
     int to_client = open_end(to_client_name, O_RDONLY | O_NONBLOCK);
     int spare = open_end(to_server_name, O_RDONLY | O_NONBLOCK);
@@ -78,8 +77,8 @@ int main(int argc, char *argv[])
     return EXIT_SUCCESS;
 }
 
-/* Opens the server's FIFO for writing. With O_NONBLOCK this fails with ENXIO if no process has it
- * open for reading; without, it would block until one has. */
+/* Opens the server's FIFO for writing. With O_NONBLOCK this fails with ENXIO if no process
+ * has it open for reading; without, it would block until one has. */
 static int open_server(const char *path)
 {
     struct stat status;
@@ -125,8 +124,8 @@ static int open_end(const char *name, int flags)
     return fifo;
 }
 
-/* Sends the server our process ID, in one write(): other clients may write at the same time. Then
- * waits for its greeting, an empty message: it has now opened both FIFOs. */
+/* Sends the server our process ID, in one write(): other clients may write at the same time.
+ * Then waits for its greeting, an empty message: it has now opened both FIFOs. */
 static void announce(int server, int to_client)
 {
     char line[ANNOUNCEMENT_SIZE], greeting[MAX_MESSAGE];
@@ -134,8 +133,8 @@ static void announce(int server, int to_client)
     if (write(server, line, (size_t)size) != size)
         sys_error("write");
 
-    /* Wait with poll(): until the server opens the other end, read() would return 0. If the server
-     * ends, its FIFO is not open for reading any more, which poll() reports, too. */
+    /* Wait with poll(): until the server opens the other end, read() would return 0. If the
+     * server ends, its FIFO is not open for reading any more, which poll() reports, too. */
     struct pollfd ends[] = {{.fd = to_client, .events = POLLIN}, {.fd = server}};
     if (poll(ends, 2, WAIT_MILLISECONDS) == -1)
         sys_error("poll");

@@ -4,8 +4,8 @@
  * Usage: client_seqpacket [SOCKET]
  *
  * Connects to the socket SOCKET ($XDG_RUNTIME_DIR/$$MyPipe$$.socket, or
- * /tmp/$$MyPipe$$.socket.UID). Sends each line of its input as a message, and reads the reply. The
- * line "exit", or the end of the input, ends it.
+ * /tmp/$$MyPipe$$.socket.UID). Sends each line of its input as a message, and reads the reply.
+ * The line "exit", or the end of the input, ends it.
  *
  * Compare ../win32/client.c. To try: server_seqpacket in another terminal.
  */
@@ -33,8 +33,8 @@ int main(int argc, char *argv[])
     size_t length;
     bool more = true;
     while (more && (line = read_line(&length)) != NULL) {
-        /* STEP 4: Send one line as one message, with its NUL. MSG_NOSIGNAL: if the server has ended,
-         * send() fails with EPIPE, and SIGPIPE does not kill the client. */
+        /* STEP 4: Send one line as one message, with its NUL. MSG_NOSIGNAL: if the server
+         * has ended, send() fails with EPIPE, and SIGPIPE does not kill the client. */
         if (length + 1 > MAX_MESSAGE)
             fatal("a line of the input is too long for a message");
         if (send(server, line, length + 1, MSG_NOSIGNAL) == -1)

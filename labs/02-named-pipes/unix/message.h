@@ -21,9 +21,9 @@ static inline bool send_message(int fifo, const char *text, size_t length)
     return write_all(fifo, bytes, HEADER_SIZE + length);
 }
 
-/* Receives one message into `text`, which has room for MAX_MESSAGE bytes. One read() may return a
- * part of it; read_full() goes on. Returns false at end of file, also in the middle of a message,
- * and if the message is too long. */
+/* Receives one message into `text`, which has room for MAX_MESSAGE bytes. One read() may
+ * return a part of it; read_full() goes on. Returns false at end of file, also in the middle
+ * of a message, and if the message is too long. */
 static inline bool receive_message(int fifo, char *text, size_t *length)
 {
     unsigned char header[HEADER_SIZE];

@@ -3,8 +3,8 @@
  *
  * Usage: pipe_info [PIPE]
  *
- * Creates the FIFO PIPE (pipe_info.PID in the current folder), opens both ends, and prints what the system
- * knows about it. Most lines are the same on both systems.
+ * Creates the FIFO PIPE (pipe_info.PID in the current folder), opens both ends, and prints what
+ * the system knows about it. Most lines are the same on both systems.
  *
  * Counterpart: ../win32/pipe_info.c. To try: both, side by side.
  */

@@ -1,10 +1,11 @@
 /*
- * server.c - named pipes (FIFOs) between a server and any number of clients: echo their messages.
+ * server.c - FIFOs between a server and any number of clients: echo their messages.
  *
  * Usage: server [PIPE]
  *
- * A FIFO is one queue of bytes, for all who open it. So clients announce themselves on the FIFO
- * PIPE ($XDG_RUNTIME_DIR/$$MyPipe$$, or /tmp/$$MyPipe$$.UID), and each has two more to itself:
+ * A FIFO (named pipe) is one queue of bytes, for all processes that open it. So clients announce
+ * themselves on the FIFO PIPE ($XDG_RUNTIME_DIR/$$MyPipe$$, or /tmp/$$MyPipe$$.UID), and each has
+ * two more to itself:
  *
  *            server                                              client, process 4711
  *     reads  <------ PIPE <----------------- "4711" -----------  announces itself, once
@@ -15,8 +16,8 @@
  *
  * Mirrors listing 3 of the report. Counterpart: ../win32/server.c. The same without FIFOs:
  * server_seqpacket.c (a socket, which has connections and messages).
- * Not here, but in server_robust.c: the FIFO of a server that was killed, clients that are killed
- * while they connect, other writers on PIPE, and a process that has no descriptor or thread left.
+ * Not here, but in server_robust.c: the FIFO of a server that was killed; clients that are
+ * killed while they connect; other writers on PIPE; no descriptor or thread for a client.
  * To try: server in one terminal, client in two more; ls -l /proc/PID/fd while they talk.
  */
 #include <fcntl.h>
@@ -71,11 +72,10 @@ static FILE *create_fifo(void)
     if (mkfifo(path, FIFO_MODE) == -1)
         sys_error("mkfifo");
     end_on_interrupt(remove_fifo);
-    signal(SIGPIPE,
-           SIG_IGN); /* so that write() to a client that has left fails with EPIPE */
+    signal(SIGPIPE, SIG_IGN); /* write() to a client that has left fails with EPIPE */
 
-    /* Both ends, although we only read. With O_RDONLY open() would block until a client comes, and
-     * read() would return 0, end of file, as soon as no client has the FIFO open. */
+    /* Both ends, although we only read. With O_RDONLY open() would block until a client
+     * comes, and read() would return 0, end of file, as soon as no client has the FIFO open. */
     int fifo = open(path, O_RDWR | O_CLOEXEC);
     if (fifo == -1)
         sys_error("open");
@@ -85,8 +85,8 @@ static FILE *create_fifo(void)
     return stream;
 }
 
-/* Returns the process ID of the next client. The announcement "\n4711\n" is an empty line, which is
- * skipped, and the number. */
+/* Returns the process ID of the next client. The announcement "\n4711\n" is an empty line,
+ * which is skipped, and the number. */
 static long next_announcement(FILE *fifo)
 {
     char line[ANNOUNCEMENT_SIZE];
@@ -99,8 +99,8 @@ static long next_announcement(FILE *fifo)
     return pid;
 }
 
-/* Opens the FIFOs of a client. It has opened its own ends before, so open() does not block. Then
- * removes their names: nothing is left of them when both programs have closed their ends. */
+/* Opens the FIFOs of a client. It has opened its own ends before, so open() does not block.
+ * Then removes their names: nothing is left of them when both programs have closed them. */
 static struct client *open_pair(long pid)
 {
     char to_server[PATH_MAX], to_client[PATH_MAX];
@@ -124,8 +124,8 @@ static void serve(void *argument)
     size_t length;
     log_event("server: client %ld connected", client->number);
 
-    /* STEP 5: Greet the client with an empty message. Then send back each message as it came, until
-     * "exit" or the end of file. */
+    /* STEP 5: Greet the client with an empty message. Then send back each message as it
+     * came, until "exit" or the end of file. */
     bool more = send_message(client->to, "", 0);
     while (more && receive_message(client->from, text, &length)) {
         log_text("server: received", text, length);

@@ -4,19 +4,20 @@
  * Usage: server_robust [PIPE]
  *
  * What is added to server.c (`make diff LAB=02 SYSTEM=unix` shows the lines), and why:
- * - create_fifo, lock_fifo: a server that was killed leaves its FIFO, on which mkfifo() fails. This
- *   server uses it again, unless another server holds the lock. The system releases the locks of
- *   a process however it ends.
- * - remove_stale_pairs: clients that are killed before a server has opened their FIFOs leave them.
+ * - create_fifo, lock_fifo: a server that was killed leaves its FIFO, on which mkfifo() fails.
+ *   This server uses it again, unless another server holds the lock. The system releases the
+ *   locks of a process however it ends.
+ * - remove_stale_pairs: clients that are killed before a server has opened their FIFOs leave
+ *   them.
  * - next_announcement: any process of the user can write to PIPE. What is not a process ID is
  *   reported and skipped.
  * - open_fifo: in a folder like /tmp other users can create names. Only FIFOs of this user are
  *   opened, no files and no links.
- * - open_pair: open() would block forever if the client was killed after it announced itself. With
- *   O_NONBLOCK it fails.
- * - open_pair, STEP 4: if there is no descriptor or no thread for a client, only that client is let
- *   go. One descriptor stays free: without it the next client's FIFO could not be opened and closed,
- *   and that client would wait in vain.
+ * - open_pair: open() would block forever if the client was killed after it announced itself.
+ *   With O_NONBLOCK it fails.
+ * - open_pair, STEP 4: if there is no descriptor or no thread for a client, only that client is
+ *   let go. One descriptor stays free: without it the next client's FIFO could not be opened
+ *   and closed, and that client would wait in vain.
  *
  * Counterpart: ../win32/server_robust.c.
  * To try: kill -9 a server, and start it again; two servers; echo nonsense >PIPE.
@@ -89,8 +90,7 @@ static FILE *create_fifo(void)
             sys_error("mkfifo");
     } while ((fifo = lock_fifo()) == -1);
     end_on_interrupt(remove_fifo);
-    signal(SIGPIPE,
-           SIG_IGN); /* so that write() to a client that has left fails with EPIPE */
+    signal(SIGPIPE, SIG_IGN); /* write() to a client that has left fails with EPIPE */
     remove_stale_pairs();
 
     FILE *stream = fdopen(fifo, "r");
@@ -102,8 +102,8 @@ static FILE *create_fifo(void)
 /* Opens the FIFO and locks it. Returns -1 if a server that was about to end has removed it. */
 static int lock_fifo(void)
 {
-    /* Both ends, although we only read. With O_RDONLY open() would block until a client comes, and
-     * read() would return 0, end of file, as soon as no client has the FIFO open. */
+    /* Both ends, although we only read. With O_RDONLY open() would block until a client
+     * comes, and read() would return 0, end of file, as soon as no client has the FIFO open. */
     int fifo = open_fifo(path, O_RDWR);
     if (fifo == -1 && errno == ENOENT)
         return -1;
@@ -161,8 +161,8 @@ static void remove_stale_pairs(void)
     globfree(&found);
 }
 
-/* Returns the process ID of the next client. The announcement "\n4711\n" is an empty line, which is
- * skipped, and the number. */
+/* Returns the process ID of the next client. The announcement "\n4711\n" is an empty line,
+ * which is skipped, and the number. */
 static long next_announcement(FILE *fifo)
 {
     char line[ANNOUNCEMENT_SIZE], *end;
@@ -179,9 +179,9 @@ static long next_announcement(FILE *fifo)
     return pid;
 }
 
-/* Opens the FIFOs of a client. It has opened its own ends before, so open() does not block. Then
- * removes their names: nothing is left of them when both programs have closed their ends. Returns
- * NULL if the client has been killed since, or if there is no descriptor for it. */
+/* Opens the FIFOs of a client. It has opened its own ends before, so open() does not block.
+ * Then removes their names: nothing is left of them when both programs have closed them.
+ * Returns NULL if the client has been killed since, or if there is no descriptor for it. */
 static struct client *open_pair(long pid)
 {
     char to_server[PATH_MAX], to_client[PATH_MAX];
@@ -223,8 +223,8 @@ static void serve(void *argument)
     size_t length;
     log_event("server: client %ld connected", client->number);
 
-    /* STEP 5: Greet the client with an empty message. Then send back each message as it came, until
-     * "exit" or the end of file. */
+    /* STEP 5: Greet the client with an empty message. Then send back each message as it
+     * came, until "exit" or the end of file. */
     bool more = send_message(client->to, "", 0);
     while (more && receive_message(client->from, text, &length)) {
         log_text("server: received", text, length);

@@ -3,12 +3,12 @@
  *
  * Usage: server_seqpacket [SOCKET]
  *
- * Sends back what clients send through the socket SOCKET ($XDG_RUNTIME_DIR/$$MyPipe$$.socket, or
- * /tmp/$$MyPipe$$.socket.UID), each in a thread of its own. The text "exit" ends a client's session,
- * Ctrl-C the server.
+ * Sends back what clients send through the socket SOCKET ($XDG_RUNTIME_DIR/$$MyPipe$$.socket,
+ * or /tmp/$$MyPipe$$.socket.UID), each in a thread of its own. The text "exit" ends a client's
+ * session, Ctrl-C the server.
  *
- * Not the FIFO but this is what comes nearest to a named pipe of Windows: each client has a two-way
- * connection, and one read returns one message. Compare ../win32/server.c.
+ * Not the FIFO but this is what comes nearest to a named pipe of Windows: each client has a
+ * two-way connection, and one read returns one message. Compare ../win32/server.c.
  * Not here: what server.c leaves out as well.
  * To try: client_seqpacket in other terminals.
  */
@@ -91,8 +91,9 @@ static void serve(void *argument)
     size_t size;
     log_event("server: client %ld connected", client->number);
 
-    /* STEP 5: Send back each message as it came, until "exit" or the client's end. MSG_NOSIGNAL: if
-     * the client has left, send() fails with EPIPE, and SIGPIPE does not kill the server. */
+    /* STEP 5: Send back each message as it came, until "exit" or the client's end.
+     * MSG_NOSIGNAL: if the client has left, send() fails with EPIPE, and SIGPIPE does not
+     * kill the server. */
     bool more = true;
     while (more && receive_message(client->socket, message, &size)) {
         log_text("server: received", message, text_length(message, size));
@@ -106,8 +107,8 @@ static void serve(void *argument)
     free(client);
 }
 
-/* Receives one message. Returns false if the client has left, or if the message is too long. A message
- * of 0 bytes cannot be told from the end: therefore a text comes with its NUL. */
+/* Receives one message. Returns false if the client has left, or if the message is too long.
+ * A message of 0 bytes cannot be told from the end: therefore a text comes with its NUL. */
 static bool receive_message(int socket, char *message, size_t *size)
 {
     /* With MSG_TRUNC recv() returns the size of the message, not that of the part that fitted. */
@@ -118,8 +119,8 @@ static bool receive_message(int socket, char *message, size_t *size)
     return got > 0 && got <= MAX_MESSAGE;
 }
 
-/* Closes the connection. If messages of the client are unread, close() resets it: the client gets
- * ECONNRESET in place of the last reply. So receive no more, and read what has come. */
+/* Closes the connection. If messages of the client are unread, close() resets it: the client
+ * gets ECONNRESET in place of the last reply. So receive no more, and read what has come. */
 static void close_connection(int socket)
 {
     char byte;

@@ -8,7 +8,8 @@
  * input, ends it.
  *
  * Mirrors listings 4 and 5 of the report. Counterpart: ../unix/client.c. In other ways:
- * client_transact.c (a message and its reply in one call), client_call.c (the connection as well).
+ * client_transact.c (a message and its reply in one call), client_call.c (the connection as
+ * well).
  * To try: server in another window; client, and type; client \\.\pipe\no_such.
  */
 #include "contract.h"
@@ -28,8 +29,8 @@ int main(int argc, char *argv[])
     /* STEP 2: Find the server: open the pipe. */
     HANDLE pipe = open_pipe(path);
 
-    /* STEP 3: The open pipe is the connection. Read messages from it: at first a client's handle
-     * reads bytes, and then two replies can come as one. */
+    /* STEP 3: The open pipe is the connection. Read messages from it: at first a client's
+     * handle reads bytes, and then two replies can come as one. */
     DWORD mode = PIPE_READMODE_MESSAGE | PIPE_WAIT;
     if (!SetNamedPipeHandleState(pipe, &mode, NULL, NULL))
         sys_error("SetNamedPipeHandleState");
@@ -77,8 +78,8 @@ static HANDLE open_pipe(const char *path)
     return pipe;
 }
 
-/* Receives one message, of any length, and returns it; the caller frees it. `*length` is that of
- * its text, without the NUL. */
+/* Receives one message, of any length, and returns it; the caller frees it. `*length` is
+ * that of its text, without the NUL. */
 static wchar_t *receive_message(HANDLE pipe, size_t *length)
 {
     struct buffer message = {0};

@@ -3,12 +3,13 @@
  *
  * Usage: client_call [PIPE]
  *
- * Sends each line of its input to the pipe PIPE (\\.\pipe\$$MyPipe$$; \\HOST\pipe\NAME is one of
- * another machine) as a message, over a connection of its own, and reads the reply. The line
+ * Sends each line of its input to the pipe PIPE (\\.\pipe\$$MyPipe$$; \\HOST\pipe\NAME is one
+ * of another machine) as a message, over a connection of its own, and reads the reply. The line
  * "exit", or the end of the input, ends it.
  *
- * One call opens the pipe (and waits if all instances are busy), writes, reads and closes. For the
- * server each message is another client. Right for a question now and then, slow for a conversation.
+ * One call opens the pipe (and waits if all instances are busy), writes, reads and closes. For
+ * the server each message is another client. Right for a question now and then, slow for a
+ * conversation.
  * To try: server in another window; its client numbers.
  */
 #include "contract.h"
@@ -27,8 +28,8 @@ int main(int argc, char *argv[])
     /* STEP 2: Finding the server is a part of the call. */
     wchar_t *name = to_utf16(path);
 
-    /* STEP 3: So is the connection. What does not fit the buffer is lost when it is closed, so there
-     * is room for the longest reply. */
+    /* STEP 3: So is the connection. What does not fit the buffer is lost when it is closed,
+     * so there is room for the longest reply. */
     wchar_t *line, reply[MAX_MESSAGE / sizeof(wchar_t)];
     size_t length;
     bool more = true;
@@ -53,8 +54,9 @@ int main(int argc, char *argv[])
     return EXIT_SUCCESS;
 }
 
-/* Sends a message over a connection of its own. Returns how many bytes of `reply` came. If all
- * instances are busy it waits for a free one, and tries again: another client may take it first. */
+/* Sends a message over a connection of its own. Returns how many bytes of `reply` came. If
+ * all instances are busy it waits for a free one, and tries again: another client may take
+ * it first. */
 static DWORD call(const wchar_t *name, wchar_t *message, DWORD size, wchar_t *reply)
 {
     DWORD got;

@@ -7,8 +7,9 @@
  * each line of its input as a message, and reads the reply. The line "exit", or the end of the
  * input, ends it.
  *
- * One call in place of two: over a network that is one round trip, and no other thread's message can
- * come between a message and its reply. It works only on a pipe from which messages are read.
+ * One call in place of two: over a network that is one round trip, and no other thread's
+ * message can come between a message and its reply. It works only on a pipe from which messages
+ * are read.
  * To try: server in another window.
  */
 #include "contract.h"
@@ -28,8 +29,8 @@ int main(int argc, char *argv[])
     /* STEP 2: Find the server: open the pipe. */
     HANDLE pipe = open_pipe(path);
 
-    /* STEP 3: The open pipe is the connection. Read messages from it: at first a client's handle
-     * reads bytes, and then TransactNamedPipe fails. */
+    /* STEP 3: The open pipe is the connection. Read messages from it: at first a client's
+     * handle reads bytes, and then TransactNamedPipe fails. */
     DWORD mode = PIPE_READMODE_MESSAGE | PIPE_WAIT;
     if (!SetNamedPipeHandleState(pipe, &mode, NULL, NULL))
         sys_error("SetNamedPipeHandleState");
@@ -76,8 +77,8 @@ static HANDLE open_pipe(const char *path)
     return pipe;
 }
 
-/* Sends a message and returns its reply, of any length; the caller frees it. `*length` is that of
- * the reply's text, without the NUL. */
+/* Sends a message and returns its reply, of any length; the caller frees it. `*length` is
+ * that of the reply's text, without the NUL. */
 static wchar_t *transact(HANDLE pipe, wchar_t *message, DWORD size, size_t *length)
 {
     struct buffer reply = {0};

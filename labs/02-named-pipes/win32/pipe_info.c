@@ -29,8 +29,8 @@ int main(int argc, char *argv[])
     if (argc > 2 || *path == '\0' || *path == '-')
         usage_exit();
 
-    /* STEP 2: Create the pipe, and open both ends, the server's first. ConnectNamedPipe then fails
-     * with ERROR_PIPE_CONNECTED: the client's end is open already. */
+    /* STEP 2: Create the pipe, and open both ends, the server's first. ConnectNamedPipe then
+     * fails with ERROR_PIPE_CONNECTED: the client's end is open already. */
     wchar_t *name = to_utf16(path);
     HANDLE server = CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX,
                                      PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE |

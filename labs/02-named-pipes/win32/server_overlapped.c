@@ -4,12 +4,13 @@
  * Usage: server_overlapped [--remote] [--idle SECONDS] [PIPE]
  *
  * Sends back what clients send through the pipe PIPE (\\.\pipe\$$MyPipe$$). Ctrl-C ends the
- * server; with --idle it also ends if for SECONDS nothing has happened and no client is connected.
+ * server; with --idle it also ends if for SECONDS nothing has happened and no client is
+ * connected.
  *
- * An overlapped call starts an operation and returns. That a client has connected is reported by an
- * event. That a read or a write is over is reported by a call of a completion routine, which this
- * thread makes itself while it waits. A wait takes at most 64 objects; completion routines need
- * none, so there may be any number of clients.
+ * An overlapped call starts an operation and returns. That a client has connected is reported
+ * by an event. That a read or a write is over is reported by a call of a completion routine,
+ * which this thread makes itself while it waits. A wait takes at most 64 objects; completion
+ * routines need none, so there may be any number of clients.
  *
  * Not here: what server.c leaves out as well.
  * To try: server_overlapped --idle 5.
@@ -19,8 +20,8 @@
 
 #include <sddl.h>
 
-/* An instance of the pipe, and later its client. While an operation is pending the system writes
- * into `io` and `message`: they must stay until it is over. */
+/* An instance of the pipe, and later its client. While an operation is pending the system
+ * writes into `io` and `message`: they must stay until it is over. */
 struct instance {
     OVERLAPPED io; /* first, because a completion routine gets its address */
     HANDLE pipe;
@@ -50,8 +51,8 @@ static bool is_exit(const wchar_t *message, DWORD size);
 
 int main(int argc, char *argv[])
 {
-    /* STEP 1: Take the arguments: whether other machines are let in, how long to wait for a client,
-     * and the pipe's name. */
+    /* STEP 1: Take the arguments: whether other machines are let in, how long to wait for a
+     * client, and the pipe's name. */
     begin_program("server", "[--remote] [--idle SECONDS] [PIPE]", &argv);
     bool remote = argc > 1 && strcmp(argv[1], "--remote") == 0;
     int next = 1 + remote;
@@ -80,8 +81,8 @@ int main(int argc, char *argv[])
     log_event("server: ready %s", path);
 
     for (;;) {
-        /* STEP 3: Wait for a client. Completion routines run only in an alertable wait like this
-         * one, which then returns WAIT_IO_COMPLETION. */
+        /* STEP 3: Wait for a client. Completion routines run only in an alertable wait like
+         * this one, which then returns WAIT_IO_COMPLETION. */
         DWORD which = WaitForMultipleObjectsEx(1 + FREE_INSTANCES, events, FALSE, idle,
                                                TRUE);
         if (which == WAIT_FAILED)
@@ -91,8 +92,8 @@ int main(int argc, char *argv[])
         if (which == WAIT_TIMEOUT || which == WAIT_IO_COMPLETION)
             continue;
 
-        /* STEP 4: Create another instance in place of the one that is taken. Begin with the client:
-         * STEP 5 and STEP 6 follow in the completion routines. */
+        /* STEP 4: Create another instance in place of the one that is taken. Begin with the
+         * client: STEP 5 and STEP 6 follow in the completion routines. */
         DWORD i = which - WAIT_OBJECT_0 - 1;
         struct instance *client = waiting[i];
         waiting[i] = start_connect(events[1 + i], 0);
@@ -106,8 +107,8 @@ int main(int argc, char *argv[])
     return EXIT_SUCCESS;
 }
 
-/* Decides who may open the pipe (contract.h). Listing 5 does this in the client, where it has no
- * effect: the security of an object is set when it is created. */
+/* Decides who may open the pipe (contract.h). Listing 5 does this in the client, where it
+ * has no effect: the security of an object is set when it is created. */
 static void allow_clients(bool remote)
 {
     if (remote)
@@ -118,15 +119,15 @@ static void allow_clients(bool remote)
         sys_error("ConvertStringSecurityDescriptorToSecurityDescriptor");
 }
 
-/* Creates an instance of the pipe and starts to wait for its client; `event` reports when it has
- * come. On a handle that is opened with FILE_FLAG_OVERLAPPED every operation needs an OVERLAPPED:
- * without it, ConnectNamedPipe may return before a client has come. */
+/* Creates an instance of the pipe and starts to wait for its client; `event` reports when it
+ * has come. On a handle that is opened with FILE_FLAG_OVERLAPPED every operation needs an
+ * OVERLAPPED: without it, ConnectNamedPipe may return before a client has come. */
 static struct instance *start_connect(HANDLE event, DWORD flags)
 {
     struct instance *instance = allocate(sizeof *instance);
     *instance = (struct instance){.io.hEvent = event};
-    /* With an output buffer of 0 bytes a write is over when the client has read it. Then nothing is
-     * left for FlushFileBuffers, which would keep all clients waiting. */
+    /* With an output buffer of 0 bytes a write is over when the client has read it. Then
+     * nothing is left for FlushFileBuffers, which would keep all clients waiting. */
     instance->pipe = CreateNamedPipeW(
         name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | flags,
         PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE | PIPE_WAIT | remote_clients,
@@ -144,8 +145,8 @@ static struct instance *start_connect(HANDLE event, DWORD flags)
     return instance;
 }
 
-/* Ends the wait for a client. CancelIoEx only asks for that: until the operation is over the system
- * may write into `io`, so wait before it is freed. */
+/* Ends the wait for a client. CancelIoEx only asks for that: until the operation is over the
+ * system may write into `io`, so wait before it is freed. */
 static void cancel_connect(struct instance *instance)
 {
     DWORD size;
@@ -167,8 +168,9 @@ static void serve(struct instance *client)
         start_read(client);
 }
 
-/* STEP 5: Send back each message as it came, until "exit" or the client's end. This starts to read
- * a message. The system calls on_read when it has come, and on_written when its echo is read. */
+/* STEP 5: Send back each message as it came, until "exit" or the client's end. This starts
+ * to read a message. The system calls on_read when it has come, and on_written when its echo
+ * is read. */
 static void start_read(struct instance *client)
 {
     client->io = (OVERLAPPED){0};

@@ -46,9 +46,9 @@ int main(int argc, char *argv[])
     if (argc > 2 + remote || *path == '\0' || *path == '-')
         usage_exit();
 
-    /* STEP 2: Create the name that clients open, with many instances: each client takes one, and
-     * a client that finds none free gets ERROR_PIPE_BUSY. The first fails if another server has
-     * the name. */
+    /* STEP 2: Create the name that clients open, with many instances: each client takes one,
+     * and a client that finds none free gets ERROR_PIPE_BUSY. The first fails if another
+     * server has the name. */
     name = to_utf16(path);
     allow_clients(remote);
     missing = CreateSemaphoreW(NULL, 0, LONG_MAX, NULL);
@@ -61,8 +61,8 @@ int main(int argc, char *argv[])
     wait_for_end(); /* the threads do the rest */
 }
 
-/* Decides who may open the pipe (contract.h). Listing 5 does this in the client, where it has no
- * effect: the security of an object is set when it is created. */
+/* Decides who may open the pipe (contract.h). Listing 5 does this in the client, where it
+ * has no effect: the security of an object is set when it is created. */
 static void allow_clients(bool remote)
 {
     if (remote)
@@ -99,8 +99,8 @@ static void serve(void *argument)
     static volatile LONG clients;
     HANDLE pipe = argument;
 
-    /* STEP 3: Wait for a client. One that was quicker than this call is connected already, or has
-     * even left again; then the first read fails. */
+    /* STEP 3: Wait for a client. One that was quicker than this call is connected already,
+     * or has even left again; then the first read fails. */
     if (!ConnectNamedPipe(pipe, NULL) && GetLastError() != ERROR_PIPE_CONNECTED &&
         GetLastError() != ERROR_NO_DATA) {
         log_sys_error("ConnectNamedPipe");
@@ -124,8 +124,8 @@ static void serve(void *argument)
         more = WriteFile(pipe, message, size, &written, NULL) && !is_exit(message, size);
     }
 
-    /* STEP 6: Disconnect. This discards what the client has not read, so wait until it has. Both calls
-     * fail if it has left, and then there is nothing to do. */
+    /* STEP 6: Disconnect. This discards what the client has not read, so wait until it has.
+     * Both calls fail if it has left, and then there is nothing to do. */
     FlushFileBuffers(pipe);
     DisconnectNamedPipe(pipe);
     if (!CloseHandle(pipe))
@@ -133,8 +133,8 @@ static void serve(void *argument)
     log_event("server: client %ld left", number);
 }
 
-/* Receives one message: in message mode one read returns one. Returns false if the client has left
- * (ERROR_BROKEN_PIPE), or if the message is too long (ERROR_MORE_DATA: there is more of it). */
+/* Receives one message: in message mode one read returns one. Returns false if the client
+ * has left (ERROR_BROKEN_PIPE), or if there is more of the message (ERROR_MORE_DATA). */
 static bool receive_message(HANDLE pipe, wchar_t *message, DWORD *size)
 {
     if (ReadFile(pipe, message, MAX_MESSAGE, size, NULL))
@@ -161,8 +161,8 @@ static bool is_exit(const wchar_t *message, DWORD size)
            wcsncmp(message, WIDE_EXIT_TEXT, length) == 0;
 }
 
-/* STEP 7: End on Ctrl-C. The name goes with the last handle, which the system closes. Until then
- * create the instances that are missing. */
+/* STEP 7: End on Ctrl-C. The name goes with the last handle, which the system closes. Until
+ * then create the instances that are missing. */
 static void wait_for_end(void)
 {
     end_on_interrupt(NULL);
