@@ -633,7 +633,7 @@ TEST(short_behind_long, .judges = SERVER, .stage = COMPLETE, .needs = "any_lengt
     size_t size;
     char *bytes = wire(word, &size);
     if (under_test() == WIN32)
-        size -= 2; /* its NUL: a message ends where it ends */
+        size -= 2; /* without its NUL: the message ends there all the same */
     else if (speaks_seqpacket())
         size -= 1;
     exchange(probe, 1, bytes, size);
@@ -701,7 +701,7 @@ TEST(
     char *bytes = wire_bytes(raw_text, sizeof raw_text - 1, &size);
     exchange(probe, 1, bytes, size);
     wait_line(server, "server: received %s", shown_text);
-    if (under_test() == UNIX) { /* in UTF-16 there are no bytes that are no text */
+    if (under_test() == UNIX) { /* bytes that are not UTF-8; UTF-16 has none like them */
         const char *odd = "\xC3(\xFF\xED\xA0\x80\xC2\x9B\xD0";
         exchange(probe, 1, odd, speaks_fifo() ? strlen(odd) : strlen(odd) + 1);
         wait_line(server,
@@ -728,7 +728,7 @@ TEST(
         size_t size;
         char *bytes = wire(exits[i], &size);
         send_message(probe, 2, bytes, size);
-        /* While the reply waits to be read it must not be thrown away. */
+        /* Until the client reads its reply, it must not be discarded. */
         for (int round = 0; round < 20; round++)
             exchange_words(other, 1, token());
         expect_message(probe, 2, bytes, size);
@@ -769,7 +769,7 @@ TEST(
     struct program *server = start_server(&address);
     struct program *probe = connect_probe(address, 1);
     exchange_words(probe, 1, token());
-    send_signal(server, SIGSTOP); /* so that both are there when it reads the first */
+    send_signal(server, SIGSTOP); /* so that both have come when it reads the first */
     expect_idle(server, 0.1, 50);
     size_t size, more_size;
     char *bytes = wire("exit", &size), *more = wire("more", &more_size);
@@ -830,7 +830,7 @@ TEST(
     .hint =
         "If ConnectNamedPipe fails with ERROR_PIPE_CONNECTED (535) the client is connected already: serve it.")
 {
-    /* Whether it comes in between is a matter of luck: so several times. */
+    /* It takes luck to connect between two calls: so several times. */
     for (int round = 0; round < 5; round++) {
         const char *address = fresh_address();
         struct program *probe = start_probe("pipe", NULL);
@@ -1168,7 +1168,7 @@ TEST(
     const char *address;
     struct program *probe = start_listener(&address);
     struct program *client = start(CLIENT, address, NULL);
-    type(client, "first\n"); /* before that it may not read its input, and take no more */
+    type(client, "first\n"); /* before that it need not read its input, and a pipe is soon full */
     expect_words(probe, "first");
     reply_words(probe, "ok");
     size_t length = most_letters();
@@ -1321,7 +1321,7 @@ TEST(
     struct program *client = start(CLIENT, address, NULL);
     type(client, "hello\n");
     expect_idle(client, 0.3, 50);
-    send_signal(client, SIGSTOP); /* in its wait: so that the other one is quicker */
+    send_signal(client, SIGSTOP); /* while it waits, so that the other client is quicker */
     command(probe, "rival");
     wait_report(probe, "the rival is there", RIVAL);
     send_signal(client, SIGCONT);
@@ -1440,7 +1440,7 @@ TEST(
     send_bytes(client, "one\n", 4);
     wait_line(client, "client: received \"one\"");
     kill_program(server);
-    offer_bytes(client, "two\n", 4); /* it may have noticed already */
+    offer_bytes(client, "two\n", 4); /* it may have exited already */
     wait_error_like(client, "client: *");
     expect_end(client, 1);
     if (printed_like(client, "client: done"))
@@ -1543,7 +1543,7 @@ TEST(
     send_message(idle, 1, bytes, size);
     wait_line(server, "server: received \"exit\"");
     struct program *probe = start_probe("pipe", NULL);
-    command(probe, text("many %s 100", address)); /* more than wait in advance */
+    command(probe, text("many %s 100", address)); /* more than there are free instances */
     wait_report(probe, "all 100 were served", SERVED);
     kill_program(idle);
     finish(server);
@@ -1644,7 +1644,7 @@ TEST(
     command(probe, text("absent %s", address));
     wait_report(probe, "announced", ANNOUNCED);
     expect_service(address);
-    close_input(probe); /* a client that is not greeted removes its FIFOs itself */
+    close_input(probe); /* then it removes the FIFOs of the client that was not greeted */
     expect_end(probe, 0);
     finish(server);
 }
@@ -1657,7 +1657,7 @@ TEST(
         "The names contain the client's process ID: remove them if kill(pid, 0) fails with ESRCH.")
 {
     const char *address = fresh_address();
-    /* One number beyond all that Linux gives to processes, and one of a living process. */
+    /* A process ID that is too large for Linux, and that of a process that is running. */
     const char *stale = path_in_scratch(text("%s.4194305.to_server", address));
     const char *living = path_in_scratch(
         text("%s.%d.to_server", address, (int)living_number()));
@@ -1718,7 +1718,7 @@ TEST(
     wait_line(server, "server: client 2000 left");
     struct resources late = resources_of(server);
     if (under_test() == WIN32) {
-        /* A handle that is not closed is nothing that UNIX sees of the program; the pipe does. */
+        /* UNIX does not show a handle that the program left open. The number of instances does. */
         command(probe, text("info %s", address));
         const char *line = wait_report(probe, "instances *", ABOUT_PIPE);
         if (strtol(strrchr(line, ' '), NULL, 10) > 1000)
@@ -1731,7 +1731,7 @@ TEST(
             "after 500 clients the server had %zu descriptors open, after 2,000 %zu",
             early.descriptors, late.descriptors);
     if (!instrumented() && late.memory > early.memory + 2 * MEGABYTE) {
-        /* More sessions at once than before take more, once. A leak goes on. */
+        /* More sessions at once than before take more memory, once. A leak goes on. */
         command(probe, text("many %s 1500", address));
         wait_report(probe, "all 1500 were served", SERVED);
         wait_line_like(server, "server: client 35[0-9][0-9] left");
