@@ -194,7 +194,8 @@ const char *reference_file(const char *lab, enum system system, const char *name
 const char *tool_file(const char *name);
 
 /* Starts a probe (grading/probe/NAME), the checker's own hand at the far end, of the system
- * under test. In the transcript it goes by NAME. */
+ * under test. In reports it is the test's client or
+ * server: whichever is not judged. */
 struct program *start_probe(const char *probe, ... /* const char *argument, NULL */)
     __attribute__((sentinel));
 

@@ -87,6 +87,9 @@ const char *event_line(const void *bytes, size_t length);
  * quotes, and with quotes and backslashes as they are. The caller frees the string. */
 char *printable(const char *bytes, size_t length);
 
+/* The test `id`, if it runs before `test`; else NULL. */
+const struct test *test_before(const struct test *test, const char *id);
+
 /* Whether the file `path` is the program `name`. */
 bool is_named(const char *path, const char *name);
 

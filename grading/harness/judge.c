@@ -776,6 +776,19 @@ static const char *our_program(const char *role, bool plain)
                : text("%s/%s%s", folder, role, program_suffix());
 }
 
+const struct test *test_before(const struct test *test, const char *id)
+{
+    bool passed_by =
+        false; /* in the order of the source: is `test` before what is looked at? */
+    for (size_t i = 0; i < test_count; i++) {
+        if (strcmp(tests[i]->id, id) == 0 &&
+            (passed_by ? tests[i]->stage < test->stage : tests[i]->stage <= test->stage))
+            return tests[i] != test ? tests[i] : NULL;
+        passed_by = passed_by || tests[i] == test;
+    }
+    return NULL;
+}
+
 static int by_stage(const void *one, const void *other)
 {
     const struct plan *a = one, *b = other;

@@ -133,9 +133,21 @@ static bool is_played(const struct test *test, enum system system)
                   F_OK) == 0;
 }
 
+/* A test that is needed comes before those that need it. */
+static int lint_needs(const struct test *test)
+{
+    const struct test *needed = test->needs != NULL ? test_before(test, test->needs)
+                                                    : NULL;
+    if (test->needs == NULL || needed != NULL)
+        return 0;
+    printf("%s, %s: it needs %s, which is no test, or comes later\n", run.lab, test->id,
+           test->needs);
+    return 1;
+}
+
 int lint_test(const struct test *test)
 {
-    int faults = 0;
+    int faults = lint_needs(test);
     /* A pair's test runs with a student's client and our server, too. */
     bool client = test->judges == PAIR && test->only == NULL && test->points > 0;
     if (client && test->client_step == 0)

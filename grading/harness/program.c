@@ -503,6 +503,15 @@ static int make_terminal(int *master)
     return terminal;
 }
 
+/* What a probe is called in reports: by the part that it plays opposite the program that is judged. */
+static const char *part_of_probe(void)
+{
+    static const char *const parts[] = {[SERVER] = "test's client",
+                                        [CLIENT] = "test's server",
+                                        [PAIR] = "test's program"};
+    return parts[run.plan->test->judges];
+}
+
 static struct program *start_words(enum role role, struct start_options options,
                                    va_list values)
 {
@@ -520,13 +529,11 @@ static struct program *start_words(enum role role, struct start_options options,
     bool probe = options.file != NULL && is_probe(options.file);
     const char *file = options.file ? options.file : file_of(role, options.name);
     enum system system = options.of_unix ? UNIX : run.system;
-    const char *name = options.name != NULL ? options.name
-                       : role == SERVER     ? "server"
-                                            : "client";
-    const char *title = text(probe                  ? "the checker's program %s"
-                             : options.name != NULL ? "%s"
-                                                    : "the %s",
-                             name);
+    const char *name = probe                  ? part_of_probe()
+                       : options.name != NULL ? options.name
+                       : role == SERVER       ? "server"
+                                              : "client";
+    const char *title = text(options.name == NULL || probe ? "the %s" : "%s", name);
     expect_program(system, title, file);
     const char *launcher = text("%s/grading/probe/%s/without%s", run.build,
                                 system == UNIX ? "unix" : "win32", suffix_of(system));
@@ -545,7 +552,8 @@ static struct program *start_words(enum role role, struct start_options options,
     /* What a probe prints that starts the server is the server's. */
     for (size_t i = 0; probe && i < count; i++)
         if (role_in(words[first + i]) != NULL) {
-            title = text("the %s, started by %s,", role_in(words[first + i]), title);
+            name = role_in(words[first + i]);
+            title = text("the %s, started by the test,", name);
             probe = false;
         }
 

@@ -771,7 +771,7 @@ TEST(fail_lint_ghost, .points = 1, .pair = "ghost", .hint = "^CreateFile: error 
     fail_test("CreateFile: error 2");
 }
 
-TEST(fail_lint_swapped, .points = 1,
+TEST(fail_lint_swapped, .points = 1, .needs = "fail_no_test",
      .hint_unix = "^ERROR_BROKEN_PIPE and open.2.: SIGPIPE$",
      .hint_win32 = "^ERROR_BROKEN_PIPE and open.2.: SIGPIPE$",
      .name = "hints that name words of both systems")
@@ -914,7 +914,7 @@ TEST(late_unflushed_message,
 }
 
 TEST(late_probe,
-     .hint = "^expected the line 'peer: done', but the checker's program peer did not "
+     .hint = "^expected the line 'peer: done', but the test's client did not "
              "print it in [0-9]+ seconds and is still running$",
      .name = "a probe is not taken for a program that is judged")
 {
@@ -922,9 +922,8 @@ TEST(late_probe,
 }
 
 TEST(fail_started,
-     .hint =
-         "^expected the line 'wicked: done', but the server, started by the checker's "
-         "program starter, exited with code 0$",
+     .hint = "^expected the line 'wicked: done', but the server, started by the test, "
+             "exited with code 0$",
      .name = "a program that a probe starts is named")
 {
     needs_unix();
