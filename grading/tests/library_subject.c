@@ -300,9 +300,7 @@ int main(int argc, char *argv[])
         free(path);
     } else if (strcmp(what, "runtime") == 0) {
 #ifndef _WIN32
-        char *path = runtime_path(value);
-        log_event("subject: %s", path);
-        free(path);
+        log_event("subject: %s", runtime_path(value));
 #endif
     } else {
         usage_exit();

@@ -1168,7 +1168,8 @@ TEST(
     const char *address;
     struct program *probe = start_listener(&address);
     struct program *client = start(CLIENT, address, NULL);
-    type(client, "first\n"); /* before that it need not read its input, and a pipe is soon full */
+    /* Before it is connected it need not read its input, and a pipe is soon full. */
+    type(client, "first\n");
     expect_words(probe, "first");
     reply_words(probe, "ok");
     size_t length = most_letters();
@@ -1321,7 +1322,7 @@ TEST(
     struct program *client = start(CLIENT, address, NULL);
     type(client, "hello\n");
     expect_idle(client, 0.3, 50);
-    send_signal(client, SIGSTOP); /* while it waits, so that the other client is quicker */
+    send_signal(client, SIGSTOP); /* while it waits: the other one is quicker */
     command(probe, "rival");
     wait_report(probe, "the rival is there", RIVAL);
     send_signal(client, SIGCONT);

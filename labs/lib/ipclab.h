@@ -171,8 +171,9 @@ ipc_file interrupt_event(void);
 char *program_beside(const char *name);
 
 #ifndef _WIN32
-/* Where `name` is found by default: in $XDG_RUNTIME_DIR, or as /tmp/NAME.UID. The caller frees it. */
-char *runtime_path(const char *name);
+/* Where `name` is found by default: in $XDG_RUNTIME_DIR, or as /tmp/NAME.UID. The string is valid
+ * until the next call. */
+const char *runtime_path(const char *name);
 #endif
 
 #endif
