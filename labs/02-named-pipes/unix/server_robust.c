@@ -223,8 +223,8 @@ static void serve(void *argument)
     size_t length;
     log_event("server: client %ld connected", client->number);
 
-    /* STEP 5: Greet the client with an empty message. Then send back each message as it
-     * came, until "exit" or the end of file. */
+    /* STEP 5: Send back each message as it came, until "exit" or the end of file. Before that
+     * greet the client with an empty message: both FIFOs are open. */
     bool more = send_message(client->to, "", 0);
     while (more && receive_message(client->from, text, &length)) {
         log_text("server: received", text, length);
