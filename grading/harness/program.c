@@ -837,7 +837,9 @@ void trickle_bytes(struct program *program, const void *bytes, size_t length)
         /* A pipe has no event for "empty again": look once a millisecond. */
         while (ioctl(program->input, FIONREAD, &unread) == 0 && unread > 0) {
             pump(now() + 0.001, -1);
-            if (program->handle == -1)
+            /* It may have read the byte and then have exited: look again. */
+            if (program->handle == -1 && ioctl(program->input, FIONREAD, &unread) == 0 &&
+                unread > 0)
                 fail_unread(program, i, length);
             if (now() > deadline)
                 fail_test("%s did not read its standard input for %.0f seconds: "
