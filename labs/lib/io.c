@@ -35,14 +35,7 @@ static long write_some(HANDLE file, const void *bytes, size_t length)
                                                                           : -1;
 }
 
-static long send_some(SOCKET socket, const void *bytes, size_t length)
-{
-    return send(socket, bytes, (int)portion(length), 0);
-}
-
 #else
-
-#include <sys/socket.h>
 
 /* A signal handler that runs meanwhile ends a read or write with EINTR: it is begun again. */
 static long read_some(int file, void *bytes, size_t length)
@@ -61,15 +54,6 @@ static long write_some(int file, const void *bytes, size_t length)
         written = write(file, bytes, portion(length));
     while (written == -1 && errno == EINTR);
     return written;
-}
-
-static long send_some(int socket, const void *bytes, size_t length)
-{
-    ssize_t sent;
-    do
-        sent = send(socket, bytes, portion(length), 0);
-    while (sent == -1 && errno == EINTR);
-    return sent;
 }
 
 #endif
@@ -95,17 +79,6 @@ bool write_all(ipc_file file, const void *bytes, size_t length)
         if (written == -1)
             return false;
         done += (size_t)written;
-    }
-    return true;
-}
-
-bool send_all(ipc_socket socket, const void *bytes, size_t length)
-{
-    for (size_t done = 0; done < length;) {
-        long sent = send_some(socket, (const char *)bytes + done, length - done);
-        if (sent == -1)
-            return false;
-        done += (size_t)sent;
     }
     return true;
 }
