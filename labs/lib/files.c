@@ -48,15 +48,15 @@ const char *program_beside(const char *name)
     return beside(self, '/', name, "");
 }
 
-char *runtime_path(const char *name)
+const char *runtime_path(const char *name)
 {
+    static char path[PATH_MAX];
     const char *folder = getenv("XDG_RUNTIME_DIR");
-    char *path;
-    int size = folder != NULL && *folder == '/'
-                   ? asprintf(&path, "%s/%s", folder, name)
-                   : asprintf(&path, "/tmp/%s.%ld", name, (long)getuid());
-    if (size == -1)
-        fatal("no memory for a path");
+    int length = folder != NULL && *folder == '/'
+                     ? snprintf(path, sizeof path, "%s/%s", folder, name)
+                     : snprintf(path, sizeof path, "/tmp/%s.%ld", name, (long)getuid());
+    if (length >= (int)sizeof path)
+        fatal("XDG_RUNTIME_DIR is too long for a path");
     return path;
 }
 

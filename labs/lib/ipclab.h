@@ -135,6 +135,10 @@ bool send_all(ipc_socket socket, const void *bytes, size_t length);
  * a NUL behind it. It is valid until the next call. Returns NULL at the end of the input; if
  * reading fails, it ends the program. */
 char *read_line(size_t *length);
+#ifdef _WIN32
+/* The same in UTF-16. If a line is not UTF-8, it ends the program with an error line. */
+wchar_t *read_line_utf16(size_t *units);
+#endif
 
 /* ---- TCP (tcp.c) ------------------------------------------------------------------------ */
 
@@ -153,7 +157,7 @@ bool start_thread(void (*function)(void *), void *argument);
 
 /* From now on Ctrl-C, SIGTERM, or the closing of the console calls `clean_up` (NULL: nothing) in a
  * thread of its own, prints "NAME: done" as the last line, and ends the program with exit code 0.
- * Call it before the first thread is started. */
+ * On UNIX, call it before the first thread is started. */
 void end_on_interrupt(void (*clean_up)(void));
 
 /* For a program that waits for several things: what becomes readable (UNIX), or is signalled
@@ -167,8 +171,9 @@ ipc_file interrupt_event(void);
 const char *program_beside(const char *name);
 
 #ifndef _WIN32
-/* Where `name` is found by default: in $XDG_RUNTIME_DIR, or as /tmp/NAME.UID. The caller frees it. */
-char *runtime_path(const char *name);
+/* Where `name` is found by default: in $XDG_RUNTIME_DIR, or as /tmp/NAME.UID. The string is valid
+ * until the next call. */
+const char *runtime_path(const char *name);
 #endif
 
 #endif
