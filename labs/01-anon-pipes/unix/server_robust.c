@@ -18,7 +18,8 @@
  * - STEP 6: half a message is reported, and the program still reports the client's end.
  * Standard streams that are closed at the start are opened by begin_program() already.
  *
- * Counterpart: ../win32/server_robust.c. Not here: a limit for the memory of the echoes.
+ * Counterpart: ../win32/server_robust.c. The same with poll() and one thread:
+ * server_poll.c. Not here: a limit for the memory of the echoes.
  * To try: env --ignore-signal=CHLD server 3, and the same with server_robust.
  */
 #include <fcntl.h>
