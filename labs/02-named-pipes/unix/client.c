@@ -48,8 +48,8 @@ int main(int argc, char *argv[])
     int spare = open_end(to_server_name, O_RDONLY | O_NONBLOCK);
     int to_server = open_end(to_server_name, O_WRONLY);
     announce(server, to_client);
-    if (close(spare) == -1 ||
-        close(server) == -1) /* a spare reader would hide the server's end */
+    /* While a process has the spare end open, write() does not fail when the server has ended. */
+    if (close(spare) == -1 || close(server) == -1)
         sys_error("close");
 
     char *line, reply[MAX_MESSAGE];
