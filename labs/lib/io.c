@@ -166,13 +166,38 @@ char *read_line(size_t *length)
         at_end = !read_input();
     if (taken == 0 && input.length == 0)
         return NULL;
-    if (taken == 0) { /* the last line may lack its newline */
-        buffer_append(&input, "\n", 1);
+    if (taken > 0) {
+        *length = taken - 1;
+        if (*length > 0 && input.bytes[*length - 1] == '\r')
+            --*length;
+    } else { /* the last line has no newline */
+        *length = input.length;
+        buffer_append(&input, "", 1);
         taken = input.length;
     }
-    *length = taken - 1;
-    if (*length > 0 && input.bytes[*length - 1] == '\r')
-        --*length;
     input.bytes[*length] = '\0';
     return input.bytes;
 }
+
+#ifdef _WIN32
+wchar_t *read_line_utf16(size_t *units)
+{
+    static wchar_t *wide;
+    size_t length;
+    const char *line = read_line(&length);
+    free(wide);
+    wide = NULL;
+    if (line == NULL)
+        return NULL;
+    wide = allocate((length + 1) *
+                    sizeof *wide); /* UTF-16 has no more units than bytes */
+    *units = 0;
+    if (length > 0)
+        *units = (size_t)MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, line,
+                                             (int)length, wide, (int)length);
+    if (length > 0 && *units == 0)
+        fatal("a line of the input is not UTF-8");
+    wide[*units] = L'\0';
+    return wide;
+}
+#endif

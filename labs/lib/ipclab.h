@@ -135,6 +135,10 @@ bool send_all(ipc_socket socket, const void *bytes, size_t length);
  * a NUL behind it. It is valid until the next call. Returns NULL at the end of the input; if
  * reading fails, it ends the program. */
 char *read_line(size_t *length);
+#ifdef _WIN32
+/* The same in UTF-16. If a line is not UTF-8, it ends the program with an error line. */
+wchar_t *read_line_utf16(size_t *units);
+#endif
 
 /* ---- TCP (tcp.c) ------------------------------------------------------------------------ */
 

@@ -182,8 +182,12 @@ void log_to_stderr(void)
 #ifdef _WIN32
 void log_utf16(const char *what, const wchar_t *text, size_t units)
 {
-    char *bytes = to_utf8(text, units);
-    log_text(what, bytes, strlen(bytes));
+    size_t room = units *
+                  3; /* a unit is at most 3 bytes of UTF-8; a NUL is one of them */
+    char *bytes = allocate(room + 1);
+    int length = WideCharToMultiByte(CP_UTF8, 0, text, (int)units, bytes, (int)room, NULL,
+                                     NULL);
+    log_text(what, bytes, (size_t)length);
     free(bytes);
 }
 #endif
