@@ -3,9 +3,10 @@
  *
  * Usage: client_broadcast [-m] [PORT [MESSAGE...]]
  *
- * Sends each MESSAGE (by default the report's three) once, to all servers at PORT (7703) of
- * this machine's loopback network, 127.255.255.255. With -m it sends to the multicast group
- * 239.255.3.3. Exit code 0 if all were sent, else 1. It cannot know who has read them.
+ * Sends each MESSAGE (by default the report's three) once, to all servers at PORT (7703)
+ * of this machine's loopback network, 127.255.255.255. With -m it sends to the multicast
+ * group 239.255.3.3. Exit code 0 if all were sent, else 1. It cannot know who has read
+ * them.
  *
  * Its server: server_broadcast.c. The steps are those of client.c.
  * To try: client_broadcast without a server.
@@ -39,8 +40,9 @@ int main(int argc, char *argv[])
                                   .sin_addr.s_addr = inet_addr(network)};
     int slot = open_network(&address);
 
-    /* STEP 3: Write each message with one call. The network copies it for each server. send()
-     * does not wait for a server: if its receive buffer is full, it loses the message. */
+    /* STEP 3: Write each message with one call. The network copies it for each server.
+     * send() does not wait for a server: if its receive buffer is full, it loses the
+     * message. */
     for (size_t i = 0; messages[i] != NULL; i++) {
         if (send(slot, messages[i], strlen(messages[i]), 0) == -1)
             sys_error("send");
@@ -60,8 +62,9 @@ static int open_network(const struct sockaddr_in *address)
     if (slot == -1)
         sys_error("socket");
 
-    /* Without SO_BROADCAST a send to a broadcast address fails with EACCES. A group needs
-     * IP_MULTICAST_IF instead: through which interface. Each has no effect on the other. */
+    /* Without SO_BROADCAST a send to a broadcast address fails with EACCES. A group
+     * needs IP_MULTICAST_IF instead: through which interface. Each has no effect on the
+     * other. */
     struct in_addr interface = {.s_addr = inet_addr(INTERFACE_ADDRESS)};
     if (setsockopt(slot, SOL_SOCKET, SO_BROADCAST, &(int){1}, sizeof(int)) == -1 ||
         setsockopt(slot, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof interface) == -1)

@@ -3,9 +3,10 @@
  *
  * Usage: client_echo [SLOT [MESSAGE...]]
  *
- * Sends each MESSAGE (by default the report's three) to the server that owns SLOT, a path
- * ($XDG_RUNTIME_DIR/sample_mailslot, or /tmp/sample_mailslot.UID). Waits for the reply to each
- * before it sends the next, at most 3 seconds. Exit code 0 if every reply came, else 1.
+ * Sends each MESSAGE (by default the report's three) to the server that owns SLOT, a
+ * path ($XDG_RUNTIME_DIR/sample_mailslot, or /tmp/sample_mailslot.UID). Waits for the
+ * reply to each before it sends the next, at most 3 seconds. Exit code 0 if every reply
+ * came, else 1.
  *
  * What it adds to client.c: an address for the replies (STEP 2), the reply (STEP 3).
  * Counterpart: ../win32/client_echo.c. Its server: server_echo.c.
@@ -32,8 +33,8 @@ int main(int argc, char *argv[])
     path = argc > 1 ? argv[1] : runtime_path(SLOT_NAME);
     char **messages = argc > 2 ? argv + 2 : defaults;
 
-    /* STEP 2: Get an address for the replies, and open the server's slot. After connect() only
-     * the server can send to this socket. */
+    /* STEP 2: Get an address for the replies, and open the server's slot. After
+     * connect() only the server can send to this socket. */
     struct sockaddr_un address = address_of_slot();
     int slot = socket(AF_UNIX, SOCK_DGRAM, 0);
     if (slot == -1)
@@ -42,9 +43,9 @@ int main(int argc, char *argv[])
     if (connect(slot, (struct sockaddr *)&address, sizeof address) == -1)
         sys_error("connect");
 
-    /* STEP 3: Write each message with one call, and read the reply. The system sends this
-     * program's address with the message. EINTR: a call with a time limit fails so, if the
-     * program is stopped and continued (Ctrl-Z, fg); call it again. */
+    /* STEP 3: Write each message with one call, and read the reply. The system sends
+     * this program's address with the message. EINTR: a call with a time limit fails so,
+     * if the program is stopped and continued (Ctrl-Z, fg); call it again. */
     for (size_t i = 0; messages[i] != NULL; i++) {
         while (send(slot, messages[i], strlen(messages[i]), 0) == -1)
             if (errno != EINTR)
@@ -60,7 +61,8 @@ int main(int argc, char *argv[])
     return EXIT_SUCCESS;
 }
 
-/* Returns `path` as a socket address. It is copied into an array of 108 bytes, with a NUL. */
+/* Returns `path` as a socket address. It is copied into an array of 108 bytes, with a
+ * NUL. */
 static struct sockaddr_un address_of_slot(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -70,9 +72,9 @@ static struct sockaddr_un address_of_slot(void)
     return address;
 }
 
-/* Gives the socket an address, and calls on it a time limit. A bind() without a name lets Linux
- * choose one outside the file system, which goes with the process. (Other systems need a file,
- * with the process ID in its name, that is removed in the end.) */
+/* Gives the socket an address, and calls on it a time limit. A bind() without a name
+ * lets Linux choose one outside the file system, which goes with the process. (Other
+ * systems need a file, with the process ID in its name, that is removed in the end.) */
 static void get_own_address(int slot)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -85,7 +87,8 @@ static void get_own_address(int slot)
         sys_error("setsockopt");
 }
 
-/* Waits for the reply, and prints it: first its length, then all of it, as in server.c. */
+/* Waits for the reply, and prints it: first its length, then all of it, as in
+ * server.c. */
 static void receive_reply(int slot)
 {
     char byte;

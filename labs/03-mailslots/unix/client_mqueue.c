@@ -1,11 +1,12 @@
 /*
- * client_mqueue.c - as client.c, but the slot is a POSIX message queue; and give a priority.
+ * client_mqueue.c - as client.c, with a POSIX message queue, which has priorities.
  *
  * Usage: client_mqueue [-p PRIORITY] [QUEUE [MESSAGE...]]
  *
  * Sends each MESSAGE (by default the report's three) to the server that owns QUEUE
- * (/sample_mailslot), with PRIORITY, from 0 (the default) to 31. Of the messages that wait, the
- * server reads the one with the highest priority first. Exit code 0 if all were sent, else 1.
+ * (/sample_mailslot), with PRIORITY, from 0 (the default) to 31. Of the messages that
+ * wait, the server reads the one with the highest priority first. Exit code 0 if all
+ * were sent, else 1.
  *
  * Its server: server_mqueue.c. The steps are those of client.c.
  * To try: client_mqueue -p 9 /sample_mailslot urgent; client_mqueue /nobody.
@@ -38,8 +39,8 @@ int main(int argc, char *argv[])
     if (queue == (mqd_t)-1)
         sys_error("mq_open");
 
-    /* STEP 3: Write each message with one call. A message that is longer than the queue allows
-     * is refused: EMSGSIZE. While the queue is full, mq_send() blocks. */
+    /* STEP 3: Write each message with one call. A message that is longer than the queue
+     * allows is refused: EMSGSIZE. While the queue is full, mq_send() blocks. */
     for (size_t i = 0; messages[i] != NULL; i++) {
         if (mq_send(queue, messages[i], strlen(messages[i]), priority) == -1)
             sys_error("mq_send");

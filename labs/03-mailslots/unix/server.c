@@ -1,19 +1,19 @@
 /*
- * server.c - own a slot, a datagram socket with a name, and read messages from it.
+ * server.c - create a slot, a datagram socket with a name, and read messages from it.
  *
  * Usage: server [SLOT [COUNT]]
  *
  * Creates the socket SLOT, a path ($XDG_RUNTIME_DIR/sample_mailslot, or
- * /tmp/sample_mailslot.UID). Reads messages and prints them, until COUNT messages have come
- * (0, the default: no limit) or until Ctrl-C. Then removes SLOT. Exit code 0, or 1 if the
- * name exists already or another call fails.
+ * /tmp/sample_mailslot.UID). Reads messages and prints them, until COUNT messages have
+ * come (0, the default: no limit) or until Ctrl-C. Then removes SLOT. Exit code 0, or 1
+ * if the name exists already or another call fails.
  *
  * Mirrors listing 7 of the report, which calls the reader "client". Counterpart:
  * ../win32/server.c. Other kinds of slots: server_echo.c (it replies), server_mqueue.c
  * (messages have priorities), server_broadcast.c (many servers read one message).
  * Not here, but in server_robust.c: the file of a server that was killed.
- * To try: server box 2 in one terminal, client box "" hello in another; client box again;
- * two servers at once; kill -9 the server, and start it again.
+ * To try: server box 2 in one terminal, client box "" hello in another; client box
+ * again; two servers at once; kill -9 the server, and start it again.
  */
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -35,8 +35,9 @@ int main(int argc, char *argv[])
     path = argc > 1 ? argv[1] : runtime_path(SLOT_NAME);
     long count = argc > 2 ? parse_long("COUNT", argv[2], 0, MAX_COUNT) : 0;
 
-    /* STEP 2: Create the slot. From now on clients can send messages, which wait in the slot
-     * until they are read. If the name exists, bind() fails with EADDRINUSE. */
+    /* STEP 2: Create the slot. From now on clients can send messages, which wait in the
+     * slot until they are read. If the name exists, bind() fails with EADDRINUSE, also
+     * if the server that created it was killed. */
     struct sockaddr_un address = address_of_slot();
     int slot = socket(AF_UNIX, SOCK_DGRAM, 0);
     if (slot == -1)
@@ -47,9 +48,10 @@ int main(int argc, char *argv[])
     log_event("server: ready %s", path);
 
     for (long number = 0; count == 0 || number < count; number++) {
-        /* STEP 3: Wait for a message, and read it whole. A buffer that is too small would cut
-         * it, and no call would fail. So get its length first: with MSG_TRUNC recv() returns
-         * the whole length, with MSG_PEEK it leaves the message in the slot. */
+        /* STEP 3: Wait for a message, and read it whole. A buffer that is too small
+         * would cut it, and no call would fail. So get its length first: with MSG_TRUNC
+         * recv() returns the whole length, with MSG_PEEK it leaves the message in the
+         * slot. */
         char byte;
         ssize_t length = recv(slot, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC);
         if (length == -1)
@@ -58,20 +60,22 @@ int main(int argc, char *argv[])
         if (recv(slot, message, (size_t)length, 0) == -1)
             sys_error("recv");
 
-        /* STEP 4: Print the message. It may be empty: 0 bytes are not the end of anything. */
+        /* STEP 4: Print the message. It may be empty: unlike on a stream, a length of 0
+         * is not the end. */
         log_text("server: received", message, (size_t)length);
         free(message);
     }
 
-    /* STEP 5: Remove the slot, its name and the socket. Messages that it contains are lost. */
+    /* STEP 5: Remove the slot: its name, then the socket. Unread messages are lost. */
     remove_slot();
     if (close(slot) == -1)
         sys_error("close");
-    log_last("server: done");
+    log_last("server: done"); /* Ctrl-C prints nothing after it */
     return EXIT_SUCCESS;
 }
 
-/* Returns `path` as a socket address. It is copied into an array of 108 bytes, with a NUL. */
+/* Returns `path` as a socket address. It is copied into an array of 108 bytes, with a
+ * NUL. */
 static struct sockaddr_un address_of_slot(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -83,7 +87,8 @@ static struct sockaddr_un address_of_slot(void)
     return address;
 }
 
-/* Removes the slot's name, also on Ctrl-C: it is a file, and would stay without the server. */
+/* Removes the slot's name, also on Ctrl-C: it is a file, and would stay without the
+ * server. */
 static void remove_slot(void)
 {
     if (unlink(path) == -1)

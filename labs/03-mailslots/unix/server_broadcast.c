@@ -1,15 +1,17 @@
 /*
- * server_broadcast.c - as server.c, but be one of many servers that read one message, by UDP.
+ * server_broadcast.c - as server.c, for messages that many servers read, by UDP.
  *
  * Usage: server_broadcast [-m] [PORT [COUNT]]
  *
  * Reads the messages that are sent to PORT (7703) of this machine's loopback network,
- * 127.255.255.255, and prints them, until COUNT messages have come (0, the default: no limit)
- * or until Ctrl-C. With -m it reads those of the multicast group 239.255.3.3. Any number of
- * servers can share a port, and each reads every message. Exit code 0, or 1 if a call fails.
+ * 127.255.255.255, and prints them, until COUNT messages have come (0, the default: no
+ * limit) or until Ctrl-C. With -m it reads those of the multicast group 239.255.3.3. Any
+ * number of servers can share a port, and each reads every message. Exit code 0, or 1 if
+ * a call fails.
  *
- * On Windows a message to \\*\mailslot\NAME reaches many slots of one name. Here the servers
- * have a port in common. Its client: client_broadcast.c. The steps are those of server.c.
+ * On Windows a message to \\*\mailslot\NAME reaches many slots of one name. Here the
+ * servers have a port in common. Its client: client_broadcast.c. The steps are those of
+ * server.c.
  * To try: three servers and one client_broadcast; the same with -m.
  */
 #include <arpa/inet.h>
@@ -23,7 +25,8 @@ static int join_network(const struct sockaddr_in *address, bool multicast);
 
 int main(int argc, char *argv[])
 {
-    /* STEP 1: Take the arguments: broadcast or multicast, the port, and how many messages. */
+    /* STEP 1: Take the arguments: broadcast or multicast, the port, and how many
+     * messages. */
     begin_program("server", "[-m] [PORT [COUNT]]", &argv);
     bool multicast = argc > 1 && strcmp(argv[1], "-m") == 0;
     if (multicast) {
@@ -45,7 +48,8 @@ int main(int argc, char *argv[])
     log_event("server: ready %s:%ld", network, port);
 
     for (long number = 0; count == 0 || number < count; number++) {
-        /* STEP 3: Wait for a message, and read it whole: first its length, as in server.c. */
+        /* STEP 3: Wait for a message, and read it whole: first its length, as in
+         * server.c. */
         char byte;
         ssize_t length = recv(slot, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC);
         if (length == -1)
@@ -59,7 +63,8 @@ int main(int argc, char *argv[])
         free(message);
     }
 
-    /* STEP 5: Close the socket. An address of the network is not a file: nothing stays. */
+    /* STEP 5: Close the socket. An address of the network is not a file: nothing
+     * stays. */
     if (close(slot) == -1)
         sys_error("close");
     log_last("server: done");
@@ -73,7 +78,8 @@ static int join_network(const struct sockaddr_in *address, bool multicast)
     if (slot == -1)
         sys_error("socket");
 
-    /* Every server needs SO_REUSEADDR, also the first: otherwise the second bind() fails. */
+    /* Every server needs SO_REUSEADDR, also the first: otherwise the second bind()
+     * fails. */
     if (setsockopt(slot, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) == -1)
         sys_error("setsockopt");
     if (bind(slot, (const struct sockaddr *)address, sizeof *address) == -1)

@@ -1,17 +1,17 @@
 /*
- * server_echo.c - as server_robust.c, and send each message back to the address of its sender.
+ * server_echo.c - as server_robust.c, and send each message back to its sender.
  *
  * Usage: server_echo [SLOT [COUNT]]
  *
  * Creates the socket SLOT, a path ($XDG_RUNTIME_DIR/sample_mailslot, or
- * /tmp/sample_mailslot.UID). Reads messages and prints them, until COUNT messages have come
- * (0, the default: no limit) or until Ctrl-C. Then removes SLOT. Exit code 0, or 1 if the
- * name exists already or another call fails.
+ * /tmp/sample_mailslot.UID). Reads messages and prints them, until COUNT messages have
+ * come (0, the default: no limit) or until Ctrl-C. Then removes SLOT. Exit code 0, or 1
+ * if the name exists already or another call fails.
  *
  * What it adds to server_robust.c:
  * - STEP 3: recvfrom() returns the sender's address beside the message.
- * - STEP 4, send_back: no client can end this server, or make it wait. A reply that cannot be
- *   sent is one line on standard error.
+ * - STEP 4, send_back: no client can end this server, or make it wait. A reply that
+ *   cannot be sent is one line on standard error.
  *
  * Counterpart: ../win32/server_echo.c.
  * To try: server_echo box & client_echo box; client box, which has no address.
@@ -40,8 +40,8 @@ int main(int argc, char *argv[])
     path = argc > 1 ? argv[1] : runtime_path(SLOT_NAME);
     long count = argc > 2 ? parse_long("COUNT", argv[2], 0, MAX_COUNT) : 0;
 
-    /* STEP 2: Create the slot. From now on clients can send messages, which wait in the slot
-     * until they are read. If the name exists, bind() fails with EADDRINUSE. */
+    /* STEP 2: Create the slot. From now on clients can send messages, which wait in the
+     * slot until they are read. If the name exists, bind() fails with EADDRINUSE. */
     struct sockaddr_un address = address_of_slot();
     int slot = socket(AF_UNIX, SOCK_DGRAM, 0);
     if (slot == -1)
@@ -53,9 +53,10 @@ int main(int argc, char *argv[])
     log_event("server: ready %s", path);
 
     for (long number = 0; count == 0 || number < count; number++) {
-        /* STEP 3: Wait for a message, and read it whole. A buffer that is too small would cut
-         * it, and no call would fail. So get its length first: with MSG_TRUNC recv() returns
-         * the whole length, with MSG_PEEK it leaves the message in the slot. */
+        /* STEP 3: Wait for a message, and read it whole. A buffer that is too small
+         * would cut it, and no call would fail. So get its length first: with MSG_TRUNC
+         * recv() returns the whole length, with MSG_PEEK it leaves the message in the
+         * slot. */
         char byte;
         ssize_t length = recv(slot, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC);
         if (length == -1)
@@ -73,15 +74,16 @@ int main(int argc, char *argv[])
         free(message);
     }
 
-    /* STEP 5: Remove the slot, its name and the socket. Messages that it contains are lost. */
+    /* STEP 5: Remove the slot: its name, then the socket. Unread messages are lost. */
     remove_slot();
     if (close(slot) == -1)
         sys_error("close");
-    log_last("server: done");
+    log_last("server: done"); /* Ctrl-C prints nothing after it */
     return EXIT_SUCCESS;
 }
 
-/* Returns `path` as a socket address. It is copied into an array of 108 bytes, with a NUL. */
+/* Returns `path` as a socket address. It is copied into an array of 108 bytes, with a
+ * NUL. */
 static struct sockaddr_un address_of_slot(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -97,8 +99,8 @@ static struct sockaddr_un address_of_slot(void)
  * socket that a process has open, it stays, and bind() fails. */
 static void remove_stale_slot(const struct sockaddr_un *address)
 {
-    /* Look at the kind of file first: connect() to any other file fails with ECONNREFUSED,
-     * too, and to remove it would destroy it. */
+    /* Look at the kind of file first: connect() to any other file fails with
+     * ECONNREFUSED, too, and to remove it would destroy it. */
     struct stat status;
     if (lstat(path, &status) == -1 || !S_ISSOCK(status.st_mode))
         return;
@@ -112,13 +114,14 @@ static void remove_stale_slot(const struct sockaddr_un *address)
         sys_error("close");
 }
 
-/* Sends a message back to its sender, if that is possible at once. A socket without bind()
- * has no address: `size` is then only that of the family. */
+/* Sends a message back to its sender, if that is possible at once. A socket without
+ * bind() has no address: `size` is then only that of the family. */
 static void send_back(int slot, const char *message, size_t length,
                       const struct sockaddr_un *sender, socklen_t size)
 {
-    /* ECONNREFUSED: the sender has exited. EAGAIN: it does not read its replies. Without
-     * MSG_DONTWAIT sendto() would block then, and all other clients would have to wait. */
+    /* ECONNREFUSED: the sender has exited. EAGAIN: it does not read its replies.
+     * Without MSG_DONTWAIT sendto() would block then, and all other clients would
+     * have to wait. */
     if (size <= sizeof sender->sun_family)
         log_error("a sender has no address, and gets no reply");
     else if (sendto(slot, message, length, MSG_DONTWAIT, (const struct sockaddr *)sender,
@@ -126,7 +129,8 @@ static void send_back(int slot, const char *message, size_t length,
         log_sys_error("sendto");
 }
 
-/* Removes the slot's name, also on Ctrl-C: it is a file, and would stay without the server. */
+/* Removes the slot's name, also on Ctrl-C: it is a file, and would stay without the
+ * server. */
 static void remove_slot(void)
 {
     if (unlink(path) == -1)

@@ -4,19 +4,22 @@
  * Usage: server_robust [SLOT [COUNT]]
  *
  * Creates the socket SLOT, a path ($XDG_RUNTIME_DIR/sample_mailslot, or
- * /tmp/sample_mailslot.UID). Reads messages and prints them, until COUNT messages have come
- * (0, the default: no limit) or until Ctrl-C. Then removes SLOT. Exit code 0, or 1 if the
- * name exists already or another call fails.
+ * /tmp/sample_mailslot.UID). Reads messages and prints them, until COUNT messages have
+ * come (0, the default: no limit) or until Ctrl-C. Then removes SLOT. Exit code 0, or 1
+ * if the name exists already or another call fails.
  *
  * What it adds to server.c, to be read beside it (make diff):
- * - STEP 2, remove_stale_slot: a killed server leaves its socket file, and bind() fails. If
- *   the file is a socket, and connect() fails with ECONNREFUSED, nobody owns it: remove it.
- * Nothing else: clients that are killed, stopped or write very much take nothing more here.
+ * - STEP 2, remove_stale_slot: a killed server leaves its socket file, and bind() fails.
+ *   If the file is a socket, and connect() fails with ECONNREFUSED, nobody owns it:
+ *   remove it.
+ * Nothing else is needed: a client that is killed, or stopped, or sends very many
+ * messages, does not disturb this server.
  * Standard streams that are closed at the start are opened by begin_program() already.
  *
- * Counterpart: ../win32/server_robust.c. Not here: a lock, without which two servers that
- * start at the same time can both find the file stale, and one removes the other's.
- * To try: kill -9 a server, and start it again; two servers at once; server_robust contract.h.
+ * Counterpart: ../win32/server_robust.c. Not here: a lock, without which two servers
+ * that start at the same time can both find the file stale, and one removes the other's.
+ * To try: kill -9 a server, and start it again; two servers at once; server_robust
+ * contract.h.
  */
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -40,8 +43,8 @@ int main(int argc, char *argv[])
     path = argc > 1 ? argv[1] : runtime_path(SLOT_NAME);
     long count = argc > 2 ? parse_long("COUNT", argv[2], 0, MAX_COUNT) : 0;
 
-    /* STEP 2: Create the slot. From now on clients can send messages, which wait in the slot
-     * until they are read. If the name exists, bind() fails with EADDRINUSE. */
+    /* STEP 2: Create the slot. From now on clients can send messages, which wait in the
+     * slot until they are read. If the name exists, bind() fails with EADDRINUSE. */
     struct sockaddr_un address = address_of_slot();
     int slot = socket(AF_UNIX, SOCK_DGRAM, 0);
     if (slot == -1)
@@ -53,9 +56,10 @@ int main(int argc, char *argv[])
     log_event("server: ready %s", path);
 
     for (long number = 0; count == 0 || number < count; number++) {
-        /* STEP 3: Wait for a message, and read it whole. A buffer that is too small would cut
-         * it, and no call would fail. So get its length first: with MSG_TRUNC recv() returns
-         * the whole length, with MSG_PEEK it leaves the message in the slot. */
+        /* STEP 3: Wait for a message, and read it whole. A buffer that is too small
+         * would cut it, and no call would fail. So get its length first: with MSG_TRUNC
+         * recv() returns the whole length, with MSG_PEEK it leaves the message in the
+         * slot. */
         char byte;
         ssize_t length = recv(slot, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC);
         if (length == -1)
@@ -64,20 +68,22 @@ int main(int argc, char *argv[])
         if (recv(slot, message, (size_t)length, 0) == -1)
             sys_error("recv");
 
-        /* STEP 4: Print the message. It may be empty: 0 bytes are not the end of anything. */
+        /* STEP 4: Print the message. It may be empty: unlike on a stream, a length of 0
+         * is not the end. */
         log_text("server: received", message, (size_t)length);
         free(message);
     }
 
-    /* STEP 5: Remove the slot, its name and the socket. Messages that it contains are lost. */
+    /* STEP 5: Remove the slot: its name, then the socket. Unread messages are lost. */
     remove_slot();
     if (close(slot) == -1)
         sys_error("close");
-    log_last("server: done");
+    log_last("server: done"); /* Ctrl-C prints nothing after it */
     return EXIT_SUCCESS;
 }
 
-/* Returns `path` as a socket address. It is copied into an array of 108 bytes, with a NUL. */
+/* Returns `path` as a socket address. It is copied into an array of 108 bytes, with a
+ * NUL. */
 static struct sockaddr_un address_of_slot(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -93,8 +99,8 @@ static struct sockaddr_un address_of_slot(void)
  * socket that a process has open, it stays, and bind() fails. */
 static void remove_stale_slot(const struct sockaddr_un *address)
 {
-    /* Look at the kind of file first: connect() to any other file fails with ECONNREFUSED,
-     * too, and to remove it would destroy it. */
+    /* Look at the kind of file first: connect() to any other file fails with
+     * ECONNREFUSED, too, and to remove it would destroy it. */
     struct stat status;
     if (lstat(path, &status) == -1 || !S_ISSOCK(status.st_mode))
         return;
@@ -108,7 +114,8 @@ static void remove_stale_slot(const struct sockaddr_un *address)
         sys_error("close");
 }
 
-/* Removes the slot's name, also on Ctrl-C: it is a file, and would stay without the server. */
+/* Removes the slot's name, also on Ctrl-C: it is a file, and would stay without the
+ * server. */
 static void remove_slot(void)
 {
     if (unlink(path) == -1)

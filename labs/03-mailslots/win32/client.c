@@ -4,9 +4,9 @@
  * Usage: client [SLOT [MESSAGE...]]
  *
  * Sends each MESSAGE (by default the report's three) to the server that owns SLOT
- * (\\.\mailslot\sample_mailslot), in UTF-16 with a NUL. \\*\mailslot\NAME as SLOT means every
- * slot of that name in the network's domain. Exit code 0 if all were sent, else 1. A message
- * that was sent may still be lost: the server may exit before it reads it.
+ * (\\.\mailslot\sample_mailslot), in UTF-16 with a NUL. \\*\mailslot\NAME as SLOT means
+ * every slot of that name in the network's domain. Exit code 0 if all were sent, else 1.
+ * A message that was sent may still be lost: the server may exit before it reads it.
  *
  * Mirrors listing 6 of the report, which calls the writer "server". Counterpart:
  * ../unix/client.c. A client that gets replies: client_echo.c.
@@ -28,9 +28,9 @@ int main(int argc, char *argv[])
     if (strncmp(path, EVERYBODY_PREFIX, strlen(EVERYBODY_PREFIX)) == 0)
         check_lengths(messages);
 
-    /* STEP 2: Open the slot. CreateFile fails if nobody owns it (ERROR_FILE_NOT_FOUND). The
-     * share mode lets others open it, too. With FILE_SHARE_READ alone, as in the listing, a
-     * second client would get ERROR_SHARING_VIOLATION. */
+    /* STEP 2: Open the slot. CreateFile fails if nobody owns it (ERROR_FILE_NOT_FOUND).
+     * The share mode lets others open it, too. With FILE_SHARE_READ alone, as in the
+     * listing, a second client would get ERROR_SHARING_VIOLATION. */
     wchar_t *name = to_utf16(path);
     HANDLE slot = CreateFileW(name, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
                               NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
@@ -51,7 +51,8 @@ int main(int argc, char *argv[])
     return EXIT_SUCCESS;
 }
 
-/* Writes one message, in UTF-16 with its NUL: the report's reader prints up to the NUL. */
+/* Writes one message, in UTF-16 with its NUL: the report's reader prints up to the
+ * NUL. */
 static void send_message(HANDLE slot, const char *text)
 {
     wchar_t *message = to_utf16(text);
@@ -61,8 +62,9 @@ static void send_message(HANDLE slot, const char *text)
     free(message);
 }
 
-/* Ends the program if a message is too long to be sent to every slot of a name: it is sent as
- * one datagram of the network. Before the first is sent, so that either all are sent or none. */
+/* Ends the program if a message is too long to be sent to every slot of a name: it is
+ * sent as one datagram of the network. Before the first is sent, so that either all are
+ * sent or none. */
 static void check_lengths(char *messages[])
 {
     for (size_t i = 0; messages[i] != NULL; i++) {

@@ -4,9 +4,9 @@
  * Usage: client_echo [SLOT [MESSAGE...]]
  *
  * Sends each MESSAGE (by default the report's three) to the server that owns SLOT
- * (\\.\mailslot\sample_mailslot). A message is the name of this client's own slot, a NUL, the
- * text, and a NUL. Waits for the reply to each before it sends the next, at most 3 seconds.
- * Exit code 0 if every reply came, else 1.
+ * (\\.\mailslot\sample_mailslot). A message is the name of this client's own slot, a
+ * NUL, the text, and a NUL. Waits for the reply to each before it sends the next, at
+ * most 3 seconds. Exit code 0 if every reply came, else 1.
  *
  * What it adds to client.c: a slot for the replies (STEP 2), the reply (STEP 3).
  * Counterpart: ../unix/client_echo.c. Its server: server_echo.c.
@@ -43,7 +43,8 @@ int main(int argc, char *argv[])
         receive_reply(own);
     }
 
-    /* STEP 4: Close both slots. The name of this client's own one goes with its handle. */
+    /* STEP 4: Close both slots. The name of this client's own one goes with its
+     * handle. */
     if (!CloseHandle(slot) || !CloseHandle(own))
         sys_error("CloseHandle");
     free(own_name);
@@ -51,8 +52,8 @@ int main(int argc, char *argv[])
     return EXIT_SUCCESS;
 }
 
-/* Creates a slot that no other process has: the process ID is added to the server's name. A
- * reply may never come, so a read of this slot has a time limit. */
+/* Creates a slot that no other process has: the process ID is added to the server's
+ * name. A reply may never come, so a read of this slot has a time limit. */
 static HANDLE create_own_slot(const char *path, wchar_t **name)
 {
     size_t room = strlen(path) + sizeof "-4294967295";
@@ -66,8 +67,8 @@ static HANDLE create_own_slot(const char *path, wchar_t **name)
     return slot;
 }
 
-/* Writes the own slot's name and the text, each with its NUL, in one message: a mailslot does
- * not report who has sent a message. */
+/* Writes the own slot's name and the text, each with its NUL, in one message: a mailslot
+ * does not report who has sent a message. */
 static void send_message(HANDLE slot, const wchar_t *own_name, const char *text)
 {
     wchar_t *wide = to_utf16(text);

@@ -1,17 +1,17 @@
 /*
- * server_echo.c - as server_robust.c, and send each message back to the slot of its sender.
+ * server_echo.c - as server_robust.c, and send each message back to its sender.
  *
  * Usage: server_echo [SLOT [COUNT]]
  *
- * Creates the mailslot SLOT (\\.\mailslot\sample_mailslot). Reads messages and prints them,
- * until COUNT messages have come (0, the default: no limit) or until Ctrl-C. Exit code 0, or
- * 1 if the slot has an owner already or another call fails.
+ * Creates the mailslot SLOT (\\.\mailslot\sample_mailslot). Reads messages and prints
+ * them, until COUNT messages have come (0, the default: no limit) or until Ctrl-C. Exit
+ * code 0, or 1 if the slot has an owner already or another call fails.
  *
- * A message is the name of the sender's own slot, a NUL, the text, and a NUL. What it adds to
- * server_robust.c, all in STEP 4:
+ * A message is the name of the sender's own slot, a NUL, the text, and a NUL. What it
+ * adds to server_robust.c, all in STEP 4:
  * - is_request, for is_text: the message must have this form.
- * - send_back: no client can end this server, or make it wait, or make it write to a file. A
- *   reply that cannot be sent is one line on standard error.
+ * - send_back: no client can end this server, or make it wait, or make it write to a
+ *   file. A reply that cannot be sent is one line on standard error.
  *
  * Counterpart: ../unix/server_echo.c.
  * To try: server_echo in one window, client_echo in another; client, which has no slot.
@@ -31,9 +31,10 @@ int main(int argc, char *argv[])
     const char *path = argc > 1 ? argv[1] : LOCAL_PREFIX SLOT_NAME;
     long count = argc > 2 ? parse_long("COUNT", argv[2], 0, MAX_COUNT) : 0;
 
-    /* STEP 2: Create the slot. From now on clients can send messages, which wait in the slot
-     * until they are read. If the name exists, CreateMailslot fails with ERROR_ALREADY_EXISTS.
-     * WriteFile in a client fails if a message has more than MAX_MESSAGE bytes. */
+    /* STEP 2: Create the slot. From now on clients can send messages, which wait in the
+     * slot until they are read. If the name exists, CreateMailslot fails with
+     * ERROR_ALREADY_EXISTS. WriteFile in a client fails if a message has more than
+     * MAX_MESSAGE bytes. */
     wchar_t *name = to_utf16(path);
     HANDLE slot = CreateMailslotW(name, MAX_MESSAGE, MAILSLOT_WAIT_FOREVER, NULL);
     if (slot == INVALID_HANDLE_VALUE)
@@ -43,9 +44,10 @@ int main(int argc, char *argv[])
     log_event("server: ready %s", path);
 
     for (long number = 0; count == 0 || number < count; number++) {
-        /* STEP 3: Wait for a message, and read it whole. If the buffer were too small, ReadFile
-         * would fail with ERROR_INSUFFICIENT_BUFFER and leave the message in the slot. (The
-         * listing looks for messages every three seconds, and so it reads them late.) */
+        /* STEP 3: Wait for a message, and read it whole. If the buffer were too small,
+         * ReadFile would fail with ERROR_INSUFFICIENT_BUFFER and leave the message in
+         * the slot. (The listing looks for messages every three seconds, and so it reads
+         * them late.) */
         static wchar_t message[MAX_MESSAGE / sizeof(wchar_t) + 1];
         DWORD size;
         if (!ReadFile(slot, message, sizeof message, &size, NULL))
@@ -62,11 +64,11 @@ int main(int argc, char *argv[])
         send_back(message, text, (DWORD)(length * sizeof *text));
     }
 
-    /* STEP 5: Close the slot. Messages that it contains are lost. The system removes the name
+    /* STEP 5: Close the slot. Unread messages are lost. The system removes the name
      * with the last handle, also on Ctrl-C and if this program is killed. */
     if (!CloseHandle(slot))
         sys_error("CloseHandle");
-    log_last("server: done");
+    log_last("server: done"); /* Ctrl-C prints nothing after it */
     return EXIT_SUCCESS;
 }
 
@@ -81,11 +83,13 @@ static bool is_request(const wchar_t *message, DWORD size)
                                NULL, NULL) > 0;
 }
 
-/* Writes `text` to the slot `name`, if it exists. A mailslot's WriteFile does not wait. */
+/* Writes `text` to the slot `name`, if it exists. A mailslot's WriteFile does not
+ * wait. */
 static void send_back(const wchar_t *name, const wchar_t *text, DWORD size)
 {
-    /* CreateFile opens files and devices, too, with this program's rights. So accept only the
-     * name of a local mailslot. GetFullPathName removes "..", which leads out of there. */
+    /* CreateFile opens files and devices, too, with this program's rights. So accept
+     * only the name of a local mailslot. GetFullPathName removes "..", which leads out
+     * of there. */
     wchar_t path[MAX_PATH], *prefix = to_utf16(LOCAL_PREFIX);
     DWORD length = GetFullPathNameW(name, MAX_PATH, path, NULL), written;
     bool local = length > 0 && length < MAX_PATH &&
