@@ -1390,8 +1390,12 @@ TEST(
             start_with(SERVER, (struct start_options){.closed = closed}, slot, "1", NULL);
         if ((closed & 2) == 0)
             wait_line(server, "server: ready %s", address_of(slot));
-        for (double end = now() + 10; is_running(server);) {
-            wait_end(start(CLIENT, slot, word, NULL));
+        /* One message is enough: with more, a client can be left without a server. But a
+         * client of UDP cannot know whether its message has reached the server. */
+        int code = 1;
+        for (double end = now() + 10;
+             is_running(server) && (code != 0 || is_pair("broadcast"));) {
+            code = wait_end(start(CLIENT, slot, word, NULL));
             if (now() > end)
                 fail_test(
                     "expected the server to read a message, but for 10 seconds it has read none");
@@ -1455,6 +1459,11 @@ TEST(owner_dies, .judges = CLIENT, .stage = ROBUST, .needs = "given_messages",
     int code = wait_end(client);
     bool said = printed_like(client, "client: *error *");
     bool done = printed_like(client, "client: done");
+    /* On UNIX a slot has no room for 20 messages: send() blocks, and then fails. */
+    bool must_fail = under_test() == UNIX && queue_limit() < 18;
+    if (must_fail && (code != 1 || !said))
+        fail_test("expected code 1 and an error line, got code %d and %s", code,
+                  said ? "an error line" : "no error line");
     if (code > 1 || (code == 0) != done || (code == 1) != said)
         fail_test(
             "expected code 0 and \"done\", or code 1 and an error line, got code %d, %s "
