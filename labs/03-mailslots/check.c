@@ -198,6 +198,13 @@ static void expect_message(struct program *owner, const char *words)
     free(expected);
 }
 
+/* The same for a message that `client` reports first: if it has failed, that is the reason. */
+static void expect_sent(struct program *client, struct program *owner, const char *words)
+{
+    wait_line(client, "client: sent \"%s\"", words);
+    expect_message(owner, words);
+}
+
 /* Lets the test's client send COUNT messages as fast as it can. All must arrive, in order. */
 static void expect_burst(struct program *server, struct program *writer, int count)
 {
@@ -277,8 +284,7 @@ TEST(
     command(owner, "answer 3");
     struct program *client = start(CLIENT, slot, NULL);
     for (size_t i = 0; i < 3; i++) {
-        expect_message(owner, defaults[i]);
-        wait_line(client, "client: sent \"%s\"", defaults[i]);
+        expect_sent(client, owner, defaults[i]);
         if (is_pair("echo"))
             wait_line(client, "client: received \"%s\"", defaults[i]);
     }
@@ -875,10 +881,10 @@ TEST(given_messages, .judges = CLIENT, .stage = COMPLETE, .needs = "on_the_wire"
     command(owner, "answer 4");
     struct program *client = start(CLIENT, slot, word, "", "x", text("%s two", word),
                                    NULL);
-    expect_message(owner, word);
-    expect_message(owner, "");
-    expect_message(owner, "x");
-    expect_message(owner, text("%s two", word));
+    expect_sent(client, owner, word);
+    expect_sent(client, owner, "");
+    expect_sent(client, owner, "x");
+    expect_sent(client, owner, text("%s two", word));
     wait_line(client, "client: done");
     expect_end(client, 0);
     expect_count(client, "client: sent", 4);
@@ -896,8 +902,8 @@ TEST(
     struct program *owner = start_owner(slot);
     command(owner, "answer 1");
     struct program *client = start(CLIENT, slot, "\x01\x7F\xFF\xC3\"\\", NULL);
-    expect_message(owner, "\x01\x7F\xFF\xC3\"\\");
     wait_line(client, "client: sent \"\\x01\\x7F\\xFF\\xC3\\\"\\\\\"");
+    expect_message(owner, "\x01\x7F\xFF\xC3\"\\");
     wait_line(client, "client: done");
     expect_end(client, 0);
     end_tester(owner);
@@ -920,7 +926,7 @@ TEST(
     const char *words = text("%.*s", (int)length, random_bytes(length + 1, 'a', 'z'));
     command(owner, "answer 1");
     struct program *client = start(CLIENT, slot, words, NULL);
-    expect_message(owner, words);
+    expect_sent(client, owner, words);
     wait_line(client, "client: done");
     expect_end(client, 0);
     end_tester(owner);
@@ -1004,8 +1010,8 @@ TEST(
     struct program *owner = start_owner(slot), *other = start_writer(slot);
     command(owner, "answer 3");
     struct program *client = start(CLIENT, slot, "one", "two", NULL);
-    expect_message(owner, "one");
-    expect_message(owner, "two");
+    expect_sent(client, owner, "one");
+    expect_sent(client, owner, "two");
     expect_end(client, 0);
     command(other, "text three");
     wait_report(owner, "received *", RECEIVED);
@@ -1039,7 +1045,7 @@ static void send_twenty(void)
     command(owner, "receive 20");
     expect_message(owner, word);
     for (int i = 2; i <= 20; i++)
-        expect_message(owner, text("%d", i));
+        expect_sent(client, owner, text("%d", i));
     wait_line(client, "client: done");
     expect_end(client, 0);
     end_tester(owner);
@@ -1163,8 +1169,8 @@ TEST(
 {
     const char *slot = fresh_slot();
     struct program *server = start_server(slot, "5"), *writer = start_writer(slot);
-    /* The server is stopped, so that messages wait. If it is blocked in mq_receive(), it gets
-     * the first one, whatever comes after it. */
+    /* The server is stopped, so that messages wait. A server that is blocked in mq_receive()
+     * may get the first message, whatever comes after it. */
     send_signal(server, SIGSTOP);
     static const char *const messages[][2] = {{"31", "first"},
                                               {"0", "usual"},
@@ -1489,16 +1495,16 @@ TEST(
         struct program *client = start_with(CLIENT,
                                             (struct start_options){.closed = closed},
                                             slot, word, "two", NULL);
+        expect_end(client, 0);
         expect_message(owner, word);
         expect_message(owner, "two");
-        expect_end(client, 0);
         if ((closed & 2) == 0)
             wait_line(client, "client: done");
     }
     command(owner, "answer 1");
     struct program *last = start(CLIENT, slot, "last", NULL);
-    expect_message(owner, "last");
     expect_end(last, 0);
+    expect_message(owner, "last");
     end_tester(owner);
 }
 
