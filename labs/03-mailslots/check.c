@@ -186,6 +186,12 @@ static const char *addressed(const char *name, const char *bytes, size_t count,
     return message;
 }
 
+/* Lets the test's server receive so many messages, and reply if the pair is "echo". */
+static void let_receive(struct program *owner, int count)
+{
+    command(owner, "%s %d", is_pair("echo") ? "answer" : "receive", count);
+}
+
 /* Waits until the test's server has received a message, which must be the text `words`. */
 static void expect_message(struct program *owner, const char *words)
 {
@@ -281,7 +287,7 @@ TEST(
 {
     const char *slot = fresh_slot();
     struct program *owner = start_owner(slot);
-    command(owner, "answer 3");
+    let_receive(owner, 3);
     struct program *client = start(CLIENT, slot, NULL);
     for (size_t i = 0; i < 3; i++) {
         expect_sent(client, owner, defaults[i]);
@@ -878,7 +884,7 @@ TEST(given_messages, .judges = CLIENT, .stage = COMPLETE, .needs = "on_the_wire"
 {
     const char *slot = fresh_slot(), *word = token();
     struct program *owner = start_owner(slot);
-    command(owner, "answer 4");
+    let_receive(owner, 4);
     struct program *client = start(CLIENT, slot, word, "", "x", text("%s two", word),
                                    NULL);
     expect_sent(client, owner, word);
@@ -900,7 +906,7 @@ TEST(
 {
     const char *slot = fresh_slot();
     struct program *owner = start_owner(slot);
-    command(owner, "answer 1");
+    let_receive(owner, 1);
     struct program *client = start(CLIENT, slot, "\x01\x7F\xFF\xC3\"\\", NULL);
     wait_line(client, "client: sent \"\\x01\\x7F\\xFF\\xC3\\\"\\\\\"");
     expect_message(owner, "\x01\x7F\xFF\xC3\"\\");
@@ -924,7 +930,7 @@ TEST(
                     : is_pair("broadcast") ? 65002
                                            : MAX_MESSAGE;
     const char *words = text("%.*s", (int)length, random_bytes(length + 1, 'a', 'z'));
-    command(owner, "answer 1");
+    let_receive(owner, 1);
     struct program *client = start(CLIENT, slot, words, NULL);
     expect_sent(client, owner, words);
     wait_line(client, "client: done");
@@ -942,7 +948,7 @@ TEST(too_long, .judges = CLIENT, .stage = COMPLETE, .needs = "longest", .points 
     size_t length = under_test() == WIN32 ? 32000 : is_pair("mqueue") ? 8193 : 131060;
     const char *words = text("%.*s", (int)length, random_bytes(length + 1, 'a', 'z'));
     struct program *client = start(CLIENT, slot, words, "last", NULL);
-    command(owner, "answer 1");
+    let_receive(owner, 1);
     size_t complaint = 0;
     for (bool sent = false; !sent && complaint == 0;) {
         sent = strncmp(wait_line_like(client, "client: *"), "client: sent ", 13) == 0;
@@ -955,7 +961,7 @@ TEST(too_long, .judges = CLIENT, .stage = COMPLETE, .needs = "longest", .points 
         wait_end(other);
     } else {
         expect_message(owner, words);
-        command(owner, "answer 1");
+        let_receive(owner, 1);
         wait_line(client, "client: done");
         expect_end(client, 0);
     }
@@ -992,7 +998,7 @@ TEST(long_name, .judges = CLIENT, .stage = COMPLETE, .needs = "on_the_wire", .po
     struct program *client = start(CLIENT, text("%sx", slot), "astray", NULL);
     wait_error_like(client, "client: *");
     expect_end(client, 1);
-    command(owner, "answer 1");
+    let_receive(owner, 1);
     expect_end(start(CLIENT, slot, "right", NULL), 0);
     expect_message(owner, "right");
     end_tester(owner);
@@ -1008,7 +1014,7 @@ TEST(
 {
     const char *slot = fresh_slot();
     struct program *owner = start_owner(slot), *other = start_writer(slot);
-    command(owner, "answer 3");
+    let_receive(owner, 3);
     struct program *client = start(CLIENT, slot, "one", "two", NULL);
     expect_sent(client, owner, "one");
     expect_sent(client, owner, "two");
@@ -1491,7 +1497,7 @@ TEST(
     struct program *owner = start_owner(slot);
     for (unsigned closed = 1; closed <= 7; closed++) {
         const char *word = token();
-        command(owner, "answer 2");
+        let_receive(owner, 2);
         struct program *client = start_with(CLIENT,
                                             (struct start_options){.closed = closed},
                                             slot, word, "two", NULL);
@@ -1501,7 +1507,7 @@ TEST(
         if ((closed & 2) == 0)
             wait_line(client, "client: done");
     }
-    command(owner, "answer 1");
+    let_receive(owner, 1);
     struct program *last = start(CLIENT, slot, "last", NULL);
     expect_end(last, 0);
     expect_message(owner, "last");
@@ -1646,7 +1652,7 @@ TEST(
     wait_line(client, "client: sent \"one\"");
     expect_idle(client, 0.1, 50); /* by then it is blocked */
     send_signal(client, SIGSTOP);
-    command(owner, "answer 2");
+    let_receive(owner, 2);
     expect_message(owner, "one");
     send_signal(client, SIGCONT);
     wait_line(client, "client: received \"one\"");
