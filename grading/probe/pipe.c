@@ -39,8 +39,8 @@
  *     drop                    disconnect the client, once it has read all
  *     unlisten                remove the pipe
  *     occupy, vacate          Windows: let a client of our own take the one instance; leave
- *     rival                   Windows: leave, and take the instance again before anybody else,
- *                             who has been told that it is free ("the rival is there")
+ *     rival                   Windows: leave, and take the instance again before any other client,
+ *                             which was told that it is free ("the rival is there")
  *     fill, spill             FIFOs: leave 3 bytes of room in the well-known FIFO ("filled"); wait until
  *                             a client has made its pair and sleeps, then say "N bytes more
  *                             came" and take everything but the announcement out
