@@ -498,8 +498,8 @@ TEST(
     }
 }
 
-TEST(everybody, .judges = PAIR, .stage = COMPLETE, .needs = "three_messages", .points = 1,
-     .step = 2, .client_step = 2, .pair = "", .win32_only = true,
+TEST(every_slot, .judges = PAIR, .stage = COMPLETE, .needs = "three_messages",
+     .points = 1, .step = 2, .client_step = 2, .pair = "", .win32_only = true,
      .name = "a message to every slot of a name arrives",
      .hint = "Create the server's slot as \\\\.\\mailslot\\NAME.",
      .client_hint = "Open \\\\*\\mailslot\\NAME as it is given, with CreateFile.")
@@ -977,7 +977,7 @@ TEST(no_owner, .judges = CLIENT, .stage = COMPLETE, .points = 2, .step = 2,
 {
     const char *slot = fresh_slot();
     struct program *client = start(CLIENT, slot, NULL);
-    if (is_pair("broadcast")) { /* it cannot know that nobody reads */
+    if (is_pair("broadcast")) { /* it cannot find out that no server reads */
         wait_line(client, "client: done");
         expect_end(client, 0);
         return;
@@ -1079,7 +1079,7 @@ TEST(
 }
 
 TEST(
-    everybody_limit, .judges = CLIENT, .stage = COMPLETE, .points = 2, .step = 1,
+    every_slot_limit, .judges = CLIENT, .stage = COMPLETE, .points = 2, .step = 1,
     .pair = "", .win32_only = true,
     .name =
         "to every slot of a name nothing is sent if one message is longer than 424 bytes",
@@ -1455,7 +1455,7 @@ TEST(killed_owner_echo, KILLED_OWNER, .pair = "echo")
     send_to_killed();
 }
 
-TEST(owner_dies, .judges = CLIENT, .stage = ROBUST, .needs = "given_messages",
+TEST(owner_exits, .judges = CLIENT, .stage = ROBUST, .needs = "given_messages",
      .points = 1, .step = 3, .pair = "",
      .name = "if the server exits, the client exits too, with an error line or without",
      .hint_unix = "Check send(): it fails with ECONNREFUSED if the server has exited.",
@@ -1574,9 +1574,9 @@ TEST(
 {
     const char *slot = fresh_slot();
     struct program *server = start_server(slot, "0"),
-                   *deaf = start_visitor(fresh_own_slot(), slot);
+                   *silent = start_visitor(fresh_own_slot(), slot);
     for (int i = 0; i < 50; i++)
-        command(deaf, "text unread %d", i);
+        command(silent, "text unread %d", i);
     wait_line(server, "server: received \"unread 49\"");
     if (under_test() == UNIX && queue_limit() < 40)
         wait_error_like(server, "server: *"); /* for the replies that do not fit */
@@ -1584,7 +1584,7 @@ TEST(
     command(writer, "visitors 3");
     wait_report(writer, "visitors done", VISITED);
     finish(server);
-    end_tester(deaf);
+    end_tester(silent);
 }
 
 TEST(

@@ -31,8 +31,8 @@
 
 /* Windows: how many bytes one message to all slots of a name, \\*\mailslot\NAME, can
  * have. */
-#define EVERYBODY_PREFIX "\\\\*\\"
-#define EVERYBODY_MAX 424
+#define EVERY_SLOT_PREFIX "\\\\*\\"
+#define EVERY_SLOT_MAX 424
 
 /* ---- The other pairs --------------------------------------------------------------- */
 

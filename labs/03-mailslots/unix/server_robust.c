@@ -10,8 +10,8 @@
  *
  * What it adds to server.c, to be read beside it (make diff):
  * - STEP 2, remove_stale_slot: a killed server leaves its socket file, and bind() fails.
- *   If the file is a socket, and connect() fails with ECONNREFUSED, nobody owns it:
- *   remove it.
+ *   If the file is a socket, and connect() fails with ECONNREFUSED, no process has it
+ *   open: remove it.
  * Nothing else is needed: a client that is killed, or stopped, or sends very many
  * messages, does not disturb this server.
  * Standard streams that are closed at the start are opened by begin_program() already.

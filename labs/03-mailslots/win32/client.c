@@ -25,12 +25,13 @@ int main(int argc, char *argv[])
     begin_program("client", "[SLOT [MESSAGE...]]", &argv);
     const char *path = argc > 1 ? argv[1] : LOCAL_PREFIX SLOT_NAME;
     char **messages = argc > 2 ? argv + 2 : defaults;
-    if (strncmp(path, EVERYBODY_PREFIX, strlen(EVERYBODY_PREFIX)) == 0)
+    if (strncmp(path, EVERY_SLOT_PREFIX, strlen(EVERY_SLOT_PREFIX)) == 0)
         check_lengths(messages);
 
-    /* STEP 2: Open the slot. CreateFile fails if nobody owns it (ERROR_FILE_NOT_FOUND).
-     * The share mode lets others open it, too. With FILE_SHARE_READ alone, as in the
-     * listing, a second client would get ERROR_SHARING_VIOLATION. */
+    /* STEP 2: Open the slot. CreateFile fails if no process owns it
+     * (ERROR_FILE_NOT_FOUND). The share mode lets others open it, too. With
+     * FILE_SHARE_READ alone, as in the listing, a second client would get
+     * ERROR_SHARING_VIOLATION. */
     wchar_t *name = to_utf16(path);
     HANDLE slot = CreateFileW(name, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
                               NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
@@ -70,9 +71,9 @@ static void check_lengths(char *messages[])
     for (size_t i = 0; messages[i] != NULL; i++) {
         wchar_t *message = to_utf16(messages[i]);
         size_t size = (wcslen(message) + 1) * sizeof *message;
-        if (size > EVERYBODY_MAX)
+        if (size > EVERY_SLOT_MAX)
             fatal("message %zu has %zu bytes; to every slot of a name %d can be sent",
-                  i + 1, size, EVERYBODY_MAX);
+                  i + 1, size, EVERY_SLOT_MAX);
         free(message);
     }
 }

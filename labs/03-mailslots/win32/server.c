@@ -48,7 +48,7 @@ int main(int argc, char *argv[])
             sys_error("ReadFile");
 
         /* STEP 4: Print the message, without the NUL at its end. Not every client sends
-         * one: only `size` says where the message ends. */
+         * one: only `size` shows where the message ends. */
         size_t length = size / sizeof *message;
         if (length > 0 && message[length - 1] == L'\0')
             length--;

@@ -9,7 +9,7 @@
  *
  * What it adds to server.c, to be read beside it (make diff):
  * - STEP 4, is_text: a message can have an odd number of bytes, or half of a surrogate
- *   pair. It is reported, and the next is read. server.c prints text that nobody sent:
+ *   pair. It is reported, and the next is read. server.c prints text that no client sent:
  *   the odd byte is missing, and the half is replaced by U+FFFD.
  * - STEP 3: under Wine WriteFile does not fail if a message is longer than the slot's
  *   maximum, and ReadFile cuts it. The buffer has room for one unit more, so that it is
@@ -57,7 +57,7 @@ int main(int argc, char *argv[])
             sys_error("ReadFile");
 
         /* STEP 4: Print the message, without the NUL at its end. Not every client sends
-         * one: only `size` says where the message ends. */
+         * one: only `size` shows where the message ends. */
         if (!is_text(message, size)) {
             log_error("not a text: a message of %lu bytes", size);
             continue;
