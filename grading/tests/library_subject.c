@@ -295,14 +295,10 @@ int main(int argc, char *argv[])
         wait_for(event);
         log_event("subject: interrupted");
     } else if (strcmp(what, "beside") == 0) {
-        char *path = program_beside(value);
-        log_event("subject: %s", path);
-        free(path);
+        log_event("subject: %s", program_beside(value));
     } else if (strcmp(what, "runtime") == 0) {
 #ifndef _WIN32
-        char *path = runtime_path(value);
-        log_event("subject: %s", path);
-        free(path);
+        log_event("subject: %s", runtime_path(value));
 #endif
     } else {
         usage_exit();

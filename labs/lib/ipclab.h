@@ -157,7 +157,7 @@ bool start_thread(void (*function)(void *), void *argument);
 
 /* From now on Ctrl-C, SIGTERM, or the closing of the console calls `clean_up` (NULL: nothing) in a
  * thread of its own, prints "NAME: done" as the last line, and ends the program with exit code 0.
- * Call it before the first thread is started. */
+ * On UNIX, call it before the first thread is started. */
 void end_on_interrupt(void (*clean_up)(void));
 
 /* For a program that waits for several things: what becomes readable (UNIX), or is signalled
@@ -167,12 +167,13 @@ ipc_file interrupt_event(void);
 /* ---- Files (files.c) ---------------------------------------------------------------------- */
 
 /* The path of the program `name` in the folder of this program's own file, with ".exe" on Windows.
- * The caller frees it. */
-char *program_beside(const char *name);
+ * It is valid until the next call. */
+const char *program_beside(const char *name);
 
 #ifndef _WIN32
-/* Where `name` is found by default: in $XDG_RUNTIME_DIR, or as /tmp/NAME.UID. The caller frees it. */
-char *runtime_path(const char *name);
+/* Where `name` is found by default: in $XDG_RUNTIME_DIR, or as /tmp/NAME.UID. The string is valid
+ * until the next call. */
+const char *runtime_path(const char *name);
 #endif
 
 #endif
