@@ -36,7 +36,7 @@
 #define LONGEST_LIMIT 3600
 #define MOST_FALLS 3 /* of Wine's server, in one test */
 #define MOST_IN_VAIN \
-    2 /* tests that fail again with long waits; after them waits stay short */
+    1 /* tests that fail again with long waits; after them waits stay short */
 
 struct run run;
 
