@@ -2,10 +2,10 @@
  * check.c - judges lab 07 from outside, by the contract alone.
  *
  * A server gets its signals from this checker itself, by its number; under Wine it gets SIGINT,
- * which arrives as Ctrl-C, and on Windows a probe on its console sends (starter.c). Where the
+ * which arrives as Ctrl-C, and on Windows a probe on its console sends (launcher.c). Where the
  * circumstances matter the same probe starts it: with signals blocked or ignored, on a console
  * of other colours, or with nobody who reads its output; stepper.c follows it instruction by
- * instruction. A client is given a scripted server (target.c).
+ * instruction. A client is given a scripted server (scripted_server.c).
  */
 #include <limits.h>
 #include <signal.h>
@@ -49,8 +49,8 @@ static void interrupt(struct program *server, pid_t pid)
     else if (!on_windows())
         send_signal(server, SIGINT);
     else
-        expect_end(start_probe("starter", "send", "0", "0", text("%ld", (long)pid), NULL),
-                   0);
+        expect_end(
+            start_probe("launcher", "send", "0", "0", text("%ld", (long)pid), NULL), 0);
 }
 
 /* Sends Ctrl-C to all on the terminal of a program, as its keyboard would. On UNIX that is what
@@ -62,16 +62,16 @@ static void press_ctrl_c(struct program *program, pid_t pid, pid_t leader)
     if (under_test() == UNIX)
         send_bytes(program, "\x03", 1);
     else
-        expect_end(start_probe("starter", "send", "0",
+        expect_end(start_probe("launcher", "send", "0",
                                text("%ld", on_windows() ? 0 : (long)leader),
                                text("%ld", (long)pid), NULL),
                    0);
 }
 
-/* The process group that the probe "starter" and what it starts are in. */
-static pid_t group_of(struct program *starter)
+/* The process group that the probe "launcher" and what it starts are in. */
+static pid_t group_of(struct program *launcher)
 {
-    const char *line = wait_line_like(starter, "*starter: process *");
+    const char *line = wait_line_like(launcher, "*test: process *");
     return (pid_t)strtol(strstr(line, "process ") + strlen("process "), NULL, 10);
 }
 
@@ -485,8 +485,8 @@ TEST(every_signal, .judges = SERVER, .points = 2, .step = 7,
     if (under_test() == WIN32) {
         struct program *server = start(SERVER, NULL);
         pid_t pid = ready(server);
-        expect_end(start_probe("starter", "send", "1", "0", text("%ld", (long)pid), NULL),
-                   0);
+        expect_end(
+            start_probe("launcher", "send", "1", "0", text("%ld", (long)pid), NULL), 0);
         expect_report(server, "CTRL_BREAK_EVENT");
         wait_end(server);
         return;
@@ -513,8 +513,8 @@ TEST(exit_status, .judges = SERVER, .points = 3, .step = 8,
     if (under_test() == WIN32) {
         struct program *server = start(SERVER, NULL);
         pid_t pid = ready(server);
-        expect_end(start_probe("starter", "send", "1", "0", text("%ld", (long)pid), NULL),
-                   0);
+        expect_end(
+            start_probe("launcher", "send", "1", "0", text("%ld", (long)pid), NULL), 0);
         expect_end(server, 0x3A); /* of STATUS_CONTROL_C_EXIT, 0xC000013A */
         return;
     }
@@ -685,7 +685,7 @@ TEST(during_a_write, .judges = SERVER, .points = 2, .step = 7,
          "fails with EINTR or writes only a part.")
 {
     needs_unix("calls that an event interrupts");
-    struct program *server = start_probe("starter", "unread", path_of(SERVER, NULL),
+    struct program *server = start_probe("launcher", "unread", path_of(SERVER, NULL),
                                          NULL);
     pid_t pid = ready(server);
     for (int i = 0; i < QUEUE / 2; i++)
@@ -715,15 +715,15 @@ TEST(worst_moments, .judges = SERVER, .points = 3, .step = 5,
     struct program *server = start_unix_probe("stepper", "each", text("%d", SIGUSR1),
                                               text("%d", SIGRTMIN), path_of(SERVER, NULL),
                                               NULL);
-    const char *line = wait_line_like(server, "stepper: *"), *why;
+    const char *line = wait_line_like(server, "test: *"), *why;
     size_t moment, passed;
     if ((why = strstr(line, "not possible: ")) != NULL)
         skip_test("needs ptrace: %s", why + strlen("not possible: "));
-    if (strcmp(line, "stepper: the program never waits") == 0)
+    if (strcmp(line, "test: the program never waits") == 0)
         skip_test("the server waits in no call that the probe knows");
     size_t first = count_lines(server, reports("SIGUSR1"));
     size_t second = count_lines(server, reports("SIGRTMIN"));
-    if (sscanf(line, "stepper: moment %zu", &moment) == 1) {
+    if (sscanf(line, "test: moment %zu", &moment) == 1) {
         const char *when =
             moment == 0
                 ? "SIGUSR1 came while the server waited"
@@ -739,7 +739,7 @@ TEST(worst_moments, .judges = SERVER, .points = 3, .step = 5,
     if (first != second + 1) /* SIGUSR1 came once more */
         fail_test("%zu SIGUSR1 and %zu SIGRTMIN are reported; expected: %zu SIGRTMIN",
                   first, second, first - 1);
-    if (sscanf(line, "stepper: %zu of", &passed) == 1 && passed == 0)
+    if (sscanf(line, "test: %zu of", &passed) == 1 && passed == 0)
         skip_test("no breakpoint stops a program here");
 }
 
@@ -752,7 +752,7 @@ TEST(inherited, .judges = SERVER, .points = 2, .step = 3,
          "ignored.")
 {
     if (under_test() == WIN32) {
-        struct start_options terminal = {.probe = "starter", .terminal_input = true};
+        struct start_options terminal = {.probe = "launcher", .terminal_input = true};
         struct program *server = start_with(SERVER, terminal, "ignored",
                                             path_of(SERVER, NULL), "2", NULL);
         pid_t pid = ready(server); /* of a group of its own */
@@ -767,7 +767,7 @@ TEST(inherited, .judges = SERVER, .points = 2, .step = 3,
     static const char *const ends[] = {"SIGQUIT", "SIGHUP", "SIGTERM"};
     for (size_t i = 0; i < 2; i++)
         for (size_t k = 0; k < 3; k++) {
-            struct program *server = start_probe("starter", ways[i],
+            struct program *server = start_probe("launcher", ways[i],
                                                  path_of(SERVER, NULL), NULL);
             pid_t pid = ready(server);
             for (size_t e = EVENTS; e-- > 0;)
@@ -899,7 +899,7 @@ TEST(colours_found, .judges = SERVER, .win32_only = true, .points = 2, .step = 2
      .hint =
          "GetConsoleScreenBufferInfo() returns the colours: keep them and put them back.")
 {
-    struct start_options terminal = {.probe = "starter",
+    struct start_options terminal = {.probe = "launcher",
                                      .terminal_input = true,
                                      .terminal_output = true};
     struct program *server = start_with(SERVER, terminal, "colours", "2e",
@@ -909,7 +909,7 @@ TEST(colours_found, .judges = SERVER, .win32_only = true, .points = 2, .step = 2
         press_ctrl_c(server, pid, group);
         wait_line_like(server, "*server: received \"CTRL_C_EVENT\"*");
     }
-    wait_line_like(server, "*starter: the colours are 2e*");
+    wait_line_like(server, "*test: the colours are 2e*");
     expect_end(server, 0);
 }
 
@@ -1009,20 +1009,20 @@ TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
 /* ---- The client --------------------------------------------------------------------- */
 
 /* Starts the client with a server that follows `script`, and up to three events to send. */
-static struct program *start_with_target(const char *script, const char *first,
-                                         const char *second, const char *third)
+static struct program *start_with_scripted_server(const char *script, const char *first,
+                                                  const char *second, const char *third)
 {
-    const char *target = place_probe("target", "server", script);
-    return start(CLIENT, target, first, second, third, NULL);
+    const char *scripted_server = place_probe("scripted_server", "server", script);
+    return start(CLIENT, scripted_server, first, second, third, NULL);
 }
 
-/* What the target tells of an event that came from its parent. */
+/* What the scripted server tells of an event that came from its parent. */
 static void expect_got(struct program *client, const char *name, int value)
 {
     if (under_test() == UNIX)
-        wait_line(client, "target: got %s, value %d, from the parent", name, value);
+        wait_line(client, "test: got %s, value %d, from the parent", name, value);
     else
-        wait_line(client, "target: got %s", name);
+        wait_line(client, "test: got %s", name);
 }
 
 static const char *answer(const char *name)
@@ -1041,13 +1041,13 @@ TEST(sends_in_order, .judges = CLIENT, .points = 3, .step = 5,
     const char *names[] = {"SIGUSR1", "SIGINT", "SIGRTMIN"};
     for (size_t i = 0; i < 3 && under_test() == WIN32; i++)
         names[i] = "CTRL_C_EVENT";
-    struct program *client = start_with_target(text("tell server: ready 1\n%s%s%sdrain\n",
-                                                    answer(names[0]), answer(names[1]),
-                                                    answer(names[2])),
-                                               names[0], names[1], names[2]);
+    struct program *client = start_with_scripted_server(
+        text("tell server: ready 1\n%s%s%sdrain\n", answer(names[0]), answer(names[1]),
+             answer(names[2])),
+        names[0], names[1], names[2]);
     for (int i = 0; i < 3; i++)
         expect_got(client, names[i], i + 1);
-    wait_line(client, "target: end of input");
+    wait_line(client, "test: end of input");
     wait_line(client, "client: server exited with code 0");
     wait_line(client, "client: done");
     expect_end(client, 0);
@@ -1061,18 +1061,18 @@ TEST(waits_for_reports, .judges = CLIENT, .points = 3, .step = 6,
 {
     const char *name = interrupt_name();
     const char *other = under_test() == UNIX ? "SIGUSR1" : name;
-    struct program *client =
-        start_with_target(text("nap 60\npending\ntell server: starting\nnap 60\npending\n"
-                               "tell server: ready 1\nawait\nnap 60\npending\n"
-                               "tell server: received \"nothing\"\nnap 60\npending\n"
-                               "tell server: received \"%s\" from 1\n%sdrain\n",
-                               name, answer(other)),
-                          name, other, NULL);
+    struct program *client = start_with_scripted_server(
+        text("nap 60\npending\ntell server: starting\nnap 60\npending\n"
+             "tell server: ready 1\nawait\nnap 60\npending\n"
+             "tell server: received \"nothing\"\nnap 60\npending\n"
+             "tell server: received \"%s\" from 1\n%sdrain\n",
+             name, answer(other)),
+        name, other, NULL);
     wait_line(client, "server: ready 1");
     expect_got(client, name, 1);
     expect_got(client, other, 2);
     expect_end(client, 0);
-    if (count_lines(client, "target: 0 pending") != 4)
+    if (count_lines(client, "test: 0 pending") != 4)
         fail_test("an event came before its time");
 }
 
@@ -1087,7 +1087,7 @@ TEST(tells_the_end, .judges = CLIENT, .points = 2, .step = 8,
     const char *name = interrupt_name();
     static const int codes[] = {0, 7, 255, 1000};
     for (size_t i = 0; i < (under_test() == UNIX ? 3 : 4); i++) {
-        struct program *client = start_with_target(
+        struct program *client = start_with_scripted_server(
             text("tell server: ready 1\n%sexit %d\n", answer(name), codes[i]), name, NULL,
             NULL);
         wait_line(client, "client: server exited with code %d", codes[i]);
@@ -1095,14 +1095,14 @@ TEST(tells_the_end, .judges = CLIENT, .points = 2, .step = 8,
         expect_end(client, codes[i] == 0 ? 0 : 1);
     }
     /* The end of what it prints is not its end yet. */
-    const char *target =
-        place_probe("target", "server",
+    const char *scripted_server =
+        place_probe("scripted_server", "server",
                     text("tell server: ready 1\n%sclose-output\nuntil watched\nexit 3\n",
                          answer(name)));
     /* On a terminal, because the console that Wine makes otherwise holds the pipe open. */
     struct program *slow = start_with(CLIENT,
                                       (struct start_options){.terminal_input = true},
-                                      target, name, NULL);
+                                      scripted_server, name, NULL);
     wait_line_like(slow, reports(name));
     expect_idle(slow, 0.2, 10);
     write_file("watched", "", 0, 0644);
@@ -1110,7 +1110,7 @@ TEST(tells_the_end, .judges = CLIENT, .points = 2, .step = 8,
     expect_end(slow, 1);
     static const int signals[] = {SIGKILL, SIGTERM, SIGSEGV, SIGALRM};
     for (size_t i = 0; i < 4 && under_test() == UNIX; i++) {
-        struct program *client = start_with_target(
+        struct program *client = start_with_scripted_server(
             text("tell server: ready 1\n%sraise %d\n", answer(name), signals[i]), name,
             NULL, NULL);
         wait_line(client, "client: server was ended by signal %d", signals[i]);
@@ -1118,7 +1118,7 @@ TEST(tells_the_end, .judges = CLIENT, .points = 2, .step = 8,
         expect_end(client, 1);
     }
     if (under_test() == WIN32) {
-        struct program *client = start_with_target(
+        struct program *client = start_with_scripted_server(
             text("tell server: ready 1\n%sexit 0xC000013A\n", answer(name)), name, NULL,
             NULL);
         wait_line(client, "client: server was ended by a console event");
@@ -1132,11 +1132,12 @@ TEST(
     .hint = "Ignored signals are inherited, and with SIGCHLD ignored waitpid() fails "
             "with ECHILD: set SIGCHLD to SIG_DFL before fork().")
 {
-    const char *target = place_probe(
-        "target", "server", text("tell server: ready 1\n%sexit 7\n", answer("SIGUSR1")));
+    const char *scripted_server = place_probe("scripted_server", "server",
+                                              text("tell server: ready 1\n%sexit 7\n",
+                                                   answer("SIGUSR1")));
     struct program *client = start_with(CLIENT,
                                         (struct start_options){.ignores_children = true},
-                                        target, "SIGUSR1", NULL);
+                                        scripted_server, "SIGUSR1", NULL);
     wait_line(client, "client: server exited with code 7");
     expect_end(client, 1);
 }
@@ -1147,11 +1148,12 @@ TEST(server_stopped, .judges = CLIENT, .unix_only = true, .points = 1, .step = 6
      .hint = "SIGCHLD comes also when a child is stopped or continued. A handler needs "
              "SA_RESTART, or read() and waitpid() fail with EINTR.")
 {
-    const char *target = place_probe("target", "server",
-                                     text("ready\nawait\nuntil go\n%s"
-                                          "close-output\nuntil end\nexit 7\n",
-                                          "tell server: received \"SIGUSR1\"\n"));
-    struct program *client = start(CLIENT, target, "SIGUSR1", NULL);
+    const char *scripted_server =
+        place_probe("scripted_server", "server",
+                    text("ready\nawait\nuntil go\n%s"
+                         "close-output\nuntil end\nexit 7\n",
+                         "tell server: received \"SIGUSR1\"\n"));
+    struct program *client = start(CLIENT, scripted_server, "SIGUSR1", NULL);
     pid_t pid = ready(client);
     wait_line(client, "client: sent \"SIGUSR1\", value 1");
     for (int i = 0; i < 3; i++)
@@ -1176,12 +1178,12 @@ TEST(without_streams, .judges = CLIENT, .points = 1, .step = 3,
     static const unsigned missing[] = {1, 7, 3};
     const char *name = interrupt_name();
     for (size_t i = 0; i < (under_test() == UNIX ? 3 : 2); i++) {
-        const char *target = place_probe("target", text("server%zu", i),
-                                         text("tell server: ready 1\n%sdrain\n",
-                                              answer(name)));
+        const char *scripted_server = place_probe("scripted_server", text("server%zu", i),
+                                                  text("tell server: ready 1\n%sdrain\n",
+                                                       answer(name)));
         struct program *client = start_with(CLIENT,
                                             (struct start_options){.closed = missing[i]},
-                                            target, name, NULL);
+                                            scripted_server, name, NULL);
         expect_end(client, 0);
         if ((missing[i] & 2) == 0 && !printed_like(client, "client: done"))
             fail_test("the client does not print \"client: done\"");
@@ -1200,15 +1202,15 @@ TEST(survives_the_event, .judges = CLIENT, .points = 1, .step = 8,
     if (under_test() == WIN32 && !on_windows())
         skip_test("needs Windows: Wine sends no CTRL_BREAK_EVENT");
     const char *name = under_test() == UNIX ? "SIGTERM" : "CTRL_BREAK_EVENT";
-    struct program *client = start_with_target(
+    struct program *client = start_with_scripted_server(
         text("tell server: ready 1\n%s", answer(name)), name, NULL, NULL);
     wait_line(client, "client: server exited with code 0");
     expect_end(client, 1);
     if (under_test() == WIN32)
         return;
-    client = start_with_target(text("tell server: ready 1\n%sraise %d\n", answer(name),
-                                    SIGKILL),
-                               name, NULL, NULL);
+    client = start_with_scripted_server(text("tell server: ready 1\n%sraise %d\n",
+                                             answer(name), SIGKILL),
+                                        name, NULL, NULL);
     wait_line(client, "client: server was ended by signal 9");
     expect_end(client, 1);
 }
@@ -1221,8 +1223,8 @@ TEST(server_dies, .judges = CLIENT, .points = 2, .step = 6,
                                           "tell server: ready 1\nawait\nexit 3\n",
                                           "tell server: ready 1\nexit 3\n"};
     for (size_t i = 0; i < 4; i++) {
-        struct program *client = start_with_target(scripts[i], interrupt_name(), NULL,
-                                                   NULL);
+        struct program *client = start_with_scripted_server(scripts[i], interrupt_name(),
+                                                            NULL, NULL);
         wait_error_like(client, "client: *");
         /* Under Wine and on Windows an event cannot be sent to who is no more. */
         if (under_test() == UNIX)
@@ -1255,10 +1257,10 @@ TEST(nothing_inherited, .judges = CLIENT, .points = 2, .step = 3,
          "Make only the server's own ends inheritable, with SetHandleInformation().")
 {
     const char *name = interrupt_name();
-    struct program *client = start_with_target(
+    struct program *client = start_with_scripted_server(
         text("inventory\ntell server: ready 1\n%sdrain\n", answer(name)), name, NULL,
         NULL);
-    wait_line(client, "target: 0 extra");
+    wait_line(client, "test: 0 extra");
     expect_end(client, 0);
 }
 
@@ -1270,7 +1272,7 @@ TEST(passes_lines_on, .judges = CLIENT, .points = 1, .step = 6,
      .hint_win32 = "One ReadFile() is not one line: read on until the newline.")
 {
     const char *name = interrupt_name(), *word = token();
-    struct program *client = start_with_target(
+    struct program *client = start_with_scripted_server(
         text("part server: re\nnap 20\ntell ady 1\nflood 100000\ntell %s\n"
              "tell \ntell %s\n%spart the end\n",
              word, word, answer(name)),
@@ -1292,19 +1294,20 @@ TEST(client_stays, .judges = CLIENT, .points = 2, .step = 3,
      .hint_win32 = "Install a handler that returns TRUE for CTRL_C_EVENT.")
 {
     const char *name = interrupt_name();
-    const char *target = place_probe("target", "server",
-                                     text("ready\nawait\ntell target: waiting\nawait\n"
-                                          "tell server: received \"%s\"\ndrain\n",
-                                          name));
+    const char *scripted_server =
+        place_probe("scripted_server", "server",
+                    text("ready\nawait\ntell test: waiting\nawait\n"
+                         "tell server: received \"%s\"\ndrain\n",
+                         name));
     struct program *client = start_with(CLIENT,
                                         (struct start_options){.terminal_input = true},
-                                        target, name, NULL);
+                                        scripted_server, name, NULL);
     pid_t pid = ready(client);
-    wait_line(client, "target: waiting");
+    wait_line(client, "test: waiting");
     if (under_test() == WIN32 && !on_windows())
         interrupt(client, pid);
     press_ctrl_c(client, pid, pid);
-    wait_line_like(client, text("target: got %s%s", name,
+    wait_line_like(client, text("test: got %s%s", name,
                                 under_test() == UNIX ? ", from the system" : ""));
     wait_line(client, "client: server exited with code 0");
     expect_end(client, 0);
@@ -1316,8 +1319,8 @@ TEST(
     .hint_unix = "Block in read(): do not ask again and again.",
     .hint_win32 = "Block in ReadFile(): do not ask again and again with PeekNamedPipe().")
 {
-    struct program *client = start_with_target("tell server: ready 1\nawait\ndrain\n",
-                                               interrupt_name(), NULL, NULL);
+    struct program *client = start_with_scripted_server(
+        "tell server: ready 1\nawait\ndrain\n", interrupt_name(), NULL, NULL);
     wait_line(client, "client: sent \"%s\"%s", interrupt_name(),
               under_test() == UNIX ? ", value 1" : "");
     expect_idle(client, 0.3, 10);
