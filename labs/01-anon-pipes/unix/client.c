@@ -1,122 +1,76 @@
 /*
- * client.c - the child at the other end of two anonymous pipes: send messages, read replies.
+ * client.c - send messages to the server that started this program, and read the replies.
  *
  * Usage: client [COUNT]
  *
- * Sends "message num 1" to "message num COUNT" (10) on its standard output, each ended by a
- * NUL, and waits for the reply to each on its standard input. Its transcript goes to
- * standard error, since standard output is the pipe. Exit code 0 if every reply came, else 1.
+ * Its standard input and output are the two pipes. Sends "message num 1" to "message num
+ * COUNT" (10), each with a NUL at its end, and reads the reply to each before it sends
+ * the next. Prints events on standard error, because standard output is a pipe. Exit code
+ * 0 if every reply came, else 1.
  *
- * Mirrors listing 2 of the report. Its twin: ../win32/client.c.
+ * Mirrors listing 2 of the report. Counterpart: ../win32/client.c.
  * To try: server 3; client 2 | tr '\0' '\n'; yes | tr '\n' '\0' | client 2 >/dev/null.
  */
-#define PROGRAM "client"
-
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-/* What has been read: the reply at hand, and behind it what a read brought too much. */
-struct inbox {
-    char *bytes;
-    size_t length, room;
-};
-
-static long count_from(const char *text);
-static void send_message(const char *text);
-static size_t receive_reply(struct inbox *inbox);
+static size_t receive_message(int pipe, struct buffer *inbox);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
     /* STEP 1: Take the argument: how many messages to send. */
-    long count = argc > 1 ? count_from(argv[1]) : DEFAULT_COUNT;
-    if (argc > 2 || count == -1) {
-        say(stderr, "usage: client [COUNT], COUNT from 0 to %d", MAX_COUNT);
-        return 2;
-    }
+    begin_program("client", "[COUNT]", &argv);
+    if (argc > 2)
+        usage_exit();
+    long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
+    log_to_stderr();
 
-    /* STEP 2: The pipes are there already, as standard input and output: the server put
-     * them in place. A server that has gone shall cost us an error, not our life. */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        fail("signal");
+    /* STEP 2: Take the pipes: they are standard input and output. If the server reads no
+     * more, write() must fail with EPIPE; by default SIGPIPE would end this program. */
+    int from_server = STDIN_FILENO, to_server = STDOUT_FILENO;
+    signal(SIGPIPE, SIG_IGN);
 
-    struct inbox inbox = {0};
+    struct buffer inbox = {0};
     for (long number = 1; number <= count; number++) {
-        /* STEP 3: Send one message, its NUL included. */
-        char text[MESSAGE_ROOM];
-        snprintf(text, sizeof text, MESSAGE_TEXT, number);
-        send_message(text);
-        say(stderr, "client: sent \"%s\"", text);
+        /* STEP 3: Send a message with its NUL. */
+        char text[MESSAGE_SIZE];
+        int length = snprintf(text, sizeof text, MESSAGE_TEXT, number);
+        if (!write_all(to_server, text, (size_t)length + 1))
+            sys_error("write");
+        log_text("client: sent", text, (size_t)length);
 
-        /* STEP 4: Read until the reply's own NUL has come, however many reads that takes. */
-        size_t size = receive_reply(&inbox);
-        char *reply = quoted(inbox.bytes, size - 1);
-        say(stderr, "client: received %s", reply);
-        free(reply);
-        inbox.length -= size;
-        memmove(inbox.bytes, inbox.bytes + size, inbox.length);
+        /* STEP 4: Read the reply, up to its NUL. */
+        size_t size = receive_message(from_server, &inbox);
+        if (size == 0)
+            fatal("the server closed the pipe before it replied");
+        log_text("client: received", inbox.bytes, size - 1);
+        buffer_remove(&inbox, size);
     }
 
-    /* STEP 5: Close the pipe, by which the server learns that we are done. */
-    free(inbox.bytes);
-    if (close(STDOUT_FILENO) == -1)
-        fail("close");
-    say(stderr, "client: done");
+    /* STEP 5: Close the pipe: the server reads end of file. */
+    if (close(to_server) == -1)
+        sys_error("close");
+    log_event("client: done");
     return EXIT_SUCCESS;
 }
 
-/* The number that `text` is, or -1 where it is not a number from 0 to MAX_COUNT. */
-static long count_from(const char *text)
+/* Reads until `inbox` begins with a whole message: one read() can return half a message,
+ * or three. Returns the size of the message with its NUL, or 0 at end of file. */
+static size_t receive_message(int pipe, struct buffer *inbox)
 {
-    char *end;
-    long count = strtol(text, &end, 10);
-    bool good = *text >= '0' && *text <= '9' && *end == '\0' && count <= MAX_COUNT;
-    return good ? count : -1;
-}
-
-/* Writes `text` and its NUL. A pipe takes up to PIPE_BUF bytes in one piece; of more, and on
- * a socket or a terminal, it may take a part only. No handler is installed, so no EINTR. */
-static void send_message(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    for (size_t done = 0; done < size;) {
-        ssize_t written = write(STDOUT_FILENO, text + done, size - done);
-        if (written == -1)
-            fail("write");
-        done += (size_t)written;
-    }
-}
-
-/* Reads until the inbox begins with a whole reply. Returns its size, with its NUL. */
-static size_t receive_reply(struct inbox *inbox)
-{
-    for (size_t searched = 0;;) {
-        if (inbox->room - inbox->length < READ_SIZE) {
-            inbox->room = 2 * inbox->room + READ_SIZE;
-            inbox->bytes = realloc(inbox->bytes, inbox->room);
-            if (inbox->bytes == NULL)
-                fail("realloc");
-        }
-        char *nul = memchr(inbox->bytes + searched, '\0', inbox->length - searched);
-        if (nul != NULL)
-            return (size_t)(nul + 1 - inbox->bytes);
-        searched = inbox->length;
-
-        ssize_t length = read(STDIN_FILENO, inbox->bytes + inbox->length, READ_SIZE);
+    char bytes[READ_SIZE];
+    size_t size;
+    while ((size = buffer_find(inbox, '\0')) == 0) {
+        ssize_t length = read(pipe, bytes, sizeof bytes);
         if (length == -1)
-            fail("read");
-        if (length == 0) {
-            say(stderr, "client: the server closed the pipe before it replied");
-            exit(EXIT_FAILURE);
-        }
-        inbox->length += (size_t)length;
+            sys_error("read");
+        if (length == 0 && inbox->length > 0)
+            fatal("the pipe ended in the middle of a message (%zu bytes)", inbox->length);
+        if (length == 0)
+            break;
+        buffer_append(inbox, bytes, (size_t)length);
     }
+    return size;
 }

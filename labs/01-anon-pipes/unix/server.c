@@ -1,285 +1,138 @@
 /*
- * server.c - two anonymous pipes to a child process: echo whatever the child sends.
+ * server.c - start a client with two anonymous pipes, and send its messages back.
  *
  * Usage: server [COUNT [CLIENT]]
  *
- * Starts CLIENT (the program "client" beside this one) with the argument COUNT (10), its
- * standard input and output being pipes to this server; sends COUNT messages back; reports
- * how the client ended. Exit code 0 if the client left between messages and with 0, else 1.
+ * Starts the program CLIENT ("client" in the folder of this program) with the argument
+ * COUNT (10). The client's standard input and output are pipes to this server. The server
+ * sends COUNT messages back. Exit code 0 if the client ended after a whole message and
+ * exited with 0, else 1.
  *
- * Mirrors listing 1 of the report. Its twin: ../win32/server.c. Other ways to do the same:
- * server_spawn.c (posix_spawn), server_socketpair.c (one two-way descriptor, and poll).
+ * Mirrors listing 1 of the report. Counterpart: ../win32/server.c. The same by other
+ * calls: server_spawn.c (posix_spawn), server_socketpair.c (one two-way socket).
+ * Not here, but in server_robust.c: a client that writes much before it reads (both
+ * programs then block in write), that stops reading, or is killed; and signals that are
+ * already ignored when this program starts.
  * To try: server 3; server 2 /bin/cat; server 1 /bin/false; server 1 /no/such.
  */
-#define PROGRAM "server"
-
 #include <fcntl.h>
-#include <limits.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-/* Bytes on their way, as many as come. */
-struct buffer {
-    char *bytes;
-    size_t length, room;
-};
-
-/* The echoes that wait for the client to read them: filled by main, emptied by a thread. */
-struct outbox {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct buffer waiting;
-    bool closed; /* main has nothing more to add */
-    int error;   /* why the thread gave up writing, or 0 */
-    int pipe;
-};
-
-static const char *program_beside(const char *name);
-static bool is_count(const char *text);
-static pid_t start_client(const char *path, const char *count, int input, int output);
-static bool echo(int from_client, int to_client, long count);
-static void *write_echoes(void *argument);
-static void finish(struct outbox *outbox);
-static void post(struct outbox *outbox, const char *bytes, size_t length);
-static void append(struct buffer *buffer, const char *bytes, size_t length);
-static bool report_end(pid_t client);
+static pid_t start_client(const char *path, long count, int input, int output);
+static size_t receive_message(int pipe, struct buffer *inbox);
+static bool report_exit(pid_t client);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
-    /* STEP 1: Take the arguments: how many messages to ask for, and from which client. */
-    if (argc > 3 || (argc > 1 && !is_count(argv[1]))) {
-        say(stderr, "usage: server [COUNT [CLIENT]], COUNT from 0 to %d", MAX_COUNT);
-        return 2;
-    }
-    char count[MESSAGE_ROOM];
-    snprintf(count, sizeof count, "%ld", argc > 1 ? atol(argv[1]) : (long)DEFAULT_COUNT);
+    /* STEP 1: Take the arguments: how many messages to send back, and which client. */
+    begin_program("server", "[COUNT [CLIENT]]", &argv);
+    if (argc > 3)
+        usage_exit();
+    long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* Whoever started us may have had SIGCHLD ignored, and then waitpid() finds no exit code. */
-    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
-        fail("signal");
-
-    /* STEP 2: Make two pipes, because each runs one way. Close-on-exec keeps all four ends
-     * from whatever program this process starts: the client is to get two, and no other. */
+    /* STEP 2: Create two pipes, because each is one-way: [0] is its read end, [1] its
+     * write end. O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
     int to_client[2], from_client[2];
     if (pipe2(to_client, O_CLOEXEC) == -1 || pipe2(from_client, O_CLOEXEC) == -1)
-        fail("pipe2");
-    say(stdout, "server: ready");
+        sys_error("pipe2");
+    log_event("server: ready");
 
-    /* STEP 3: Start the client with its two ends as its standard input and output. */
+    /* STEP 3: Start the client. It gets one end of each pipe. */
     pid_t client = start_client(path, count, to_client[0], from_client[1]);
 
-    /* STEP 4: Close the client's ends here. A pipe is at its end when nobody can write to
-     * it any more, so while we held the client's writing end we would wait for ourselves. */
+    /* STEP 4: Close the client's ends here. read() reports end of file when no process
+     * has the write end open: if this process had, it would wait for itself. */
     if (close(to_client[0]) == -1 || close(from_client[1]) == -1)
-        fail("close");
+        sys_error("close");
 
-    /* STEP 5: Send COUNT messages back, and read on until the client closes its end. */
-    bool complete = echo(from_client[0], to_client[1], atol(count));
-    say(stdout, "server: client 1 left");
+    /* STEP 5: Send COUNT messages back. */
+    struct buffer inbox = {0}; /* what has been read, and not been sent back yet */
+    size_t size;
+    for (; count > 0 && (size = receive_message(from_client[0], &inbox)) > 0; count--) {
+        log_text("server: received", inbox.bytes, size - 1);
+        if (!write_all(to_client[1], inbox.bytes, size))
+            sys_error("write");
+        buffer_remove(&inbox, size);
+    }
 
-    /* STEP 6: Wait for the client, and report how it ended: until its exit code is fetched,
-     * a dead child stays in the process table. */
-    if (close(from_client[0]) == -1)
-        fail("close");
-    bool well = report_end(client);
-    say(stdout, "server: done");
-    return complete && well ? EXIT_SUCCESS : EXIT_FAILURE;
+    /* STEP 6: Close the pipe to the client, which may wait for end of file before it
+     * exits. Read what it still sends: in a full pipe, write() would block the client. */
+    if (close(to_client[1]) == -1)
+        sys_error("close");
+    while ((size = receive_message(from_client[0], &inbox)) > 0) {
+        log_text("server: received", inbox.bytes, size - 1);
+        buffer_remove(&inbox, size);
+    }
+    log_event("server: client 1 left");
+
+    /* STEP 7: Wait for the client, and report how it ended. */
+    bool success = report_exit(client);
+    log_event("server: done");
+    return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* The path of the program `name` in the folder that this program's own file is in. Linux
- * keeps a link to that file; argv[0] is whatever our parent wrote there. */
-static const char *program_beside(const char *name)
+/* Starts the program `path` with the argument `count`, and with `input` and `output` as
+ * its standard input and output. Returns its process ID. */
+static pid_t start_client(const char *path, long count, int input, int output)
 {
-    static char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-    if (length == -1)
-        fail("readlink");
-    if (length == sizeof path)
-        fail_with(ENAMETOOLONG, "readlink");
-    path[length] = '\0';
-    char *slash = strrchr(path, '/');
-    char *file = slash == NULL ? path : slash + 1;
-    size_t room = (size_t)(path + sizeof path - file);
-    if (snprintf(file, room, "%s", name) >= (int)room)
-        fail_with(ENAMETOOLONG, "snprintf");
-    return path;
-}
+    char argument[MESSAGE_SIZE];
+    snprintf(argument, sizeof argument, "%ld", count);
 
-static bool is_count(const char *text)
-{
-    char *end;
-    long count = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && count <= MAX_COUNT;
-}
-
-static pid_t start_client(const char *path, const char *count, int input, int output)
-{
+    /* fork() returns twice: 0 in the child, which is a copy of this process, and the
+     * child's ID in the parent. */
     pid_t client = fork();
     if (client == -1)
-        fail("fork");
+        sys_error("fork");
     if (client == 0) {
-        /* The copies that dup2 makes are not close-on-exec: they alone reach the client. An
-         * ignored signal would reach it, too, and whoever started us may have ignored this
-         * one; a filter counts on dying when nobody reads it. */
-        if (dup2(input, STDIN_FILENO) != -1 && dup2(output, STDOUT_FILENO) != -1 &&
-            signal(SIGPIPE, SIG_DFL) != SIG_ERR)
-            execlp(path, path, count, (char *)NULL);
-        say(stderr, PROGRAM ": exec %s: error %d: %s", path, errno, strerror(errno));
-        /* Not exit(): what the server has in its output buffers is not ours to write. */
-        _exit(127);
+        /* The copies that dup2() makes stay open: they do not have O_CLOEXEC. execlp()
+         * replaces this program by the client; the second `path` is its argv[0]. */
+        if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1)
+            sys_error("dup2");
+        execlp(path, path, argument, (char *)NULL);
+        log_sys_error("execlp"); /* it returns only if it fails */
+        _exit(EXEC_FAILED);      /* not exit(): this is still a copy of the server */
     }
-    /* Here, and not in the client: one that no longer reads shall cost us an error at
-     * write(), not our life. */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        fail("signal");
+
+    /* A write to a pipe that nobody reads ends a process by SIGPIPE. If that is ignored,
+     * write() fails with EPIPE. Not before fork(), because it is inherited. */
+    signal(SIGPIPE, SIG_IGN);
     return client;
 }
 
-/* Sends back `count` messages of the client, then closes the pipe to it, and reads on until
- * the client closes its own. Returns whether it left between two messages, and read all that
- * we sent. */
-static bool echo(int from_client, int to_client, long count)
+/* Reads until `inbox` begins with a whole message: one read() can return half a message,
+ * or three. Returns the size of the message with its NUL, or 0 at end of file. */
+static size_t receive_message(int pipe, struct buffer *inbox)
 {
-    /* One thread reads, one writes. A single loop of read and write stands still for ever
-     * when the client writes much before it reads: both pipes fill, both sides are stuck
-     * in write(), and nobody is left to read. */
-    struct outbox outbox = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                            .changed = PTHREAD_COND_INITIALIZER,
-                            .pipe = to_client};
-    pthread_t writer;
-    int error = pthread_create(&writer, NULL, write_echoes, &outbox);
-    if (error != 0)
-        fail_with(error, "pthread_create");
-
-    struct buffer message = {0}; /* what has come of the message that comes now */
-    if (count == 0)
-        finish(&outbox);
-    char portion[READ_SIZE];
-    ssize_t length;
-    while ((length = read(from_client, portion, sizeof portion)) > 0) {
-        char *start = portion, *nul;
-        while ((nul = memchr(start, '\0', (size_t)(portion + length - start))) != NULL) {
-            append(&message, start, (size_t)(nul + 1 - start));
-            char *text = quoted(message.bytes, message.length - 1);
-            say(stdout, "server: received %s", text);
-            free(text);
-            post(&outbox, message.bytes, message.length);
-            if (--count == 0)
-                finish(&outbox);
-            message.length = 0;
-            start = nul + 1;
-        }
-        append(&message, start, (size_t)(portion + length - start));
-    }
-    if (length == -1)
-        fail("read");
-
-    finish(&outbox);
-    error = pthread_join(writer, NULL);
-    if (error != 0)
-        fail_with(error, "pthread_join");
-
-    if (outbox.error != 0)
-        say(stderr, PROGRAM ": write: error %d: %s", outbox.error,
-            strerror(outbox.error));
-    if (message.length > 0)
-        say(stderr, PROGRAM ": client 1 left in the middle of a message (%zu bytes)",
-            message.length);
-    bool complete = outbox.error == 0 && message.length == 0;
-    free(message.bytes);
-    free(outbox.waiting.bytes);
-    return complete;
-}
-
-/* The writing thread: takes all that waits and writes it, until nothing more is to come.
- * Then it closes the pipe, because the client may be waiting for the end of its input. */
-static void *write_echoes(void *argument)
-{
-    struct outbox *outbox = argument;
-    int error = 0;
-    for (;;) {
-        pthread_mutex_lock(&outbox->lock);
-        outbox->error = error;
-        while (outbox->waiting.length == 0 && !outbox->closed)
-            pthread_cond_wait(&outbox->changed, &outbox->lock);
-        struct buffer taken = outbox->waiting;
-        outbox->waiting = (struct buffer){0};
-        pthread_mutex_unlock(&outbox->lock);
-
-        if (taken.length == 0 || error != 0) {
-            free(taken.bytes);
+    char bytes[READ_SIZE];
+    size_t size;
+    while ((size = buffer_find(inbox, '\0')) == 0) {
+        ssize_t length = read(pipe, bytes, sizeof bytes);
+        if (length == -1)
+            sys_error("read");
+        if (length == 0 && inbox->length > 0)
+            fatal("the pipe ended in the middle of a message (%zu bytes)", inbox->length);
+        if (length == 0)
             break;
-        }
-        /* Outside the lock: however long the client lets us wait, main goes on reading. */
-        for (size_t done = 0; done < taken.length && error == 0;) {
-            ssize_t written = write(outbox->pipe, taken.bytes + done,
-                                    taken.length - done);
-            if (written == -1)
-                error = errno;
-            else
-                done += (size_t)written;
-        }
-        free(taken.bytes);
+        buffer_append(inbox, bytes, (size_t)length);
     }
-    if (close(outbox->pipe) == -1)
-        fail("close");
-    return NULL;
+    return size;
 }
 
-/* Tells the writing thread that nothing more is to come. */
-static void finish(struct outbox *outbox)
-{
-    pthread_mutex_lock(&outbox->lock);
-    outbox->closed = true;
-    pthread_cond_signal(&outbox->changed);
-    pthread_mutex_unlock(&outbox->lock);
-}
-
-/* Hands `length` bytes to the writing thread; drops them if it writes no more. */
-static void post(struct outbox *outbox, const char *bytes, size_t length)
-{
-    pthread_mutex_lock(&outbox->lock);
-    if (outbox->error == 0 && !outbox->closed)
-        append(&outbox->waiting, bytes, length);
-    pthread_cond_signal(&outbox->changed);
-    pthread_mutex_unlock(&outbox->lock);
-}
-
-static void append(struct buffer *buffer, const char *bytes, size_t length)
-{
-    if (length == 0)
-        return; /* an empty buffer has no memory yet, and memcpy wants some even for nothing */
-    if (buffer->length + length > buffer->room) {
-        buffer->room = 2 * (buffer->length + length);
-        buffer->bytes = realloc(buffer->bytes, buffer->room);
-        if (buffer->bytes == NULL)
-            fail("realloc");
-    }
-    memcpy(buffer->bytes + buffer->length, bytes, length);
-    buffer->length += length;
-}
-
-/* Waits for the client and tells how it ended. Returns whether that was with exit code 0. */
-static bool report_end(pid_t client)
+/* Waits for the client and reports how it ended. Returns whether it exited with 0. Until
+ * its parent waits for it, an ended child stays in the process table, as a zombie. */
+static bool report_exit(pid_t client)
 {
     int status;
     if (waitpid(client, &status, 0) == -1)
-        fail("waitpid");
+        sys_error("waitpid");
     if (WIFSIGNALED(status))
-        say(stdout, "server: client was ended by signal %d", WTERMSIG(status));
+        log_event("server: client was ended by signal %d", WTERMSIG(status));
     else
-        say(stdout, "server: client exited with code %d", WEXITSTATUS(status));
+        log_event("server: client exited with code %d", WEXITSTATUS(status));
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

@@ -1,248 +1,138 @@
 /*
- * server_socketpair.c - as server.c, with one two-way descriptor instead of two pipes.
+ * server_socketpair.c - as server.c, with one two-way socket in place of two pipes.
  *
  * Usage: server_socketpair [COUNT [CLIENT]]
  *
- * Starts CLIENT (the program "client" beside this one) with the argument COUNT (10), its
- * standard input and output being one socket; sends COUNT messages back; reports
- * how the client ended. Exit code 0 if the client left between messages and with 0, else 1.
+ * The client's standard input and output are one socket. close() of one of the two
+ * descriptors ends nothing, because the other one is still open: shutdown() ends one
+ * direction.
  *
- * What changes: the client's two streams are one socket, so closing one of them ends nothing;
- * shutdown() does. And a client that leaves with echoes unread resets the connection.
+ * Everything else is server.c. Counterpart: ../win32/server.c.
+ * Leaves out what server.c leaves out (see server_robust.c), and one thing more: if the
+ * client exits before it has read all echoes, read() fails with ECONNRESET, and so does
+ * this program.
  * To try: ls -l /proc/PID/fd of a client that waits, here and under server.
  */
-#define PROGRAM "server"
-
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-/* Bytes on their way, as many as come. */
-struct buffer {
-    char *bytes;
-    size_t length, room;
-};
-
-static const char *program_beside(const char *name);
-static bool is_count(const char *text);
-static pid_t start_client(const char *path, const char *count, int end);
-static bool echo(int socket, long count);
-static bool receive(int socket, struct buffer *message, struct buffer *waiting,
-                    long *count);
-static bool send_waiting(int socket, struct buffer *waiting);
-static void append(struct buffer *buffer, const char *bytes, size_t length);
-static bool report_end(pid_t client);
+static pid_t start_client(const char *path, long count, int end);
+static size_t receive_message(int socket, struct buffer *inbox);
+static bool report_exit(pid_t client);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
-    /* STEP 1: Take the arguments: how many messages to ask for, and from which client. */
-    if (argc > 3 || (argc > 1 && !is_count(argv[1]))) {
-        say(stderr, "usage: server [COUNT [CLIENT]], COUNT from 0 to %d", MAX_COUNT);
-        return 2;
-    }
-    char count[MESSAGE_ROOM];
-    snprintf(count, sizeof count, "%ld", argc > 1 ? atol(argv[1]) : (long)DEFAULT_COUNT);
+    /* STEP 1: Take the arguments: how many messages to send back, and which client. */
+    begin_program("server", "[COUNT [CLIENT]]", &argv);
+    if (argc > 3)
+        usage_exit();
+    long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* Whoever started us may have had SIGCHLD ignored, and then waitpid() finds no exit code. */
-    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
-        fail("signal");
-
-    /* STEP 2: Make a pair of connected sockets: unlike a pipe, each end reads and writes.
-     * Close-on-exec keeps both from whatever program this process starts. */
-    int ends[2]; /* ours, and the client's */
+    /* STEP 2: Create two connected sockets. Each is two-way: [0] is the server's, [1] the
+     * client's. SOCK_CLOEXEC: exec closes them, so that the client gets only its own. */
+    int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == -1)
-        fail("socketpair");
-    say(stdout, "server: ready");
+        sys_error("socketpair");
+    log_event("server: ready");
 
-    /* STEP 3: Start the client with its end as both its standard input and output. */
+    /* STEP 3: Start the client. It gets one of the sockets. */
     pid_t client = start_client(path, count, ends[1]);
 
-    /* STEP 4: Close the client's end here: while we held it, we would wait for ourselves. */
+    /* STEP 4: Close the client's socket here. read() reports end of file when no process
+     * has it open: if this process had, it would wait for itself. */
     if (close(ends[1]) == -1)
-        fail("close");
+        sys_error("close");
 
-    /* STEP 5: Send COUNT messages back, and read on until the client closes its end. */
-    bool complete = echo(ends[0], atol(count));
-    say(stdout, "server: client 1 left");
+    /* STEP 5: Send COUNT messages back. */
+    struct buffer inbox = {0}; /* what has been read, and not been sent back yet */
+    size_t size;
+    for (; count > 0 && (size = receive_message(ends[0], &inbox)) > 0; count--) {
+        log_text("server: received", inbox.bytes, size - 1);
+        if (!write_all(ends[0], inbox.bytes, size))
+            sys_error("write");
+        buffer_remove(&inbox, size);
+    }
 
-    /* STEP 6: Wait for the client, and report how it ended: until its exit code is fetched,
-     * a dead child stays in the process table. */
-    if (close(ends[0]) == -1)
-        fail("close");
-    bool well = report_end(client);
-    say(stdout, "server: done");
-    return complete && well ? EXIT_SUCCESS : EXIT_FAILURE;
+    /* STEP 6: Shut down the direction to the client, which may wait for end of file
+     * before it exits. ENOTCONN: it has exited. Read what it still sends: if the socket
+     * were full, it would block in write() and never exit. */
+    if (shutdown(ends[0], SHUT_WR) == -1 && errno != ENOTCONN)
+        sys_error("shutdown");
+    while ((size = receive_message(ends[0], &inbox)) > 0) {
+        log_text("server: received", inbox.bytes, size - 1);
+        buffer_remove(&inbox, size);
+    }
+    log_event("server: client 1 left");
+
+    /* STEP 7: Wait for the client, and report how it ended. */
+    bool success = report_exit(client);
+    log_event("server: done");
+    return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* The path of the program `name` in the folder that this program's own file is in. Linux
- * keeps a link to that file; argv[0] is whatever our parent wrote there. */
-static const char *program_beside(const char *name)
+/* Starts the program `path` with the argument `count`, and with `end` as its standard
+ * input and output. Returns its process ID. */
+static pid_t start_client(const char *path, long count, int end)
 {
-    static char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-    if (length == -1)
-        fail("readlink");
-    if (length == sizeof path)
-        fail_with(ENAMETOOLONG, "readlink");
-    path[length] = '\0';
-    char *slash = strrchr(path, '/');
-    char *file = slash == NULL ? path : slash + 1;
-    size_t room = (size_t)(path + sizeof path - file);
-    if (snprintf(file, room, "%s", name) >= (int)room)
-        fail_with(ENAMETOOLONG, "snprintf");
-    return path;
-}
+    char argument[MESSAGE_SIZE];
+    snprintf(argument, sizeof argument, "%ld", count);
 
-static bool is_count(const char *text)
-{
-    char *end;
-    long count = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && count <= MAX_COUNT;
-}
-
-static pid_t start_client(const char *path, const char *count, int end)
-{
+    /* fork() returns twice: 0 in the child, which is a copy of this process, and the
+     * child's ID in the parent. */
     pid_t client = fork();
     if (client == -1)
-        fail("fork");
+        sys_error("fork");
     if (client == 0) {
-        /* The copies that dup2 makes are not close-on-exec: they alone reach the client. An
-         * ignored signal would reach it, too, and whoever started us may have ignored this
-         * one; a filter counts on dying when nobody reads it. */
-        if (dup2(end, STDIN_FILENO) != -1 && dup2(end, STDOUT_FILENO) != -1 &&
-            signal(SIGPIPE, SIG_DFL) != SIG_ERR)
-            execlp(path, path, count, (char *)NULL);
-        say(stderr, PROGRAM ": exec %s: error %d: %s", path, errno, strerror(errno));
-        /* Not exit(): what the server has in its output buffers is not ours to write. */
-        _exit(127);
+        /* The copies that dup2() makes stay open: they are not close-on-exec. execlp()
+         * replaces this program by the client; the second `path` is its argv[0]. */
+        if (dup2(end, STDIN_FILENO) == -1 || dup2(end, STDOUT_FILENO) == -1)
+            sys_error("dup2");
+        execlp(path, path, argument, (char *)NULL);
+        log_sys_error("execlp"); /* it returns only if it fails */
+        _exit(EXEC_FAILED);      /* not exit(): this is still a copy of the server */
     }
-    /* Here, and not in the client: one that no longer reads shall cost us an error at
-     * write(), not our life. */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        fail("signal");
+
+    /* A write to a socket that nobody reads ends a process by SIGPIPE. If that is
+     * ignored, write() fails with EPIPE. Not before fork(), because it is inherited. */
+    signal(SIGPIPE, SIG_IGN);
     return client;
 }
 
-/* Sends back `count` messages of the client, then shuts the socket down for writing, and
- * reads on until the client closes its end. Returns whether it left between two messages,
- * and read all that we sent. */
-static bool echo(int socket, long count)
+/* Reads until `inbox` begins with a whole message: one read() can return half a message,
+ * or three. Returns the size of the message with its NUL, or 0 at end of file. */
+static size_t receive_message(int socket, struct buffer *inbox)
 {
-    /* poll() tells which way can go on, so that no read and no write ever has to wait: a
-     * client that writes much before it reads fills our memory, not the socket. */
-    if (fcntl(socket, F_SETFL, O_NONBLOCK) == -1)
-        fail("fcntl");
-    struct buffer message = {0}, waiting = {0};
-    bool left = false, deaf = false, closed = false;
-    while (!left || !closed) {
-        if (!closed && (deaf || (waiting.length == 0 && (left || count <= 0)))) {
-            /* Nothing more will go out, and the client may be waiting to learn that. Not
-             * close(): the other direction goes on. ENOTCONN: the client has left. */
-            if (shutdown(socket, SHUT_WR) == -1 && errno != ENOTCONN)
-                fail("shutdown");
-            closed = true;
-            continue;
-        }
-        bool sending = waiting.length > 0 && !closed;
-        struct pollfd event = {.fd = socket,
-                               .events = (left ? 0 : POLLIN) | (sending ? POLLOUT : 0)};
-        if (poll(&event, 1, -1) == -1)
-            fail("poll");
-        if (sending && event.revents != 0)
-            deaf = !send_waiting(socket, &waiting);
-        if (!left && event.revents != 0)
-            left = !receive(socket, &message, &waiting, closed ? NULL : &count);
+    char bytes[READ_SIZE];
+    size_t size;
+    while ((size = buffer_find(inbox, '\0')) == 0) {
+        ssize_t length = read(socket, bytes, sizeof bytes);
+        if (length == -1)
+            sys_error("read");
+        if (length == 0 && inbox->length > 0)
+            fatal("the connection ended in the middle of a message (%zu bytes)",
+                  inbox->length);
+        if (length == 0)
+            break;
+        buffer_append(inbox, bytes, (size_t)length);
     }
-    if (message.length > 0)
-        say(stderr, PROGRAM ": client 1 left in the middle of a message (%zu bytes)",
-            message.length);
-    bool complete = !deaf && message.length == 0;
-    free(message.bytes);
-    free(waiting.bytes);
-    return complete;
+    return size;
 }
 
-/* Reads what has come, and moves whole messages from `message` to `waiting`, as many as
- * `count`, which may be NULL, allows. Returns false when nothing can come any more. */
-static bool receive(int socket, struct buffer *message, struct buffer *waiting,
-                    long *count)
-{
-    char portion[READ_SIZE], *start = portion, *nul;
-    ssize_t length = read(socket, portion, sizeof portion);
-    if (length == -1 && errno == EAGAIN)
-        return true;
-    if (length == -1 && errno != ECONNRESET)
-        fail("read");
-    if (length == -1) { /* the client left, and some of our echoes it never read */
-        say(stderr, PROGRAM ": read: error %d: %s", errno, strerror(errno));
-        return false;
-    }
-    while ((nul = memchr(start, '\0', (size_t)(portion + length - start))) != NULL) {
-        append(message, start, (size_t)(nul + 1 - start));
-        char *text = quoted(message->bytes, message->length - 1);
-        say(stdout, "server: received %s", text);
-        free(text);
-        if (count != NULL && (*count)-- > 0)
-            append(waiting, message->bytes, message->length);
-        message->length = 0;
-        start = nul + 1;
-    }
-    append(message, start, (size_t)(portion + length - start));
-    return length > 0;
-}
-
-/* Writes as much as the client takes now. Returns false when it will never take more. */
-static bool send_waiting(int socket, struct buffer *waiting)
-{
-    ssize_t written = write(socket, waiting->bytes, waiting->length);
-    if (written == -1 && errno == EAGAIN)
-        return true;
-    if (written == -1) {
-        say(stderr, PROGRAM ": write: error %d: %s", errno, strerror(errno));
-        return false;
-    }
-    waiting->length -= (size_t)written;
-    memmove(waiting->bytes, waiting->bytes + written, waiting->length);
-    return true;
-}
-
-static void append(struct buffer *buffer, const char *bytes, size_t length)
-{
-    if (length == 0)
-        return; /* an empty buffer has no memory yet, and memcpy wants some even for nothing */
-    if (buffer->length + length > buffer->room) {
-        buffer->room = 2 * (buffer->length + length);
-        buffer->bytes = realloc(buffer->bytes, buffer->room);
-        if (buffer->bytes == NULL)
-            fail("realloc");
-    }
-    memcpy(buffer->bytes + buffer->length, bytes, length);
-    buffer->length += length;
-}
-
-/* Waits for the client and tells how it ended. Returns whether that was with exit code 0. */
-static bool report_end(pid_t client)
+/* Waits for the client and reports how it ended. Returns whether it exited with 0. Until
+ * its parent waits for it, an ended child stays in the process table, as a zombie. */
+static bool report_exit(pid_t client)
 {
     int status;
     if (waitpid(client, &status, 0) == -1)
-        fail("waitpid");
+        sys_error("waitpid");
     if (WIFSIGNALED(status))
-        say(stdout, "server: client was ended by signal %d", WTERMSIG(status));
+        log_event("server: client was ended by signal %d", WTERMSIG(status));
     else
-        say(stdout, "server: client exited with code %d", WEXITSTATUS(status));
+        log_event("server: client exited with code %d", WEXITSTATUS(status));
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

@@ -1,125 +1,89 @@
 /*
- * server_spawn.c - as server.c, with posix_spawn for fork and exec, and poll for threads.
+ * server_spawn.c - as server.c, with posix_spawn() in place of fork() and exec().
  *
  * Usage: server_spawn [COUNT [CLIENT]]
  *
- * Starts CLIENT (the program "client" beside this one) with the argument COUNT (10), its
- * standard input and output being pipes to this server; sends COUNT messages back; reports
- * how the client ended. Exit code 0 if the client left between messages and with 0, else 1.
+ * posix_spawn() starts a program in one call, as CreateProcess does. What server.c does
+ * in the child, between fork() and exec(), is here a list of actions. If the program
+ * cannot be started, the call fails in this process: no child exists that must exit.
  *
- * To try: server_spawn 1 /no/such, and the same with server: who notices the mistake?
+ * Everything else is server.c. Counterpart: ../win32/server.c.
+ * Leaves out what server.c leaves out: see server_robust.c.
+ * To try: server_spawn 1 /no/such, and the same with server: which process reports the
+ * error?
  */
-#define PROGRAM "server"
-
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-extern char **environ;
-
-/* Bytes on their way, as many as come. */
-struct buffer {
-    char *bytes;
-    size_t length, room;
-};
-
-static const char *program_beside(const char *name);
-static bool is_count(const char *text);
-static pid_t start_client(const char *path, const char *count, int input, int output);
-static bool echo(int from_client, int to_client, long count);
-static bool receive(int from_client, struct buffer *message, struct buffer *waiting,
-                    long *count);
-static bool send_waiting(int to_client, struct buffer *waiting);
-static void append(struct buffer *buffer, const char *bytes, size_t length);
-static bool report_end(pid_t client);
+static pid_t start_client(const char *path, long count, int input, int output);
+static size_t receive_message(int pipe, struct buffer *inbox);
+static bool report_exit(pid_t client);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
-    /* STEP 1: Take the arguments: how many messages to ask for, and from which client. */
-    if (argc > 3 || (argc > 1 && !is_count(argv[1]))) {
-        say(stderr, "usage: server [COUNT [CLIENT]], COUNT from 0 to %d", MAX_COUNT);
-        return 2;
-    }
-    char count[MESSAGE_ROOM];
-    snprintf(count, sizeof count, "%ld", argc > 1 ? atol(argv[1]) : (long)DEFAULT_COUNT);
+    /* STEP 1: Take the arguments: how many messages to send back, and which client. */
+    begin_program("server", "[COUNT [CLIENT]]", &argv);
+    if (argc > 3)
+        usage_exit();
+    long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* Whoever started us may have had SIGCHLD ignored, and then waitpid() finds no exit code. */
-    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
-        fail("signal");
-
-    /* STEP 2: Make two pipes, because each runs one way. Close-on-exec keeps all four ends
-     * from whatever program this process starts: the client is to get two, and no other. */
+    /* STEP 2: Create two pipes, because each is one-way: [0] is its read end, [1] its
+     * write end. O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
     int to_client[2], from_client[2];
     if (pipe2(to_client, O_CLOEXEC) == -1 || pipe2(from_client, O_CLOEXEC) == -1)
-        fail("pipe2");
-    say(stdout, "server: ready");
+        sys_error("pipe2");
+    log_event("server: ready");
 
-    /* STEP 3: Start the client with its two ends as its standard input and output. */
+    /* STEP 3: Start the client. It gets one end of each pipe. */
     pid_t client = start_client(path, count, to_client[0], from_client[1]);
 
-    /* STEP 4: Close the client's ends here. A pipe is at its end when nobody can write to
-     * it any more, so while we held the client's writing end we would wait for ourselves. */
+    /* STEP 4: Close the client's ends here. read() reports end of file when no process
+     * has the write end open: if this process had, it would wait for itself. */
     if (close(to_client[0]) == -1 || close(from_client[1]) == -1)
-        fail("close");
+        sys_error("close");
 
-    /* STEP 5: Send COUNT messages back, and read on until the client closes its end. */
-    bool complete = echo(from_client[0], to_client[1], atol(count));
-    say(stdout, "server: client 1 left");
+    /* STEP 5: Send COUNT messages back. */
+    struct buffer inbox = {0}; /* what has been read, and not been sent back yet */
+    size_t size;
+    for (; count > 0 && (size = receive_message(from_client[0], &inbox)) > 0; count--) {
+        log_text("server: received", inbox.bytes, size - 1);
+        if (!write_all(to_client[1], inbox.bytes, size))
+            sys_error("write");
+        buffer_remove(&inbox, size);
+    }
 
-    /* STEP 6: Wait for the client, and report how it ended: until its exit code is fetched,
-     * a dead child stays in the process table. */
-    if (close(from_client[0]) == -1)
-        fail("close");
-    bool well = report_end(client);
-    say(stdout, "server: done");
-    return complete && well ? EXIT_SUCCESS : EXIT_FAILURE;
+    /* STEP 6: Close the pipe to the client, which may wait for end of file before it
+     * exits. Read what it still sends: in a full pipe, write() would block the client. */
+    if (close(to_client[1]) == -1)
+        sys_error("close");
+    while ((size = receive_message(from_client[0], &inbox)) > 0) {
+        log_text("server: received", inbox.bytes, size - 1);
+        buffer_remove(&inbox, size);
+    }
+    log_event("server: client 1 left");
+
+    /* STEP 7: Wait for the client, and report how it ended. */
+    bool success = report_exit(client);
+    log_event("server: done");
+    return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* The path of the program `name` in the folder that this program's own file is in. Linux
- * keeps a link to that file; argv[0] is whatever our parent wrote there. */
-static const char *program_beside(const char *name)
+/* Starts the program `path` with the argument `count`, and with `input` and `output` as
+ * its standard input and output. Returns its process ID. */
+static pid_t start_client(const char *path, long count, int input, int output)
 {
-    static char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-    if (length == -1)
-        fail("readlink");
-    if (length == sizeof path)
-        fail_with(ENAMETOOLONG, "readlink");
-    path[length] = '\0';
-    char *slash = strrchr(path, '/');
-    char *file = slash == NULL ? path : slash + 1;
-    size_t room = (size_t)(path + sizeof path - file);
-    if (snprintf(file, room, "%s", name) >= (int)room)
-        fail_with(ENAMETOOLONG, "snprintf");
-    return path;
-}
+    char argument[MESSAGE_SIZE];
+    snprintf(argument, sizeof argument, "%ld", count);
 
-static bool is_count(const char *text)
-{
-    char *end;
-    long count = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && count <= MAX_COUNT;
-}
-
-static pid_t start_client(const char *path, const char *count, int input, int output)
-{
-    /* What a child would do between fork and exec stands in a list here: the twin of the
-     * STARTUPINFO that CreateProcess takes. And as with CreateProcess, a program that cannot
-     * be started is an error of the call, not a child that dies. */
+    /* What the child does before it becomes the client. These functions return an error
+     * number, and do not set errno. The copies that dup2() makes stay open: they do not
+     * have O_CLOEXEC. */
     posix_spawn_file_actions_t actions;
     int error = posix_spawn_file_actions_init(&actions);
     if (error == 0)
@@ -127,137 +91,50 @@ static pid_t start_client(const char *path, const char *count, int input, int ou
     if (error == 0)
         error = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     if (error != 0)
-        fail_with(error, "posix_spawn_file_actions");
-
-    /* An ignored signal would reach the client, and whoever started us may have ignored this
-     * one; a filter counts on dying when nobody reads it. */
-    posix_spawnattr_t attributes;
-    sigset_t defaults;
-    if (sigemptyset(&defaults) == -1 || sigaddset(&defaults, SIGPIPE) == -1)
-        fail("sigaddset");
-    error = posix_spawnattr_init(&attributes);
-    if (error == 0)
-        error = posix_spawnattr_setsigdefault(&attributes, &defaults);
-    if (error == 0)
-        error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    if (error != 0)
-        fail_with(error, "posix_spawnattr");
+        sys_error_number("posix_spawn_file_actions", error);
 
     pid_t client;
-    char *const words[] = {(char *)path, (char *)count, NULL};
-    error = posix_spawnp(&client, path, &actions, &attributes, words, environ);
+    char *const arguments[] = {(char *)path, argument, NULL};
+    error = posix_spawnp(&client, path, &actions, NULL, arguments, environ);
     if (error != 0)
-        fail_with(error, "posix_spawn");
+        sys_error_number("posix_spawn", error);
     posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
 
-    /* Here, and not in the client: one that no longer reads shall cost us an error at
-     * write(), not our life. */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        fail("signal");
+    /* A write to a pipe that nobody reads ends a process by SIGPIPE. If that is ignored,
+     * write() fails with EPIPE. Not before posix_spawn(), because it is inherited. */
+    signal(SIGPIPE, SIG_IGN);
     return client;
 }
 
-/* Sends back `count` messages of the client, then closes the pipe to it, and reads on until
- * the client closes its own. Returns whether it left between two messages, and read all that
- * we sent. */
-static bool echo(int from_client, int to_client, long count)
+/* Reads until `inbox` begins with a whole message: one read() can return half a message,
+ * or three. Returns the size of the message with its NUL, or 0 at end of file. */
+static size_t receive_message(int pipe, struct buffer *inbox)
 {
-    /* poll() tells which of the two can go on, so that no read and no write ever has to
-     * wait: a client that writes much before it reads fills our memory, not the pipes. */
-    if (fcntl(to_client, F_SETFL, O_NONBLOCK) == -1)
-        fail("fcntl");
-    struct buffer message = {0}, waiting = {0};
-    bool left = false, deaf = false, closed = false;
-    while (!left || !closed) {
-        if (!closed && (deaf || (waiting.length == 0 && (left || count <= 0)))) {
-            /* Nothing more will go out, and the client may be waiting to learn that. */
-            if (close(to_client) == -1)
-                fail("close");
-            closed = true;
-            continue;
-        }
-        struct pollfd events[2] = {
-            {.fd = left ? -1 : from_client, .events = POLLIN},
-            {.fd = closed || waiting.length == 0 ? -1 : to_client, .events = POLLOUT},
-        };
-        if (poll(events, 2, -1) == -1)
-            fail("poll");
-        if (events[0].revents != 0)
-            left = !receive(from_client, &message, &waiting, closed ? NULL : &count);
-        if (events[1].revents != 0)
-            deaf = !send_waiting(to_client, &waiting);
+    char bytes[READ_SIZE];
+    size_t size;
+    while ((size = buffer_find(inbox, '\0')) == 0) {
+        ssize_t length = read(pipe, bytes, sizeof bytes);
+        if (length == -1)
+            sys_error("read");
+        if (length == 0 && inbox->length > 0)
+            fatal("the pipe ended in the middle of a message (%zu bytes)", inbox->length);
+        if (length == 0)
+            break;
+        buffer_append(inbox, bytes, (size_t)length);
     }
-    if (message.length > 0)
-        say(stderr, PROGRAM ": client 1 left in the middle of a message (%zu bytes)",
-            message.length);
-    bool complete = !deaf && message.length == 0;
-    free(message.bytes);
-    free(waiting.bytes);
-    return complete;
+    return size;
 }
 
-/* Reads what has come, and moves whole messages from `message` to `waiting`, as many as
- * `count`, which may be NULL, allows. Returns false when nothing can come any more. */
-static bool receive(int from_client, struct buffer *message, struct buffer *waiting,
-                    long *count)
-{
-    char portion[READ_SIZE], *start = portion, *nul;
-    ssize_t length = read(from_client, portion, sizeof portion);
-    if (length == -1)
-        fail("read");
-    while ((nul = memchr(start, '\0', (size_t)(portion + length - start))) != NULL) {
-        append(message, start, (size_t)(nul + 1 - start));
-        char *text = quoted(message->bytes, message->length - 1);
-        say(stdout, "server: received %s", text);
-        free(text);
-        if (count != NULL && (*count)-- > 0)
-            append(waiting, message->bytes, message->length);
-        message->length = 0;
-        start = nul + 1;
-    }
-    append(message, start, (size_t)(portion + length - start));
-    return length > 0;
-}
-
-/* Writes as much as the client takes now. Returns false when it will never take more. */
-static bool send_waiting(int to_client, struct buffer *waiting)
-{
-    ssize_t written = write(to_client, waiting->bytes, waiting->length);
-    if (written == -1 && errno == EAGAIN)
-        return true;
-    if (written == -1) {
-        say(stderr, PROGRAM ": write: error %d: %s", errno, strerror(errno));
-        return false;
-    }
-    waiting->length -= (size_t)written;
-    memmove(waiting->bytes, waiting->bytes + written, waiting->length);
-    return true;
-}
-
-static void append(struct buffer *buffer, const char *bytes, size_t length)
-{
-    if (length == 0)
-        return; /* an empty buffer has no memory yet, and memcpy wants some even for nothing */
-    if (buffer->length + length > buffer->room) {
-        buffer->room = 2 * (buffer->length + length);
-        buffer->bytes = realloc(buffer->bytes, buffer->room);
-        if (buffer->bytes == NULL)
-            fail("realloc");
-    }
-    memcpy(buffer->bytes + buffer->length, bytes, length);
-    buffer->length += length;
-}
-
-/* Waits for the client and tells how it ended. Returns whether that was with exit code 0. */
-static bool report_end(pid_t client)
+/* Waits for the client and reports how it ended. Returns whether it exited with 0. Until
+ * its parent waits for it, an ended child stays in the process table, as a zombie. */
+static bool report_exit(pid_t client)
 {
     int status;
     if (waitpid(client, &status, 0) == -1)
-        fail("waitpid");
+        sys_error("waitpid");
     if (WIFSIGNALED(status))
-        say(stdout, "server: client was ended by signal %d", WTERMSIG(status));
+        log_event("server: client was ended by signal %d", WTERMSIG(status));
     else
-        say(stdout, "server: client exited with code %d", WEXITSTATUS(status));
+        log_event("server: client exited with code %d", WEXITSTATUS(status));
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

@@ -1,83 +1,67 @@
 /*
- * oneway.c - a pipe from a command, the short way: _popen and _pclose.
+ * oneway.c - read from a command through a pipe, the short way: _popen() and _pclose().
  *
  * Usage: oneway [COMMAND]
  *
- * Lets cmd.exe run COMMAND ("echo message num 1") with its output in a pipe, prints each
- * line that comes, and tells how the command ended. Exit code 0 if that was with 0, else 1.
+ * Runs COMMAND ("echo message num 1") in cmd.exe with its standard output in a pipe,
+ * prints each line that comes, and reports how the command ended. Exit code 0 if it
+ * exited with 0, else 1.
  *
- * _popen makes the pipe and starts cmd.exe; what server.c does in four steps. It runs one
- * way only: to read and to write takes two pipes, and the care of server.c. Not part of
- * Win32 but of the C library, which took it over from UNIX.
- * Its twin: ../unix/oneway.c. To try: oneway "dir | find /c \".c\""; oneway "exit 3".
+ * _popen() creates the pipe and starts cmd.exe: STEP 2 to 4 of server.c. The pipe is
+ * one-way. A program that wants to write to the command as well needs two, and server.c.
+ * These functions are not part of Win32, but of the C library, which has them from UNIX.
+ * Counterpart: ../unix/oneway.c. To try: oneway "dir | find /c \".c\""; oneway "exit 3".
  */
-#define PROGRAM "oneway"
+#include <errno.h>
 
-#include <stdlib.h>
-#include <string.h>
+#include "ipclab.h"
 
-#include "fail.h"
-#include "say.h"
+static bool get_line(FILE *pipe, struct buffer *line);
 
-static size_t read_line(FILE *pipe, char **line, size_t *room);
-
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the argument: the command. The shell obeys all of it: never put text
+     * into it that comes from somebody else. */
+    begin_program("oneway", "[COMMAND]", &argv);
+    if (argc > 2)
+        usage_exit();
+    wchar_t *command = to_utf16(argc > 1 ? argv[1] : "echo message num 1");
 
-    /* STEP 1: Take the argument: the command. It goes to a shell, with all that a shell may
-     * do: never put text from a stranger into it. */
-    if (argc > 2) {
-        say(stderr, "usage: oneway [COMMAND]");
-        return 2;
-    }
-    const wchar_t *command = argc > 1 ? argv[1] : L"echo message num 1";
-
-    /* STEP 2: Start it with its standard output in a pipe to us. In text mode, which turns
-     * the command's line ends into ours. */
+    /* STEP 2: Start it with its standard output in a pipe. In text mode ("t") the C
+     * library turns CR LF, the command's line end, into a newline. */
     FILE *pipe = _wpopen(command, L"rt");
     if (pipe == NULL)
-        fail_with(ERROR_NOT_ENOUGH_MEMORY, "_popen");
+        fatal("_popen: error %d: %s", errno, strerror(errno));
+    free(command);
 
-    /* STEP 3: Read lines to the end of the pipe, which is the end of the command and of
-     * whoever else it gave its output to. */
-    char *line = NULL;
-    size_t room = 0, length;
-    while ((length = read_line(pipe, &line, &room)) > 0) {
-        if (line[length - 1] == '\n')
-            length--;
-        char *text = quoted(line, length);
-        say(stdout, "oneway: received %s", text);
-        free(text);
-    }
+    /* STEP 3: Read lines until the end of the pipe. It comes when the command has ended,
+     * and every program that inherited its standard output. */
+    struct buffer line = {0};
+    while (get_line(pipe, &line))
+        log_text("oneway: received", line.bytes, line.length);
     if (ferror(pipe))
-        fail_with(ERROR_READ_FAULT, "fgetc");
-    free(line);
+        fatal("fgetc: error %d: %s", errno, strerror(errno));
+    free(line.bytes);
 
-    /* STEP 4: Close the pipe; _pclose waits for cmd.exe and returns its exit code. */
+    /* STEP 4: Close the pipe. _pclose() waits for cmd.exe and returns its exit code. */
     int code = _pclose(pipe);
     if (code == -1)
-        fail_with(ERROR_INVALID_HANDLE, "_pclose");
-    say(stdout, "oneway: command exited with code %d", code);
-    say(stdout, "oneway: done");
+        fatal("_pclose: error %d: %s", errno, strerror(errno));
+    log_event("oneway: command exited with code %d", code);
+    log_event("oneway: done");
     return code == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Reads one line, its newline included, as getline(3) does. Returns its length, 0 at the
- * end. The C library here has only fgets, which cannot tell a NUL in the line from its end. */
-static size_t read_line(FILE *pipe, char **line, size_t *room)
+/* Reads one line, without its newline. Returns false at the end. The C library has
+ * fgets() for this, but after it a NUL in the line looks like the line's end. */
+static bool get_line(FILE *pipe, struct buffer *line)
 {
-    size_t length = 0;
+    line->length = 0;
     for (int c; (c = fgetc(pipe)) != EOF;) {
-        if (length == *room) {
-            *room = 2 * *room + 128;
-            *line = realloc(*line, *room);
-            if (*line == NULL)
-                fail_with(ERROR_OUTOFMEMORY, "realloc");
-        }
-        (*line)[length++] = (char)c;
         if (c == '\n')
-            break;
+            return true;
+        char byte = (char)c;
+        buffer_append(line, &byte, 1);
     }
-    return length;
+    return line->length > 0;
 }
