@@ -1426,7 +1426,7 @@ TEST(
     without_console, .judges = PAIR, .win32_only = true, .stage = ROBUST,
     .needs = "conversation_of_three", .points = 2, .step = 3, .client_step = 3,
     .name = "the conversation is the same if the client has no console",
-    .hint = "Report the events of the console that you are on.",
+    .hint = "Report each console event, also if the console has no window.",
     .client_hint_win32 =
         "Without a console, start the server with CREATE_NO_WINDOW, which gives it one. Send the event between AttachConsole() and FreeConsole().")
 {

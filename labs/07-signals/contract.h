@@ -60,7 +60,7 @@ static const struct event events[] = {
 };
 
 /* What the client sends if its arguments name no events. */
-static const char *const default_events[] = {"CTRL_C_EVENT", "CTRL_C_EVENT"};
+static char *const default_events[] = {"CTRL_C_EVENT", "CTRL_C_EVENT"};
 
 #else
 
@@ -90,7 +90,7 @@ static const struct event events[] = {
 };
 
 /* What the client sends if its arguments name no events. */
-static const char *const default_events[] = {"SIGINT", "SIGUSR1", "SIGTERM"};
+static char *const default_events[] = {"SIGINT", "SIGUSR1", "SIGTERM"};
 
 #endif
 

@@ -45,8 +45,8 @@ int main(int argc, char *argv[])
      * that has no handler yet would end this process. */
     log_event(READY_LINE "%ld", (long)getpid());
 
-    /* STEP 5: Wait for a signal, or for the end of standard input. Not if it is a terminal:
-     * when that is closed, SIGHUP comes. poll() ignores -1, and always reports the end. */
+    /* STEP 5: Wait for a signal, or for the end of standard input, which poll() reports in any
+     * case. Not for that of a terminal (-1): when it is closed, SIGHUP comes. */
     struct pollfd input = {.fd = isatty(STDIN_FILENO) ? -1 : STDIN_FILENO};
     sigset_t none;
     sigemptyset(&none);

@@ -44,8 +44,8 @@ int main(int argc, char *argv[])
      * that has no handler yet would end this process. */
     log_event(READY_LINE "%ld", (long)getpid());
 
-    /* STEP 5: Wait for a signal. The thread waits for the end of standard input. Not if it
-     * is a terminal: when that is closed, SIGHUP comes. */
+    /* STEP 5: Wait for a signal. The thread waits for the end of standard input. Not for
+     * that of a terminal: when it is closed, SIGHUP comes. */
     if (!isatty(STDIN_FILENO) && !start_thread(watch_input, NULL))
         sys_error("pthread_create");
     while (count != 0) {

@@ -29,7 +29,7 @@ int main(int argc, char *argv[])
     begin_program("client", "[SERVER [EVENT...]], with EVENT as CTRL_C_EVENT", &argv);
     const char *path = argc > 1 ? argv[1] : program_beside("server");
     int count = argc > 2 ? argc - 2 : (int)DEFAULT_EVENTS;
-    const char *const *names = argc > 2 ? (const char *const *)argv + 2 : default_events;
+    char *const *names = argc > 2 ? argv + 2 : default_events;
     for (int i = 0; i < count; i++)
         if (event_named(names[i]) == NULL)
             usage_exit();

@@ -37,7 +37,7 @@ int main(int argc, char *argv[])
     begin_program("client", "[SERVER [EVENT...]], with EVENT as CTRL_C_EVENT", &argv);
     const char *path = argc > 1 ? argv[1] : program_beside("server");
     int count = argc > 2 ? argc - 2 : (int)DEFAULT_EVENTS;
-    const char *const *names = argc > 2 ? (const char *const *)argv + 2 : default_events;
+    char *const *names = argc > 2 ? argv + 2 : default_events;
     for (int i = 0; i < count; i++)
         if (event_named(names[i]) == NULL)
             usage_exit();
@@ -149,15 +149,21 @@ static BOOL WINAPI handle_event(DWORD number)
 static void send_event(DWORD group, const struct event *event)
 {
     bool joins = GetConsoleCP() == 0;
+    HANDLE output = GetStdHandle(STD_OUTPUT_HANDLE);
+    HANDLE error = GetStdHandle(STD_ERROR_HANDLE);
     if (joins) {
         FreeConsole(); /* Wine wants it, although there is none */
-        if (!AttachConsole(group))
-            sys_error("AttachConsole");
+        AttachConsole(group);
     }
-    if (!GenerateConsoleCtrlEvent((DWORD)event->number, group))
-        sys_error("GenerateConsoleCtrlEvent");
-    if (joins && !FreeConsole())
-        sys_error("FreeConsole");
+    bool sent = GenerateConsoleCtrlEvent((DWORD)event->number, group);
+    DWORD number = GetLastError(); /* ERROR_INVALID_HANDLE if it did not join */
+    if (joins) {
+        FreeConsole();
+        SetStdHandle(STD_OUTPUT_HANDLE, output); /* AttachConsole() replaced them */
+        SetStdHandle(STD_ERROR_HANDLE, error);
+    }
+    if (!sent)
+        sys_error_number("GenerateConsoleCtrlEvent", (int)number);
     log_event("client: sent \"%s\"", event->name);
 }
 
