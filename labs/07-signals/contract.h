@@ -37,25 +37,25 @@
 #include <winsock2.h> /* before windows.h */
 #include <windows.h>
 
-/* A console has its colours as bits, for the text and for the background. */
-#define BRIGHT_TEXT(colour) ((colour) | FOREGROUND_INTENSITY)
+/* A console has its colours as bits, for the text and for the background. Without a bit for
+ * the text it is black. */
+#define YELLOW (FOREGROUND_RED | FOREGROUND_GREEN)
+#define WHITE (FOREGROUND_RED | FOREGROUND_GREEN | FOREGROUND_BLUE)
+#define BRIGHT(text_colour) ((text_colour) | FOREGROUND_INTENSITY)
 
 struct event {
     const char *name; /* as in the transcript and in the client's arguments */
+    DWORD colours;    /* for SetConsoleTextAttribute(), which takes 16 bits */
     int number;       /* the argument of the handler */
-    WORD colours;     /* for SetConsoleTextAttribute() */
     bool ends;        /* the server reports it, and is then ended by it */
 };
 
 static const struct event events[] = {
-    {"CTRL_C_EVENT", CTRL_C_EVENT, BRIGHT_TEXT(FOREGROUND_RED) | BACKGROUND_BLUE, false},
-    {"CTRL_BREAK_EVENT", CTRL_BREAK_EVENT,
-     BRIGHT_TEXT(FOREGROUND_RED | FOREGROUND_GREEN) | BACKGROUND_RED, true},
-    {"CTRL_CLOSE_EVENT", CTRL_CLOSE_EVENT,
-     BRIGHT_TEXT(FOREGROUND_RED | FOREGROUND_GREEN | FOREGROUND_BLUE) | BACKGROUND_RED,
-     true},
-    {"CTRL_LOGOFF_EVENT", CTRL_LOGOFF_EVENT, BACKGROUND_GREEN, true},
-    {"CTRL_SHUTDOWN_EVENT", CTRL_SHUTDOWN_EVENT, BACKGROUND_GREEN | BACKGROUND_BLUE,
+    {"CTRL_C_EVENT", BRIGHT(FOREGROUND_RED) | BACKGROUND_BLUE, CTRL_C_EVENT, false},
+    {"CTRL_BREAK_EVENT", BRIGHT(YELLOW) | BACKGROUND_RED, CTRL_BREAK_EVENT, true},
+    {"CTRL_CLOSE_EVENT", BRIGHT(WHITE) | BACKGROUND_RED, CTRL_CLOSE_EVENT, true},
+    {"CTRL_LOGOFF_EVENT", BACKGROUND_GREEN, CTRL_LOGOFF_EVENT, true},
+    {"CTRL_SHUTDOWN_EVENT", BACKGROUND_GREEN | BACKGROUND_BLUE, CTRL_SHUTDOWN_EVENT,
      true},
 };
 
@@ -68,8 +68,8 @@ static char *const default_events[] = {"CTRL_C_EVENT", "CTRL_C_EVENT"};
 
 struct event {
     const char *name;    /* as in the transcript and in the client's arguments */
-    int number;          /* of the signal; see event_number() */
     const char *colours; /* of text and background, as in the terminal's ESC [ 91;44 m */
+    int number;          /* of the signal; see event_number() */
     bool ends;           /* the server reports it, and is then ended by it */
 };
 
@@ -77,16 +77,16 @@ struct event {
 #define FIRST_REAL_TIME (-1)
 
 static const struct event events[] = {
-    {"SIGINT", SIGINT, "91;44", false},  /* bright red on blue */
-    {"SIGQUIT", SIGQUIT, "93;41", true}, /* bright yellow on red */
-    {"SIGHUP", SIGHUP, "97;41", true},   /* bright white on red */
-    {"SIGTERM", SIGTERM, "30;46", true}, /* black on cyan */
+    {"SIGINT", "91;44", SIGINT, false},  /* bright red on blue */
+    {"SIGQUIT", "93;41", SIGQUIT, true}, /* bright yellow on red */
+    {"SIGHUP", "97;41", SIGHUP, true},   /* bright white on red */
+    {"SIGTERM", "30;46", SIGTERM, true}, /* black on cyan */
     /* Nothing on Windows corresponds to these: bright green on black. */
-    {"SIGCHLD", SIGCHLD, "92;40", false},
-    {"SIGWINCH", SIGWINCH, "92;40", false},
-    {"SIGALRM", SIGALRM, "92;40", false},
-    {"SIGUSR1", SIGUSR1, "92;40", false},
-    {"SIGRTMIN", FIRST_REAL_TIME, "92;40", false},
+    {"SIGCHLD", "92;40", SIGCHLD, false},
+    {"SIGWINCH", "92;40", SIGWINCH, false},
+    {"SIGALRM", "92;40", SIGALRM, false},
+    {"SIGUSR1", "92;40", SIGUSR1, false},
+    {"SIGRTMIN", "92;40", FIRST_REAL_TIME, false},
 };
 
 /* What the client sends if its arguments name no events. */

@@ -24,8 +24,8 @@ static long count = -1;             /* how many events are still to come (-1: no
 static HANDLE finished;             /* an event object: main may end */
 
 static void watch_input(void *unused);
-static BOOL WINAPI handle_event(DWORD number);
 static void report(const struct event *event);
+static BOOL WINAPI handle_event(DWORD number);
 
 int main(int argc, char *argv[])
 {
@@ -81,6 +81,19 @@ static void watch_input(void *unused)
         sys_error("SetEvent");
 }
 
+/* Reports one event. The caller has the lock. */
+static void report(const struct event *event)
+{
+    /* STEP 7: Print the event in its colours, then put back the usual ones. */
+    if (coloured)
+        SetConsoleTextAttribute(console, (WORD)event->colours);
+    log_event(RECEIVED_LINE, event->name);
+    if (coloured)
+        SetConsoleTextAttribute(console, usual_colours);
+    if (count > 0)
+        count--;
+}
+
 /* The handler. Windows starts a thread for each event, and calls it there. So it may call
  * any function, and must lock what threads share. It returns TRUE for an event that it has
  * dealt with. At FALSE, Windows calls the next handler: the last is its own, which ends the
@@ -100,17 +113,4 @@ static BOOL WINAPI handle_event(DWORD number)
     /* STEP 8: Return FALSE if the event is to end this process. Its exit code is then
      * STATUS_CONTROL_C_EXIT, by which the parent learns of the event. */
     return !event->ends;
-}
-
-/* Reports one event. The caller has the lock. */
-static void report(const struct event *event)
-{
-    /* STEP 7: Print the event in its colours, then put back the usual ones. */
-    if (coloured)
-        SetConsoleTextAttribute(console, event->colours);
-    log_event(RECEIVED_LINE, event->name);
-    if (coloured)
-        SetConsoleTextAttribute(console, usual_colours);
-    if (count > 0)
-        count--;
 }

@@ -27,8 +27,8 @@ static long count = -1; /* how many events are still to come (-1: no limit) */
 
 static HANDLE new_event(BOOL manual_reset);
 static void watch_input(void *unused);
-static BOOL WINAPI handle_event(DWORD number);
 static void CALLBACK report(ULONG_PTR which);
+static BOOL WINAPI handle_event(DWORD number);
 
 int main(int argc, char *argv[])
 {
@@ -100,6 +100,28 @@ static void watch_input(void *unused)
         sys_error("SetEvent");
 }
 
+/* The APC: reports one event. Does not return if the event is to end this process. One wait
+ * can run several APCs: those after the last of COUNT report nothing. */
+static void CALLBACK report(ULONG_PTR which)
+{
+    const struct event *event = &events[which];
+    if (count == 0)
+        return;
+
+    /* STEP 7: Print the event in its colours, then put back the usual ones. */
+    if (coloured)
+        SetConsoleTextAttribute(console, (WORD)event->colours);
+    log_event(RECEIVED_LINE, event->name);
+    if (coloured)
+        SetConsoleTextAttribute(console, usual_colours);
+    if (count > 0)
+        count--;
+    if (event->ends) {
+        SetEvent(reported);
+        WaitForSingleObject(GetCurrentProcess(), INFINITE); /* until it ends */
+    }
+}
+
 /* The handler. Windows starts a thread for each event, and calls it there. */
 static BOOL WINAPI handle_event(DWORD number)
 {
@@ -114,26 +136,4 @@ static BOOL WINAPI handle_event(DWORD number)
     if (event->ends)
         WaitForSingleObject(reported, INFINITE);
     return !event->ends;
-}
-
-/* The APC: reports one event. Does not return if the event is to end this process. One wait
- * can run several APCs: those after the last of COUNT report nothing. */
-static void CALLBACK report(ULONG_PTR which)
-{
-    const struct event *event = &events[which];
-    if (count == 0)
-        return;
-
-    /* STEP 7: Print the event in its colours, then put back the usual ones. */
-    if (coloured)
-        SetConsoleTextAttribute(console, event->colours);
-    log_event(RECEIVED_LINE, event->name);
-    if (coloured)
-        SetConsoleTextAttribute(console, usual_colours);
-    if (count > 0)
-        count--;
-    if (event->ends) {
-        SetEvent(reported);
-        WaitForSingleObject(GetCurrentProcess(), INFINITE); /* until it ends */
-    }
 }

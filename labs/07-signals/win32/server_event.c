@@ -26,8 +26,8 @@ static WORD usual_colours;
 
 static HANDLE new_event(BOOL manual_reset);
 static void watch_input(void *unused);
-static BOOL WINAPI handle_event(DWORD number);
 static void report(const struct event *event);
+static BOOL WINAPI handle_event(DWORD number);
 
 int main(int argc, char *argv[])
 {
@@ -100,6 +100,21 @@ static void watch_input(void *unused)
         sys_error("SetEvent");
 }
 
+/* Reports one event. Does not return if the event is to end this process. */
+static void report(const struct event *event)
+{
+    /* STEP 7: Print the event in its colours, then put back the usual ones. */
+    if (coloured)
+        SetConsoleTextAttribute(console, (WORD)event->colours);
+    log_event(RECEIVED_LINE, event->name);
+    if (coloured)
+        SetConsoleTextAttribute(console, usual_colours);
+    if (event->ends) {
+        SetEvent(reported);
+        WaitForSingleObject(GetCurrentProcess(), INFINITE); /* until it ends */
+    }
+}
+
 /* The handler. Windows starts a thread for each event, and calls it there. */
 static BOOL WINAPI handle_event(DWORD number)
 {
@@ -114,19 +129,4 @@ static BOOL WINAPI handle_event(DWORD number)
     if (event->ends)
         WaitForSingleObject(reported, INFINITE);
     return !event->ends;
-}
-
-/* Reports one event. Does not return if the event is to end this process. */
-static void report(const struct event *event)
-{
-    /* STEP 7: Print the event in its colours, then put back the usual ones. */
-    if (coloured)
-        SetConsoleTextAttribute(console, event->colours);
-    log_event(RECEIVED_LINE, event->name);
-    if (coloured)
-        SetConsoleTextAttribute(console, usual_colours);
-    if (event->ends) {
-        SetEvent(reported);
-        WaitForSingleObject(GetCurrentProcess(), INFINITE); /* until it ends */
-    }
 }
