@@ -674,7 +674,7 @@ TEST(
 
 TEST(
     every_ending, .judges = PAIR, .stage = COMPLETE, .needs = "ended_by_the_event",
-    .points = 2, .step = 8, .client_step = 8,
+    .points = 2, .step = 8, .client_step = 7,
     .name =
         "an event that is to end the server ends it, and the client reports which it was",
     .hint_unix =
@@ -753,7 +753,7 @@ TEST(
 
 TEST(
     waits_for_reports, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_in_order",
-    .points = 3, .step = 6,
+    .points = 3, .step = 5,
     .name =
         "nothing is sent before the server is ready, and no event before the report of the one before",
     .hint =
@@ -780,7 +780,7 @@ TEST(
 
 TEST(
     reports_the_end, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_in_order",
-    .points = 2, .step = 8, .name = "the client reports how the server ended",
+    .points = 2, .step = 7, .name = "the client reports how the server ended",
     .hint_unix =
         "Call waitpid() after the end of the output, and use WIFSIGNALED, WTERMSIG and WEXITSTATUS on the status.",
     .hint_win32 =
@@ -827,7 +827,7 @@ TEST(
 
 TEST(
     wrong_end, .judges = CLIENT, .stage = COMPLETE, .needs = "reports_the_end",
-    .points = 1, .step = 8,
+    .points = 1, .step = 7,
     .name =
         "if the server ends otherwise than by the event that was to end it, the client exits with 1",
     .hint_unix =
@@ -868,7 +868,7 @@ TEST(no_such_server, .judges = CLIENT, .stage = COMPLETE, .points = 1, .step = 3
 
 TEST(
     passes_lines_on, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_in_order",
-    .points = 1, .step = 6,
+    .points = 1, .step = 5,
     .name =
         "the server's lines are passed on whole: long ones, and ones that come in pieces",
     .hint_unix =
@@ -937,7 +937,7 @@ TEST(
 
 TEST(
     silent_server, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_in_order",
-    .points = 1, .step = 6,
+    .points = 1, .step = 5,
     .name = "the client uses no processor time while it waits for the server",
     .hint_unix = "Block in read(): do not ask again and again.",
     .hint_win32 = "Block in ReadFile(): do not ask again and again with PeekNamedPipe().")
@@ -1265,7 +1265,7 @@ TEST(many_events, .judges = SERVER, .stage = ROBUST, .needs = "reports_each", .p
 /* ==== Robust: the client ======================================================== */
 
 TEST(server_ends_early, .judges = CLIENT, .stage = ROBUST, .needs = "reports_the_end",
-     .points = 2, .step = 6,
+     .points = 2, .step = 5,
      .name = "a server that ends too early is reported, and the client exits with 1",
      .hint = "Stop waiting for a line when the server's output is at its end.")
 {
@@ -1303,7 +1303,7 @@ TEST(
 
 TEST(
     server_stopped, .judges = CLIENT, .unix_only = true, .stage = ROBUST,
-    .needs = "reports_the_end", .points = 1, .step = 6,
+    .needs = "reports_the_end", .points = 1, .step = 5,
     .name =
         "a server that is stopped and continued has not ended: the client waits for it",
     .hint =
@@ -1407,7 +1407,7 @@ TEST(
 
 TEST(
     output_unread, .judges = PAIR, .stage = ROBUST, .needs = "conversation_of_three",
-    .points = 1, .step = 5, .client_step = 7,
+    .points = 1, .step = 5, .client_step = 6,
     .name = "if nobody reads what the client prints, both programs end",
     .hint =
         "End when standard input has lost its writer, also after a write that failed.",

@@ -36,9 +36,8 @@ int main(int argc, char *argv[])
         if (event_named(names[i]) == NULL)
             usage_exit();
 
-    /* STEP 2: Create two pipes: one brings what the server prints, the other is its
-     * standard input. [0] is the read end, [1] the write end. */
-    int from_server[2], to_server[2];
+    /* STEP 2: Create two pipes: for what the server prints, and for its standard input. */
+    int from_server[2], to_server[2]; /* [0] is the read end, [1] the write end */
     if (pipe2(from_server, O_CLOEXEC) == -1 || pipe2(to_server, O_CLOEXEC) == -1)
         sys_error("pipe2");
 
@@ -50,33 +49,28 @@ int main(int argc, char *argv[])
         sys_error("close");
 
     /* STEP 4: Wait until the server is ready: before it has its handler, a signal ends it. */
-    const struct event *last = NULL;
     bool success = wait_line(output, READY_LINE);
-    for (int i = 0; i < count && success; i++) {
-        /* STEP 5: Send one event. */
-        last = event_named(names[i]);
-        send_event(server, last, i + 1);
 
-        /* STEP 6: Wait for the server's line about it: a signal that comes while another
-         * of its kind waits would be lost. */
+    /* STEP 5: Send each event when the one before is reported: two that wait can merge. */
+    for (int i = 0; i < count && success; i++) {
+        const struct event *event = event_named(names[i]);
         char line[LINE_SIZE];
-        snprintf(line, sizeof line, RECEIVED_LINE, last->name);
+        snprintf(line, sizeof line, RECEIVED_LINE, event->name);
+        send_event(server, event, i + 1);
         success = wait_line(output, line);
     }
     if (!success)
-        log_error("the server ended early: it did not report \"%s\"",
-                  last == NULL ? "ready" : last->name);
+        log_error("the server ended before it printed the expected line");
 
-    /* STEP 7: Close the server's standard input: the server ends. Read what it still
-     * prints. */
+    /* STEP 6: Close the server's standard input, at which it ends. Read what it prints. */
     if (close(to_server[1]) == -1)
         sys_error("close");
     while (wait_line(output, ""))
         ;
     fclose(output);
 
-    /* STEP 8: Wait for the server, and report how it ended. */
-    success = report_end(server, last) && success;
+    /* STEP 7: Wait for the server, and report how it ended. */
+    success = report_end(server, event_named(names[count - 1])) && success;
     log_event("client: done");
     return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -103,7 +97,7 @@ static pid_t start_server(const char *path, int input, int output)
 }
 
 /* Sends the event to the server. Until waitpid() has returned the server's status, no
- * other process gets its process ID. So the signal cannot reach a wrong process. */
+ * other process gets its process ID: so the signal cannot reach a wrong process. */
 static void send_event(pid_t server, const struct event *event, int value)
 {
     if (sigqueue(server, event_number(event), (union sigval){.sival_int = value}) == -1)
@@ -140,7 +134,7 @@ static bool report_end(pid_t server, const struct event *last)
         log_event("client: server was ended by signal %d", WTERMSIG(status));
     else
         log_event("client: server exited with code %d", WEXITSTATUS(status));
-    if (last != NULL && last->ends)
+    if (last->ends)
         return WIFSIGNALED(status) && WTERMSIG(status) == event_number(last);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

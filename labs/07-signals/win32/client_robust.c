@@ -12,7 +12,7 @@
  * - STEP 3: the server inherits its two ends and standard error, and nothing else. This
  *   program's own standard input and output are inheritable, because it inherited them.
  * - STEP 3: a service has no console, and events need one. The server then gets a console
- *   without a window. STEP 5: to send an event, this program joins it for a moment.
+ *   without a window. To send an event, this program joins it for a moment.
  * - The handler waits when the console is closed: Windows ends this program when the handler
  *   returns. The server gets the event as well, and main reports how it ended.
  * Standard handles that are missing at the start are opened by begin_program() already. A
@@ -42,9 +42,8 @@ int main(int argc, char *argv[])
         if (event_named(names[i]) == NULL)
             usage_exit();
 
-    /* STEP 2: Create two pipes: one brings what the server prints, the other is its
-     * standard input. [0] is the read end, [1] the write end. */
-    HANDLE from_server[2], to_server[2];
+    /* STEP 2: Create two pipes: for what the server prints, and for its standard input. */
+    HANDLE from_server[2], to_server[2]; /* [0] is the read end, [1] the write end */
     if (!CreatePipe(&from_server[0], &from_server[1], NULL, 0) ||
         !CreatePipe(&to_server[0], &to_server[1], NULL, 0))
         sys_error("CreatePipe");
@@ -56,34 +55,29 @@ int main(int argc, char *argv[])
         sys_error("CloseHandle");
 
     /* STEP 4: Wait until the server is ready: before it has its handler, an event ends it. */
-    const struct event *last = NULL;
     struct buffer inbox = {0}; /* what has been read, and not been passed on yet */
     bool success = wait_line(from_server[0], &inbox, READY_LINE);
-    for (int i = 0; i < count && success; i++) {
-        /* STEP 5: Send one event. */
-        last = event_named(names[i]);
-        send_event(server.dwProcessId, last);
 
-        /* STEP 6: Wait for the server's line about it: a server may report two events as
-         * one if both wait. */
+    /* STEP 5: Send each event when the one before is reported: two that wait can merge. */
+    for (int i = 0; i < count && success; i++) {
+        const struct event *event = event_named(names[i]);
         char line[LINE_SIZE];
-        snprintf(line, sizeof line, RECEIVED_LINE, last->name);
+        snprintf(line, sizeof line, RECEIVED_LINE, event->name);
+        send_event(server.dwProcessId, event);
         success = wait_line(from_server[0], &inbox, line);
     }
     if (!success)
-        log_error("the server ended early: it did not report \"%s\"",
-                  last == NULL ? "ready" : last->name);
+        log_error("the server ended before it printed the expected line");
 
-    /* STEP 7: Close the server's standard input: the server ends. Read what it still
-     * prints. */
+    /* STEP 6: Close the server's standard input, at which it ends. Read what it prints. */
     if (!CloseHandle(to_server[1]))
         sys_error("CloseHandle");
     while (wait_line(from_server[0], &inbox, ""))
         ;
     CloseHandle(from_server[0]);
 
-    /* STEP 8: Wait for the server, and report how it ended. */
-    success = report_end(server.hProcess, last) && success;
+    /* STEP 7: Wait for the server, and report how it ended. */
+    success = report_end(server.hProcess, event_named(names[count - 1])) && success;
     log_event("client: done");
     return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -215,5 +209,5 @@ static bool report_end(HANDLE server, const struct event *last)
         log_event("client: server was ended by a console event");
     else
         log_event("client: server exited with code %lu", code);
-    return code == (last != NULL && last->ends ? CONTROL_C_EXIT : 0);
+    return code == (last->ends ? CONTROL_C_EXIT : 0);
 }
