@@ -126,6 +126,11 @@ _Noreturn void skip_test(const char *format, ...) __attribute__((format(printf, 
 /* Ends the test as an error of the kit, for which nobody loses points. */
 _Noreturn void kit_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* From now on a failure shows this step and this hint for the program that plays `role`, not those of
+ * the test: where a test begins with what others are about. With step 0 it shows the test's own again.
+ * `hint` must stay valid. */
+void look_at(enum role role, int step, const char *hint);
+
 /* Fails the test unless the `length` bytes at `got` are the `expected_length` at `expected`.
  * `what` names them: "the echo of the third message". `sent` may be NULL. */
 void expect_bytes(const char *what, const void *sent, size_t sent_length,

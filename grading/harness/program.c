@@ -837,7 +837,9 @@ void trickle_bytes(struct program *program, const void *bytes, size_t length)
         /* A pipe has no event for "empty again": look once a millisecond. */
         while (ioctl(program->input, FIONREAD, &unread) == 0 && unread > 0) {
             pump(now() + 0.001, -1);
-            if (program->handle == -1)
+            /* It may have read the byte, and then ended. */
+            if (program->handle == -1 && ioctl(program->input, FIONREAD, &unread) == 0 &&
+                unread > 0)
                 fail_unread(program, i, length);
             if (now() > deadline)
                 fail_test("%s did not read its standard input for %.0f seconds: "
@@ -1160,15 +1162,15 @@ static bool held_back(const struct program *program)
            output->lost == 0 && (program->handle != -1 || lost);
 }
 
-static void add_held_back(json_t *evidence, const struct program *program)
+/* The note about that. `nothing` came, or not all; the program was `running` then. */
+static void add_held_back(json_t *evidence, bool nothing, bool running)
 {
     add_note(
         evidence,
         "%s came on its standard output, which is a pipe: what printf() wrote may %s in "
         "the buffer of the C library. Call fflush(stdout) after each line, or "
         "setvbuf(stdout, NULL, _IONBF, 0) first.",
-        program->outputs[0].length == 0 ? "Nothing" : "Not all",
-        program->handle != -1 ? "still be" : "have been lost");
+        nothing ? "Nothing" : "Not all", running ? "still be" : "have been lost");
 }
 
 /* Shows, beside the line that is expected, one with another text in its quotes, if exactly one came
@@ -1277,9 +1279,10 @@ _Noreturn static void fail_without_line(struct program *program, const char *lin
     add_cause(evidence, program);
     add_other_text(evidence, program, line, match);
     bool silent = match != PATTERN_ON_STDERR && held_back(program);
-    add_late_line(evidence, program, line, match);
+    bool nothing = program->outputs[0].length == 0, running = program->handle != -1;
+    add_late_line(evidence, program, line, match); /* it may end the program */
     if (silent && json_object_get(evidence, "notes") == NULL)
-        add_held_back(evidence, program);
+        add_held_back(evidence, nothing, running);
     fail_with_evidence(evidence, "expected %s, but %s %s%s", wanted_line, program->title,
                        how, cut_note(program));
 }
@@ -1373,7 +1376,7 @@ _Noreturn static void fail_without_message(struct program *program, char end)
     json_t *evidence = json_object();
     add_cause(evidence, program);
     if (held_back(program))
-        add_held_back(evidence, program);
+        add_held_back(evidence, program->outputs[0].length == 0, program->handle != -1);
     add_event_line(evidence, rest == 0 ? "" : output->bytes + output->taken, rest);
     fail_with_evidence(
         evidence,

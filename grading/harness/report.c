@@ -135,7 +135,8 @@ static const char *hint_of_system(const char *both, const char *on_unix,
 /* The advice for each program that `plan` judges, in `advice`, which has room for two. Returns how
  * many there are. A pair's test has advice for the server and for the client: only the program
  * that is judged gets its own. */
-static size_t advice_for(const struct plan *plan, struct advice *advice)
+static size_t advice_for(const struct plan *plan, const json_t *evidence,
+                         struct advice *advice)
 {
     const struct test *test = plan->test;
     size_t count = 0;
@@ -151,6 +152,14 @@ static size_t advice_for(const struct plan *plan, struct advice *advice)
                                           hint_of_system(test->client_hint,
                                                          test->client_hint_unix,
                                                          test->client_hint_win32)};
+    /* The test has been at another place than the one that it is about. */
+    const json_t *place = json_object_get(evidence, "look_at");
+    for (size_t i = 0; i < count && place != NULL; i++)
+        if (strcmp(advice[i].program,
+                   json_string_value(json_object_get(place, "program"))) == 0) {
+            advice[i].step = (int)json_integer_value(json_object_get(place, "step"));
+            advice[i].hint = json_string_value(json_object_get(place, "hint"));
+        }
     return count;
 }
 
@@ -182,10 +191,10 @@ static void print_step(const struct test *test, const struct advice *advice)
 }
 
 /* Prints for each program that `plan` judges which STEP to look at, and what to look for. */
-static void print_advice(const struct plan *plan)
+static void print_advice(const struct plan *plan, const json_t *evidence)
 {
     struct advice advice[2];
-    size_t count = advice_for(plan, advice);
+    size_t count = advice_for(plan, evidence, advice);
     for (size_t i = 0; i < count; i++) {
         if (advice[i].step > 0)
             print_step(plan->test, &advice[i]);
@@ -208,7 +217,7 @@ static void print_failure(const struct plan *plan, const json_t *evidence)
     print_list("waiting", json_object_get(evidence, "waiting"));
     print_list("left", json_object_get(evidence, "left"));
     print_list("transcript", json_object_get(evidence, "transcript"));
-    print_advice(plan);
+    print_advice(plan, evidence);
     printf(MARGIN "%-10s %s TEST=%s SEED=0x%08llx\n", "again", run.command, test->id,
            (unsigned long long)run.seed);
 }
@@ -296,7 +305,7 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
 
     /* Readers of the time before "advice" find the first program's step and hint in the test. */
     struct advice advice[2] = {0};
-    size_t count = advice_for(plan, advice);
+    size_t count = advice_for(plan, evidence, advice);
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list,
@@ -349,7 +358,8 @@ static void print_first(const char *lesson)
         printf(MARGIN "%-10s a known mistake fails the same tests: %s\n", "lesson",
                lesson);
     print_list("note", json_object_get(first_evidence, "notes"));
-    print_advice(first_failed);
+    print_list("waiting", json_object_get(first_evidence, "waiting"));
+    print_advice(first_failed, first_evidence);
 }
 
 void report_end(const struct totals *totals, const char *lesson)

@@ -72,7 +72,7 @@ static const char *base_name(const char *word)
 }
 
 /* Fills in `process` for `pid`; returns false if there is no such process. */
-static bool look_at(pid_t pid, struct process *process)
+static bool read_process(pid_t pid, struct process *process)
 {
     /* Room for two paths, the loader's and the program's, of the greatest length there is. */
     static char words[2 * PATH_MAX + 2];
@@ -123,7 +123,7 @@ static size_t all_processes(struct process **list)
             if (*list == NULL)
                 kit_error("no memory");
         }
-        count += look_at(pid, &(*list)[count]);
+        count += read_process(pid, &(*list)[count]);
     }
     if (proc != NULL)
         closedir(proc);

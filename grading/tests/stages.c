@@ -36,8 +36,11 @@ TEST(last, .stage = ROBUST, .needs = "second", .judges = SERVER, .points = 4,
 TEST(first, .judges = PAIR, .points = 1, .step = 1, .name = "the pair's first test",
      .hint = "hint of first", .client_step = 1, .client_hint = "client hint of first")
 {
+    look_at(SERVER, 7, "hint of the start");
+    obey("start");
     struct program *server = start(SERVER, NULL);
     wait_line_like(server, "server: *");
+    look_at(SERVER, 0, NULL);
     obey("first");
 }
 
