@@ -14,6 +14,7 @@
  */
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "contract.h"
 #include "ipclab.h"
@@ -45,9 +46,11 @@ int main(int argc, char *argv[])
      * that has no handler yet would end this process. */
     log_event(READY_LINE "%ld", (long)getpid());
 
-    /* STEP 5: Wait for a signal, or for the end of standard input, which poll() reports in any
-     * case. Not for that of a terminal (-1): when it is closed, SIGHUP comes. */
-    struct pollfd input = {.fd = isatty(STDIN_FILENO) ? -1 : STDIN_FILENO};
+    /* STEP 5: Wait for a signal, or for the end of standard input, if it is a pipe: poll()
+     * reports that in any case, and ignores -1. At the end of a terminal SIGHUP comes. */
+    struct stat file;
+    bool piped = fstat(STDIN_FILENO, &file) == 0 && S_ISFIFO(file.st_mode);
+    struct pollfd input = {.fd = piped ? STDIN_FILENO : -1};
     sigset_t none;
     sigemptyset(&none);
     while (count != 0) {

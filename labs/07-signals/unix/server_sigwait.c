@@ -12,6 +12,7 @@
  */
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "contract.h"
 #include "ipclab.h"
@@ -44,9 +45,11 @@ int main(int argc, char *argv[])
      * that has no handler yet would end this process. */
     log_event(READY_LINE "%ld", (long)getpid());
 
-    /* STEP 5: Wait for a signal. The thread waits for the end of standard input. Not for
-     * that of a terminal: when it is closed, SIGHUP comes. */
-    if (!isatty(STDIN_FILENO) && !start_thread(watch_input, NULL))
+    /* STEP 5: Wait for a signal. The thread waits for the end of standard input, if it is a
+     * pipe. At the end of a terminal SIGHUP comes. */
+    struct stat file;
+    bool piped = fstat(STDIN_FILENO, &file) == 0 && S_ISFIFO(file.st_mode);
+    if (piped && !start_thread(watch_input, NULL))
         sys_error("pthread_create");
     while (count != 0) {
         siginfo_t signal;
