@@ -1399,7 +1399,8 @@ TEST(
     .client_hint_win32 =
         "Make only the server's ends inheritable: the server must not inherit the write end of its own standard input.")
 {
-    struct program *client = start_pair(interrupt_name(), NULL, NULL);
+    /* Without a console, whose end would end the server, too. */
+    struct program *client = start(CLIENT, path_of(SERVER, NULL), interrupt_name(), NULL);
     wait_line_like(client, "server: ready *");
     kill_program(client);
     wait_silence(client);
