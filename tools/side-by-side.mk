@@ -1,10 +1,12 @@
 # side-by-side.mk - what was typed runs goal after goal; what each goal takes, side by side.
 #
 # The outer make, which a person starts, hands every goal to an inner one, in which INNER is
-# set: with two jobs for each processor, as most of a check is waiting, the output of each job in
-# one piece. So `make setup check` is first the one and then the other, and the inner make finds what the
-# first has installed. What is there to be watched, a conversation or a bar with the remaining time, is
-# not held back until its job is done.
+# set: with two jobs for each processor, and 16 more for a check, most of which is waiting: nine makes in
+# labs/ and grading/ hold a job each, and the longest parts of grading/ must begin early. The output of
+# each job comes in one piece. So `make setup check`
+# is first the one and then the other, and the inner make finds what the first has installed. What is
+# there to be watched, a conversation or a bar with the remaining time, is not held back until its job
+# is done.
 
 # Make takes a blank for the end of a name, and other characters for its own.
 HARD := : % \# ; & ( ) < > | * ? ` ' " \ $$ =
@@ -17,6 +19,7 @@ $(call need_plain_path,BUILD,$(BUILD))
 
 ifeq ($(MAKELEVEL),0)
 JOBS := $(shell expr 2 \* $$(nproc))
+MORE_JOBS := $(shell expr 16 + 2 \* $$(nproc))
 WATCHED := setup run measure claims goals fool grade-demo bench-grade
 GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: $(GOALS)
@@ -63,7 +66,7 @@ $(GOALS):
 	case $$WORK in '~' | '~/'*) WORK=$$HOME$${WORK#'~'} ;; esac; \
 	case $$WORK in '' | /*) ;; *) WORK=$$PWD/$$WORK ;; esac; \
 	if [ -n "$$WORK" ] && [ ! -d "$$WORK" ]; then echo "there is no folder $$WORK" >&2; exit 1; fi; \
-	$(if $(filter $(JUDGES),$@),$(SHOW_ROOM)) $(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) \
+	$(if $(filter $(JUDGES),$@),$(SHOW_ROOM)) $(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(if $(filter check kit-check,$@),$(MORE_JOBS),$(JOBS))) \
 	    $(if $(filter $@,$(WATCHED)),,-Otarget) --keep-going $@ $(ABSOLUTE) $(if $(filter check,$@),COUNTED=yes) $${WORK:+"WORK=$$WORK"} || status=1; \
 	$(if $(filter check,$@),$(SHOW_RESULTS)) exit $$status
 else

@@ -83,7 +83,7 @@ void add_difference(json_t *evidence, const void *expected, size_t expected_leng
  * caller frees the string. */
 const char *event_line(const void *bytes, size_t length);
 
-/* `bytes` fit for a line of a report: as quoted() of say.h writes them, but without the
+/* `bytes` fit for a line of a report: as quoted() writes them, but without the
  * quotes, and with quotes and backslashes as they are. The caller frees the string. */
 char *printable(const char *bytes, size_t length);
 

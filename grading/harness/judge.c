@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "say.h"
+#include "ipclab.h"
 
 #define USUAL_LIMIT 10.0 /* seconds that one wait may last on a usual machine */
 #define MOST_TESTS 256

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "say.h"
+#include "ipclab.h"
 
 #define USUAL_OUTPUT_LIMIT ((size_t)16 << 20)
 #define MOST_PROGRAMS 2048

@@ -38,7 +38,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "say.h"
+#include "ipclab.h"
 
 #define MOST_BYTES (1024 * 1024)            /* of one source file */
 #define MOST_UNPACKED (256LL * 1024 * 1024) /* of all that is read on the way to them */

@@ -16,7 +16,7 @@
  *     file NAME              send the file's bytes as one message, as they are
  *     burst WRITERS COUNT TEXT    by so many writers, opened for it, in turn, COUNT messages
  *                            each: "TEXT-WRITER-NUMBER", from 1: "burst begins", "burst done"
- *     receive N              read so many messages: "received BYTES", quoted as say.h does,
+ *     receive N              read so many messages: "received BYTES", quoted as quoted() does,
  *                            without the address for a reply that Windows has in them
  *     answer N               the same, and send each back to its sender, on the wire "echo"
  *     collect N              "echo": read so many replies: "reply BYTES", quoted
@@ -30,27 +30,17 @@
  * What goes wrong in the last two is told in a line that begins with "astray". At the end of
  * its input it disowns. Exit code 99: a fault of the probe or of its commands.
  */
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "ipclab.h"
 
-#ifdef _WIN32
-#include <windows.h>
-#else
+#ifndef _WIN32
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 #endif
-
-#include "say.h"
 
 #define ROOM (256 * 1024)
 #define NAME_ROOM 256
@@ -61,7 +51,8 @@ static unsigned priority;
 
 _Noreturn static void give_up(const char *why)
 {
-    say(stderr, "mailslot: fault: %s", why);
+    log_to_stderr();
+    log_event("mailslot: fault: %s", why);
     exit(99);
 }
 
@@ -143,7 +134,7 @@ static void send_back(struct hand *hand, const char *bytes, size_t length)
     DWORD written;
     if (slot == INVALID_HANDLE_VALUE ||
         !WriteFile(slot, bytes + skip, (DWORD)(length - skip), &written, NULL))
-        say(stdout, "mailslot: cannot answer: error %lu", last_error());
+        log_event("mailslot: cannot answer: error %lu", last_error());
     CloseHandle(slot);
 }
 
@@ -327,7 +318,7 @@ static void send_back(struct hand *hand, const char *bytes, size_t length)
     if (sender_size <= sizeof sender.sun_family ||
         sendto(hand->reader, bytes, length, MSG_NOSIGNAL, (struct sockaddr *)&sender,
                sender_size) == -1)
-        say(stdout, "mailslot: cannot answer: error %lu", last_error());
+        log_event("mailslot: cannot answer: error %lu", last_error());
 }
 
 static size_t encode_reply(const char *text, char *bytes)
@@ -388,9 +379,9 @@ static char server[NAME_ROOM];
 static void send_message(struct hand *hand, size_t length, bool tell)
 {
     if (!put(hand, message, length))
-        say(stdout, "mailslot: cannot send: error %lu", last_error());
+        log_event("mailslot: cannot send: error %lu", last_error());
     else if (tell)
-        say(stdout, "mailslot: sent %zu bytes", length);
+        log_event("mailslot: sent %zu bytes", length);
 }
 
 static size_t read_file(const char *name, char *bytes)
@@ -418,9 +409,9 @@ static void burst(char *arguments)
     for (long w = 0; w < writers; w++) {
         hands[w] = no_hand;
         if (!open_slot(&hands[w], server))
-            say(stdout, "mailslot: cannot open: error %lu", last_error());
+            log_event("mailslot: cannot open: error %lu", last_error());
     }
-    say(stdout, "mailslot: burst begins");
+    log_event("mailslot: burst begins");
     for (long n = 1; n <= count; n++)
         for (long w = 0; w < writers; w++) {
             char text[NAME_ROOM];
@@ -429,7 +420,7 @@ static void burst(char *arguments)
         }
     for (long w = 0; w < writers; w++)
         drop_writer(&hands[w]);
-    say(stdout, "mailslot: burst done");
+    log_event("mailslot: burst done");
 }
 
 static void receive(long count, bool answering)
@@ -437,12 +428,12 @@ static void receive(long count, bool answering)
     for (; count > 0; count--) {
         size_t length;
         if (!get(&self, message, &length)) {
-            say(stdout, "mailslot: cannot receive: error %lu", last_error());
+            log_event("mailslot: cannot receive: error %lu", last_error());
             return;
         }
         size_t skip = address_size(message, length);
         char *text = quoted(message + skip, length - skip);
-        say(stdout, "mailslot: received %s", text);
+        log_event("mailslot: received %s", text);
         free(text);
         if (answering)
             send_back(&self, message, length);
@@ -454,11 +445,11 @@ static void collect_replies(long count)
     for (; count > 0; count--) {
         size_t length;
         if (!get(&self, message, &length)) {
-            say(stdout, "mailslot: cannot receive: error %lu", last_error());
+            log_event("mailslot: cannot receive: error %lu", last_error());
             return;
         }
         char *text = quoted(message, length);
-        say(stdout, "mailslot: reply %s", text);
+        log_event("mailslot: reply %s", text);
         free(text);
     }
 }
@@ -469,13 +460,13 @@ static void reply(const char *name)
     static char bytes[ROOM];
     size_t length;
     if (!get(&self, message, &length)) {
-        say(stdout, "mailslot: cannot receive: error %lu", last_error());
+        log_event("mailslot: cannot receive: error %lu", last_error());
         return;
     }
     size_t skip = address_size(message, length), size = read_file(name, bytes);
     memcpy(message + skip, bytes, size);
     send_back(&self, message, skip + size);
-    say(stdout, "mailslot: replied with %zu bytes", size);
+    log_event("mailslot: replied with %zu bytes", size);
 }
 
 /* One client with an address of its own. */
@@ -487,10 +478,9 @@ static void arrive(struct hand *hand, int number)
     name_visitor(name, server, unique++);
     snprintf(text, sizeof text, "visitor %d", number);
     if (!make_slot(hand, name) || !open_slot(hand, server))
-        say(stdout, "mailslot: astray: a visitor cannot come in: error %lu",
-            last_error());
+        log_event("mailslot: astray: a visitor cannot come in: error %lu", last_error());
     else if (!put(hand, message, encode(hand, text, message)))
-        say(stdout, "mailslot: astray: a visitor cannot send: error %lu", last_error());
+        log_event("mailslot: astray: a visitor cannot send: error %lu", last_error());
 }
 
 static void collect(struct hand *hand, int number)
@@ -499,10 +489,10 @@ static void collect(struct hand *hand, int number)
     snprintf(text, sizeof text, "visitor %d", number);
     size_t expected_length = encode_reply(text, expected), length;
     if (!get(hand, message, &length))
-        say(stdout, "mailslot: astray: a visitor cannot read: error %lu", last_error());
+        log_event("mailslot: astray: a visitor cannot read: error %lu", last_error());
     else if (length != expected_length || memcmp(message, expected, length) != 0) {
         char *got = quoted(message, length);
-        say(stdout, "mailslot: astray: visitor %d got %s", number, got);
+        log_event("mailslot: astray: visitor %d got %s", number, got);
         free(got);
     }
     drop_writer(hand);
@@ -521,7 +511,7 @@ static void visitors(int count, bool at_once)
     }
     for (int i = count - 1; at_once && i >= 0; i--)
         collect(&hands[i], i);
-    say(stdout, "mailslot: visitors done");
+    log_event("mailslot: visitors done");
 }
 
 static void obey(char *line)
@@ -534,15 +524,15 @@ static void obey(char *line)
 
     if (strcmp(line, "own") == 0) {
         if (make_slot(&self, rest))
-            say(stdout, "mailslot: owns %s", rest);
+            log_event("mailslot: owns %s", rest);
         else
-            say(stdout, "mailslot: cannot own: error %lu", last_error());
+            log_event("mailslot: cannot own: error %lu", last_error());
     } else if (strcmp(line, "open") == 0) {
         snprintf(server, sizeof server, "%s", rest);
         if (open_slot(&self, rest))
-            say(stdout, "mailslot: open");
+            log_event("mailslot: open");
         else
-            say(stdout, "mailslot: cannot open: error %lu", last_error());
+            log_event("mailslot: cannot open: error %lu", last_error());
     } else if (strcmp(line, "priority") == 0) {
         priority = (unsigned)atoi(rest);
     } else if (strcmp(line, "text") == 0) {
@@ -559,10 +549,10 @@ static void obey(char *line)
         reply(rest);
     } else if (strcmp(line, "vanish") == 0) {
         vanish(&self);
-        say(stdout, "mailslot: vanished");
+        log_event("mailslot: vanished");
     } else if (strcmp(line, "disown") == 0) {
         drop_reader(&self);
-        say(stdout, "mailslot: disowned");
+        log_event("mailslot: disowned");
     } else if (strcmp(line, "visitors") == 0 || strcmp(line, "crowd") == 0) {
         visitors(atoi(rest), *line == 'c');
     } else {

@@ -31,28 +31,22 @@
  *
  * Exit code 99: the probe itself is at fault, or finds nothing by the name; it has said why.
  */
-#include <stdbool.h>
+#include "ipclab.h"
+
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #ifdef _WIN32
 #include <wchar.h>
-#include <windows.h>
 #else
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 #include "../../labs/04-shared-memory/contract.h"
-#include "say.h"
 
 static bool server; /* else a client, or nobody */
 static struct slot *slot;
@@ -60,7 +54,7 @@ static uint32_t state = FIRST_STATE;
 
 _Noreturn static void give_up(const char *why)
 {
-    say(stdout, "mapping: fault: %s", why);
+    log_event("mapping: fault: %s", why);
     exit(99);
 }
 
@@ -129,7 +123,7 @@ static void lock(void)
 {
     DWORD result = WaitForSingleObject(mutex, INFINITE);
     if (result == WAIT_ABANDONED)
-        say(stdout, "mapping: mutex abandoned");
+        log_event("mapping: mutex abandoned");
     else if (result != WAIT_OBJECT_0)
         give_up("WaitForSingleObject");
 }
@@ -176,9 +170,9 @@ static void perish(void)
 static void seize(void)
 {
     switch (WaitForSingleObject(alive, 0)) {
-    case WAIT_TIMEOUT: say(stdout, "mapping: alive is owned"); break;
-    case WAIT_ABANDONED: say(stdout, "mapping: alive was abandoned"); break;
-    case WAIT_OBJECT_0: say(stdout, "mapping: alive is free"); break;
+    case WAIT_TIMEOUT: log_event("mapping: alive is owned"); break;
+    case WAIT_ABANDONED: log_event("mapping: alive was abandoned"); break;
+    case WAIT_OBJECT_0: log_event("mapping: alive is free"); break;
     default: give_up("WaitForSingleObject");
     }
 }
@@ -240,7 +234,7 @@ static void lock(void)
 {
     int error = pthread_mutex_lock(&shared->mutex);
     if (error == EOWNERDEAD) {
-        say(stdout, "mapping: mutex abandoned");
+        log_event("mapping: mutex abandoned");
         error = pthread_mutex_consistent(&shared->mutex);
     }
     if (error != 0)
@@ -281,9 +275,9 @@ static void tell_attributes(void)
 {
     enum { ROBUST = 16, PROCESS_SHARED = 128 };
     int kind = shared->mutex.__data.__kind;
-    say(stdout, "mapping: mutex is %s, %s",
-        kind & PROCESS_SHARED ? "process-shared" : "private",
-        kind & ROBUST ? "robust" : "stalled");
+    log_event("mapping: mutex is %s, %s",
+              kind & PROCESS_SHARED ? "process-shared" : "private",
+              kind & ROBUST ? "robust" : "stalled");
 }
 
 static void wake(bool reader)
@@ -379,13 +373,13 @@ static void sequence(long count)
         receive_text(text);
         if (strncmp(text, expected, TEXT_SIZE) != 0) {
             char *got = quoted(text, strnlen(text, TEXT_SIZE));
-            say(stdout, "mapping: wrong: number %ld is %s, not \"%s\"", i + 1, got,
-                expected);
+            log_event("mapping: wrong: number %ld is %s, not \"%s\"", i + 1, got,
+                      expected);
             free(got);
             return;
         }
     }
-    say(stdout, "mapping: %ld numbers in order", count);
+    log_event("mapping: %ld numbers in order", count);
 }
 
 /* Texts of which a mixture can be told, as fast as they can be written. */
@@ -407,7 +401,7 @@ static void obey(const char *command, const char *rest)
     } else if (strcmp(command, "unlock") == 0) {
         unlock();
     } else if (strcmp(command, "try") == 0) {
-        say(stdout, "mapping: mutex is %s", is_free() ? "free" : "taken");
+        log_event("mapping: mutex is %s", is_free() ? "free" : "taken");
     } else if (strcmp(command, "attributes") == 0) {
         tell_attributes();
     } else if (strcmp(command, "put") == 0) {
@@ -431,7 +425,7 @@ static void obey(const char *command, const char *rest)
         seize();
     } else if (strcmp(command, "show") == 0) {
         char *line = quoted(slot->text, strnlen(slot->text, TEXT_SIZE));
-        say(stdout, "mapping: %s %u", line, (unsigned)slot->unread);
+        log_event("mapping: %s %u", line, (unsigned)slot->unread);
         free(line);
     } else if (strcmp(command, "send") == 0) {
         send_text(rest);
@@ -439,7 +433,7 @@ static void obey(const char *command, const char *rest)
         for (long left = atol(rest); left > 0; left--) {
             receive_text(text);
             char *line = quoted(text, strnlen(text, TEXT_SIZE));
-            say(stdout, "mapping: received %s", line);
+            log_event("mapping: received %s", line);
             free(line);
         }
     } else if (strcmp(command, "sequence") == 0) {
@@ -455,7 +449,7 @@ int main(int argc, char *argv[])
         give_up("usage: mapping server|client|looker|unready|empty NAME");
     server = strcmp(argv[1], "client") != 0 && strcmp(argv[1], "looker") != 0;
     attach(argv[1], argv[2]);
-    say(stdout, "mapping: attached");
+    log_event("mapping: attached");
     char line[1024];
     while (fgets(line, sizeof line, stdin) != NULL && strncmp(line, "end", 3) != 0) {
         line[strcspn(line, "\r\n")] = '\0';
@@ -463,7 +457,7 @@ int main(int argc, char *argv[])
         if (rest != NULL)
             *rest++ = '\0';
         obey(line, rest != NULL ? rest : "");
-        say(stdout, "mapping: did %s", line);
+        log_event("mapping: did %s", line);
     }
     leave();
     return 0;

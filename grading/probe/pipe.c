@@ -39,27 +39,20 @@
  *     drop                    disconnect the client, once it has read all
  *     unlisten                remove the pipe
  *     occupy, vacate          Windows: let a client of our own take the one instance; leave
- *     rival                   Windows: leave, and take the instance again before anybody else,
- *                             who has been told that it is free ("the rival is there")
+ *     rival                   Windows: leave, and take the instance again before any other client,
+ *                             which was told that it is free ("the rival is there")
  *     fill, spill             FIFOs: leave 3 bytes of room in the well-known FIFO ("filled"); wait until
  *                             a client has made its pair and sleeps, then say "N bytes more
  *                             came" and take everything but the announcement out
  *
  * Exit code 99: a command or the probe itself is at fault; it has said why.
  */
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "ipclab.h"
 
 #ifdef _WIN32
-#include <windows.h>
-
 #include <aclapi.h>
 #include <sddl.h>
 #else
-#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
@@ -71,17 +64,14 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #endif
-
-#include "say.h"
 
 #define MOST_CLIENTS 256
 #define LARGEST 300000 /* messages longer than the contract's limit are sent, too */
 
 _Noreturn static void give_up(const char *why)
 {
-    say(stdout, "pipe: fault: %s", why);
+    log_event("pipe: fault: %s", why);
     exit(99);
 }
 
@@ -247,7 +237,7 @@ static void rival(const char *address)
     occupy(address);
     WaitForSingleObject(thread, INFINITE);
     CloseHandle(thread);
-    say(stdout, "pipe: the rival is there");
+    log_event("pipe: the rival is there");
 }
 
 static void tell_info(const char *address)
@@ -268,9 +258,9 @@ static void tell_info(const char *address)
             descriptor, SDDL_REVISION_1,
             OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION, &text, NULL))
         give_up("the pipe tells nothing");
-    say(stdout, "pipe: instances %lu", now);
-    say(stdout, "pipe: type %s", flags & PIPE_TYPE_MESSAGE ? "message" : "byte");
-    say(stdout, "pipe: security %s", text);
+    log_event("pipe: instances %lu", now);
+    log_event("pipe: type %s", flags & PIPE_TYPE_MESSAGE ? "message" : "byte");
+    log_event("pipe: security %s", text);
     hang_up(&end);
 }
 
@@ -395,7 +385,7 @@ static const char *call_by_fifo(struct end *end, const char *address)
     close(spare);
     bool greeted = get(end);
     if (access(to_server, F_OK) == 0 || access(to_client, F_OK) == 0)
-        say(stdout, "pipe: names are left");
+        log_event("pipe: names are left");
     unlink(to_server);
     unlink(to_client);
     if (greeted && received_length == 0)
@@ -404,7 +394,7 @@ static const char *call_by_fifo(struct end *end, const char *address)
     return greeted ? "the first message is not empty" : "the server closed";
 }
 
-static struct sockaddr_un socket_address(const char *path)
+static struct sockaddr_un path_address(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
@@ -421,7 +411,7 @@ static const char *call(struct end *end, const char *address, bool patient)
         return strerror(errno);
     if (S_ISFIFO(facts.st_mode))
         return call_by_fifo(end, address);
-    struct sockaddr_un to = socket_address(address);
+    struct sockaddr_un to = path_address(address);
     end->from = end->to = socket(AF_UNIX, SOCK_SEQPACKET, 0);
     if (connect(end->to, (struct sockaddr *)&to, sizeof to) == -1)
         return strerror(errno);
@@ -440,7 +430,7 @@ static void offer(const char *address, const char *kind)
             (keeper = open(served, O_WRONLY)) == -1 || fcntl(listener, F_SETFL, 0) == -1)
             give_up("the FIFO cannot be made");
     } else {
-        struct sockaddr_un at = socket_address(served);
+        struct sockaddr_un at = path_address(served);
         listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
         if (bind(listener, (struct sockaddr *)&at, sizeof at) == -1 ||
             listen(listener, 50) == -1)
@@ -473,14 +463,14 @@ static void answer(struct end *end)
     char to_server[PATH_MAX], to_client[PATH_MAX], *rest;
     name_pair(served, strtol(line, &rest, 10), to_server, to_client);
     if (*rest != '\n')
-        say(stdout, "pipe: no announcement: %s", line);
+        log_event("pipe: no announcement: %s", line);
     struct stat facts;
     if (stat(to_server, &facts) == 0 && (facts.st_mode & 077) != 0)
-        say(stdout, "pipe: others may open the FIFOs");
+        log_event("pipe: others may open the FIFOs");
     end->to = open(to_client, O_WRONLY | O_NONBLOCK);
     end->from = open(to_server, O_RDONLY | O_NONBLOCK);
     if (end->from == -1 || end->to == -1) {
-        say(stdout, "pipe: the client has not opened its FIFOs before it announced them");
+        log_event("pipe: the client has not opened its FIFOs before it announced them");
         end->open = false;
         return;
     }
@@ -588,7 +578,7 @@ static void spill(void)
     int there;
     if (ioctl(listener, FIONREAD, &there) == -1)
         give_up("FIONREAD");
-    say(stdout, "pipe: %d bytes more came", there - filled);
+    log_event("pipe: %d bytes more came", there - filled);
     char page[4096];
     for (ssize_t got; filled > 0; filled -= (int)got) {
         size_t portion = (size_t)filled < sizeof page ? (size_t)filled : sizeof page;
@@ -622,12 +612,12 @@ static void play_many(const char *address, int count)
         if (why == NULL && !exchange_token(&end, i, 1))
             why = "a wrong reply, or none";
         if (why != NULL) {
-            say(stdout, "pipe: client %d of %d: %s", i, count, why);
+            log_event("pipe: client %d of %d: %s", i, count, why);
             return;
         }
         hang_up(&end);
     }
-    say(stdout, "pipe: all %d were served", count);
+    log_event("pipe: all %d were served", count);
 }
 
 #ifdef _WIN32
@@ -638,20 +628,19 @@ static void play_crowd(const char *address, int count, int rounds)
     for (int i = 0; i < count; i++) {
         const char *why = call(&ends[i], address, false);
         if (why != NULL) {
-            say(stdout, "pipe: client %d of %d at once: %s", i + 1, count, why);
+            log_event("pipe: client %d of %d at once: %s", i + 1, count, why);
             return;
         }
     }
     for (int round = 1; round <= rounds; round++)
         for (int i = count - 1; i >= 0; i--) /* not in the order in which they came */
             if (!exchange_token(&ends[i], i + 1, round)) {
-                say(stdout, "pipe: client %d of %d: a wrong reply, or none", i + 1,
-                    count);
+                log_event("pipe: client %d of %d: a wrong reply, or none", i + 1, count);
                 return;
             }
     for (int i = 0; i < count; i++)
         hang_up(&ends[i]);
-    say(stdout, "pipe: all %d were served at once", count);
+    log_event("pipe: all %d were served at once", count);
 }
 
 #else
@@ -692,10 +681,10 @@ static void play_crowd(const char *address, int count, int rounds)
     while (wait(&status) > 0)
         served_count += WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (served_count == count)
-        say(stdout, "pipe: all %d were served at once", count);
+        log_event("pipe: all %d were served at once", count);
     else
-        say(stdout, "pipe: %d of %d at once got a wrong reply, or none",
-            count - served_count, count);
+        log_event("pipe: %d of %d at once got a wrong reply, or none",
+                  count - served_count, count);
 }
 
 #endif
@@ -715,23 +704,23 @@ static void client_command(const char *verb, int number, const char *rest)
 #endif
         const char *why = call(end, rest, true);
         if (why != NULL)
-            say(stdout, "pipe: %d refused: %s", number, why);
+            log_event("pipe: %d refused: %s", number, why);
         else
-            say(stdout, "pipe: %d connected", number);
+            log_event("pipe: %d connected", number);
     } else if (!end->open) {
         give_up("a client that is not connected");
     } else if (strcmp(verb, "receive") == 0) {
         if (!get(end)) {
-            say(stdout, "pipe: %d is at its end", number);
+            log_event("pipe: %d is at its end", number);
             return;
         }
         char name[32];
         snprintf(name, sizeof name, "received.%d", number);
         store(name, received, received_length);
-        say(stdout, "pipe: %d received %zu bytes", number, received_length);
+        log_event("pipe: %d received %zu bytes", number, received_length);
     } else if (strcmp(verb, "close") == 0) {
         hang_up(end);
-        say(stdout, "pipe: %d closed", number);
+        log_event("pipe: %d closed", number);
     } else {
         char *bytes = load(rest, &length);
         bool done = true;
@@ -745,7 +734,7 @@ static void client_command(const char *verb, int number, const char *rest)
 #endif
         else
             give_up(verb);
-        say(stdout, "pipe: %d %s", number, done ? "sent" : "could not send");
+        log_event("pipe: %d %s", number, done ? "sent" : "could not send");
         free(bytes);
     }
 }
@@ -756,48 +745,48 @@ static bool server_command(const char *verb, const char *rest)
         for (;;) {
             if (!guest.open) {
                 answer(&guest);
-                say(stdout, "pipe: accepted");
+                log_event("pipe: accepted");
             } else if (get(&guest)) {
                 break;
             } else {
-                say(stdout, "pipe: client left");
+                log_event("pipe: client left");
                 dismiss(&guest);
             }
         }
         store("message", received, received_length);
-        say(stdout, "pipe: message of %zu bytes", received_length);
+        log_event("pipe: message of %zu bytes", received_length);
     } else if (strcmp(verb, "left") == 0) {
         if (!guest.open)
             answer(&guest);
         while (get(&guest))
             ;
         dismiss(&guest);
-        say(stdout, "pipe: client left");
+        log_event("pipe: client left");
     } else if (strcmp(verb, "reply") == 0) {
         size_t length;
         char *bytes = load(rest, &length);
         bool done = put(&guest, bytes, length);
-        say(stdout, "pipe: %s", done ? "replied" : "could not reply");
+        log_event("pipe: %s", done ? "replied" : "could not reply");
         free(bytes);
 #ifndef _WIN32
     } else if (strcmp(verb, "raw-reply") == 0) {
         size_t length;
         char *bytes = load(rest, &length);
-        say(stdout, "pipe: %s",
-            put_raw(&guest, bytes, length) ? "replied" : "could not reply");
+        log_event("pipe: %s",
+                  put_raw(&guest, bytes, length) ? "replied" : "could not reply");
         free(bytes);
     } else if (strcmp(verb, "fill") == 0) {
         fill();
-        say(stdout, "pipe: filled");
+        log_event("pipe: filled");
     } else if (strcmp(verb, "spill") == 0) {
         spill();
 #endif
     } else if (strcmp(verb, "drop") == 0) {
         dismiss(&guest);
-        say(stdout, "pipe: dropped");
+        log_event("pipe: dropped");
     } else if (strcmp(verb, "unlisten") == 0) {
         take_back();
-        say(stdout, "pipe: gone");
+        log_event("pipe: gone");
     } else if (strcmp(verb, "occupy") == 0) {
         occupy(home);
     } else if (strcmp(verb, "vacate") == 0) {
@@ -840,17 +829,17 @@ static void obey(char *line)
     } else if (strcmp(verb, "listen") == 0 && second != NULL) {
         snprintf(home, sizeof home, "%s", first);
         offer(home, second);
-        say(stdout, "pipe: listening");
+        log_event("pipe: listening");
 #ifndef _WIN32
     } else if (strcmp(verb, "announce") == 0 && second != NULL) {
         size_t length;
         char *bytes = load(second, &length);
         announce(first, bytes, length);
-        say(stdout, "pipe: announced");
+        log_event("pipe: announced");
         free(bytes);
     } else if (strcmp(verb, "absent") == 0) {
         stay_absent(first);
-        say(stdout, "pipe: announced");
+        log_event("pipe: announced");
 #endif
     } else if (atoi(first) >= 0 && atoi(first) < MOST_CLIENTS) {
         client_command(verb, atoi(first), second);

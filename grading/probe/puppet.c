@@ -22,15 +22,9 @@
  * FILE is a name in the folder that the puppet runs in. Exit code 99: the script or the
  * puppet itself is at fault; it has said why.
  */
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "ipclab.h"
 
-#ifdef _WIN32
-#include <windows.h>
-#else
+#ifndef _WIN32
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -39,16 +33,13 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #endif
-
-#include "say.h"
 
 static FILE *received;
 
 _Noreturn static void give_up(const char *why)
 {
-    say(stderr, "puppet: fault: %s", why);
+    log_event("puppet: fault: %s", why);
     exit(99);
 }
 
@@ -90,11 +81,11 @@ static void inventory(void)
             handle != GetStdHandle(STD_INPUT_HANDLE) &&
             handle != GetStdHandle(STD_OUTPUT_HANDLE) &&
             handle != GetStdHandle(STD_ERROR_HANDLE)) {
-            say(stderr, "puppet: extra handle 0x%zx, a pipe", number);
+            log_event("puppet: extra handle 0x%zx, a pipe", number);
             count++;
         }
     }
-    say(stderr, "puppet: %d extra", count);
+    log_event("puppet: %d extra", count);
 }
 
 /* Opens the file NAME.ending beside this program, NAME being its own without ".exe". */
@@ -149,7 +140,7 @@ static void inventory(void)
 {
     int count = 0;
     if (sigpipe_was_ignored) {
-        say(stderr, "puppet: extra: the signal SIGPIPE arrived ignored");
+        log_event("puppet: extra: the signal SIGPIPE arrived ignored");
         count++;
     }
     DIR *folder = opendir("/proc/self/fd");
@@ -164,11 +155,11 @@ static void inventory(void)
         readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
         if (strncmp(target, "pipe:", 5) != 0 && strncmp(target, "socket:", 7) != 0)
             continue;
-        say(stderr, "puppet: extra descriptor %d, %s", number, target);
+        log_event("puppet: extra descriptor %d, %s", number, target);
         count++;
     }
     closedir(folder);
-    say(stderr, "puppet: %d extra", count);
+    log_event("puppet: %d extra", count);
 }
 
 /* Opens the file NAME.ending beside this program, NAME being its own. */
@@ -216,7 +207,7 @@ static bool send_file(const char *name, bool single)
     }
     free(bytes);
     if (done < length)
-        say(stderr, "puppet: could not send byte %zu of %zu", done + 1, length);
+        log_event("puppet: could not send byte %zu of %zu", done + 1, length);
     return done == length;
 }
 
@@ -227,7 +218,7 @@ static void receive(long wanted)
     while (wanted != 0) {
         size_t length = get(portion, sizeof portion);
         if (length == 0) {
-            say(stderr, "puppet: end of input");
+            log_event("puppet: end of input");
             return;
         }
         fwrite(portion, 1, length, received);
@@ -235,7 +226,7 @@ static void receive(long wanted)
         for (size_t i = 0; i < length && wanted > 0; i++)
             wanted -= portion[i] == '\0';
     }
-    say(stderr, "puppet: received");
+    log_event("puppet: received");
 }
 
 static void obey(char *line, int argc, char *argv[])
@@ -247,11 +238,11 @@ static void obey(char *line, int argc, char *argv[])
         rest = line + strlen(line);
 
     if (strcmp(line, "tell") == 0) {
-        say(stderr, "puppet: %s", rest);
+        log_event("puppet: %s", rest);
     } else if (strcmp(line, "arguments") == 0) {
         for (int i = 1; i < argc; i++)
-            say(stderr, "puppet: argument %d is %s", i, argv[i]);
-        say(stderr, "puppet: %d arguments", argc - 1);
+            log_event("puppet: argument %d is %s", i, argv[i]);
+        log_event("puppet: %d arguments", argc - 1);
     } else if (strcmp(line, "send") == 0) {
         send_file(rest, false);
     } else if (strcmp(line, "trickle") == 0) {
@@ -290,6 +281,7 @@ static void obey(char *line, int argc, char *argv[])
 
 int main(int argc, char *argv[])
 {
+    log_to_stderr();
 #ifndef _WIN32
     sigpipe_was_ignored = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
 #endif

@@ -15,26 +15,20 @@
  * With blocked and ignored it becomes the program (Windows: waits for it, and ends as it).
  * With the others it ends with the program's exit code, or 128 + the signal that ended it.
  */
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "ipclab.h"
 
-#ifdef _WIN32
-#include <windows.h>
-#else
+#ifndef _WIN32
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #endif
 
-#include "say.h"
-
+/* fatal() needs begin_program(), which opens closed standard streams: the program would get them. */
 _Noreturn static void give_up(const char *why)
 {
-    say(stderr, "starter: fault: %s", why);
+    log_to_stderr();
+    log_event("starter: fault: %s", why);
     exit(99);
 }
 
@@ -47,7 +41,7 @@ static int run(char *const words[], DWORD flags)
     for (size_t i = 0; words[i] != NULL; i++)
         snprintf(command + strlen(command), sizeof command - strlen(command), "\"%s\" ",
                  words[i]);
-    say(stdout, "starter: process %lu", GetCurrentProcessId());
+    log_event("starter: process %lu", GetCurrentProcessId());
     STARTUPINFOA startup = {.cb = sizeof startup};
     PROCESS_INFORMATION program;
     DWORD code = 99;
@@ -78,7 +72,7 @@ int main(int argc, char *argv[])
         int code = run(argv + 3, 0);
         if (!GetConsoleScreenBufferInfo(console, &screen))
             give_up("GetConsoleScreenBufferInfo");
-        say(stdout, "starter: the colours are %02x", screen.wAttributes & 0xff);
+        log_event("starter: the colours are %02x", screen.wAttributes & 0xff);
         return code;
     }
     if (argc == 5 && strcmp(argv[1], "send") == 0) {
@@ -135,7 +129,7 @@ static int run_unread(char *const words[])
     for (size_t i = 0;
          i < sizeof line - 1 && read(ends[0], &byte, 1) == 1 && byte != '\n';)
         line[i++] = byte;
-    say(stdout, "%s", line);
+    log_event("%s", line);
     while (read(STDIN_FILENO, &byte, 1) == 1 && byte != '\n')
         ;
     for (ssize_t length; (length = read(ends[0], line, sizeof line)) > 0;)

@@ -23,29 +23,22 @@
  *
  * Exit code 99: the script or the target itself is at fault; it has said why.
  */
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "ipclab.h"
 
 #ifdef _WIN32
 #include <io.h>
 #include <process.h>
-#include <windows.h>
 #else
 #include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 #endif
-
-#include "say.h"
 
 _Noreturn static void give_up(const char *why)
 {
-    say(stderr, "target: fault: %s", why);
+    log_to_stderr();
+    log_event("target: fault: %s", why);
     exit(99);
 }
 
@@ -78,7 +71,7 @@ static void await(void)
 {
     DWORD which = WaitForMultipleObjects(3, came, FALSE, INFINITE);
     InterlockedDecrement(&waiting);
-    say(stdout, "target: got %s", names[which - WAIT_OBJECT_0]);
+    log_event("target: got %s", names[which - WAIT_OBJECT_0]);
 }
 
 static int pending(void)
@@ -110,11 +103,11 @@ static void inventory(void)
             handle != GetStdHandle(STD_INPUT_HANDLE) &&
             handle != GetStdHandle(STD_OUTPUT_HANDLE) &&
             handle != GetStdHandle(STD_ERROR_HANDLE)) {
-            say(stdout, "target: extra handle 0x%zx, a pipe", number);
+            log_event("target: extra handle 0x%zx, a pipe", number);
             extra++;
         }
     }
-    say(stdout, "target: %d extra", extra);
+    log_event("target: %d extra", extra);
 }
 
 static void end_by(long number)
@@ -163,10 +156,10 @@ static void await(void)
     if (signal.si_code == SI_QUEUE)
         snprintf(value, sizeof value, ", value %d", signal.si_value.sival_int);
     bool by_process = signal.si_code == SI_USER || signal.si_code == SI_QUEUE;
-    say(stdout, "target: got SIG%s%s, from %s", name == NULL ? "?" : name, value,
-        !by_process                  ? "the system"
-        : signal.si_pid == getppid() ? "the parent"
-                                     : "elsewhere");
+    log_event("target: got SIG%s%s, from %s", name == NULL ? "?" : name, value,
+              !by_process                  ? "the system"
+              : signal.si_pid == getppid() ? "the parent"
+                                           : "elsewhere");
 }
 
 static int pending(void)
@@ -197,11 +190,11 @@ static void inventory(void)
     int extra = 0;
     for (int number = 1; number < NSIG; number++) {
         if (sigismember(&mask, number) == 1) {
-            say(stdout, "target: extra: signal %d arrived blocked", number);
+            log_event("target: extra: signal %d arrived blocked", number);
             extra++;
         }
         if (ignored[number]) {
-            say(stdout, "target: extra: signal %d arrived ignored", number);
+            log_event("target: extra: signal %d arrived ignored", number);
             extra++;
         }
     }
@@ -214,12 +207,12 @@ static void inventory(void)
             continue;
         char path[256];
         ssize_t length = readlinkat(dirfd(folder), entry->d_name, path, sizeof path);
-        say(stdout, "target: extra descriptor %d, %.*s", number,
-            length > 0 ? (int)length : 0, path);
+        log_event("target: extra descriptor %d, %.*s", number,
+                  length > 0 ? (int)length : 0, path);
         extra++;
     }
     closedir(folder);
-    say(stdout, "target: %d extra", extra);
+    log_event("target: %d extra", extra);
 }
 
 static void end_by(long number)
@@ -254,9 +247,9 @@ static void obey(char *line)
         rest = line + strlen(line);
 
     if (strcmp(line, "tell") == 0) {
-        say(stdout, "%s", rest);
+        log_event("%s", rest);
     } else if (strcmp(line, "ready") == 0) {
-        say(stdout, "server: ready %ld", (long)getpid());
+        log_event("server: ready %ld", (long)getpid());
     } else if (strcmp(line, "part") == 0) {
         fputs(rest, stdout);
         fflush(stdout);
@@ -272,10 +265,10 @@ static void obey(char *line)
         while (access(rest, F_OK) != 0)
             nap(20);
     } else if (strcmp(line, "pending") == 0) {
-        say(stdout, "target: %d pending", pending());
+        log_event("target: %d pending", pending());
     } else if (strcmp(line, "drain") == 0) {
         drain();
-        say(stdout, "target: end of input");
+        log_event("target: end of input");
     } else if (strcmp(line, "close-output") == 0) {
         fclose(stdout);
     } else if (strcmp(line, "inventory") == 0) {

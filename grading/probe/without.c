@@ -7,6 +7,8 @@
  * output, 4 standard error. On UNIX that descriptor is closed, on Windows the handle is NULL.
  * UNIX: becomes the program. Windows: waits for the program, and exits with its exit code. If
  * this process is killed, so is the program. Exit code 99 if PROGRAM cannot be started.
+ *
+ * It uses nothing of labs/lib: begin_program() opens the streams that the program must not get.
  */
 #include <stdlib.h>
 #include <string.h>

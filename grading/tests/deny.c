@@ -5,24 +5,19 @@
  *
  * Becomes the command, with a filter of system calls that it and its children cannot take off.
  */
-#define PROGRAM "deny"
-
-#include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
-#include "fail.h"
+#include "ipclab.h"
 
 int main(int argc, char *argv[])
 {
-    if (argc < 2) {
-        say(stderr, "usage: deny COMMAND [ARGUMENT...]");
-        return 2;
-    }
+    begin_program("deny", "COMMAND [ARGUMENT...]", &argv);
+    if (argc < 2)
+        usage_exit();
     struct sock_filter steps[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ptrace, 0, 1),
@@ -32,7 +27,7 @@ int main(int argc, char *argv[])
     struct sock_fprog filter = {sizeof steps / sizeof *steps, steps};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == -1)
-        fail("prctl");
+        sys_error("prctl");
     execvp(argv[1], argv + 1);
-    fail("exec");
+    sys_error("exec");
 }

@@ -139,7 +139,7 @@ TEST(lines,
 {
     struct program *subject = start(SERVER, "lines", NULL);
     char *many = random_bytes(100000, 'a', 'z');
-    const char *input = text("one\ntwo\r\n\n\r\na\rb\n%s\n\x1A\nlast", many);
+    const char *input = text("one\ntwo\r\n\n\r\na\rb\n%s\n\x1A\nlast\r", many);
     send_bytes(subject, input, strlen(input));
     close_input(subject);
     wait_line(subject, "subject: line \"one\"");
@@ -149,9 +149,24 @@ TEST(lines,
     wait_line(subject, "subject: line \"a\\x0Db\"");
     wait_line(subject, "subject: line \"%s\"", many);
     wait_line(subject, "subject: line \"\\x1A\"");
-    wait_line(subject, "subject: line \"last\"");
+    wait_line(subject, "subject: line \"last\\x0D\""); /* a CR alone ends no line */
     wait_line(subject, "subject: end of input");
     expect_end(subject, 0);
+}
+
+TEST(lines_utf16, .win32_only = true,
+     .name = "lines are read in UTF-16, and input that is not UTF-8 is an error")
+{
+    struct program *subject = start(SERVER, "lines-utf16", NULL);
+    static const char input[] = "one\n\n\xD0\x9F\xF0\x9F\x98\x80\r\nt\0wo\n";
+    send_bytes(subject, input, sizeof input - 1);
+    wait_line(subject, "subject: line \"one\"");
+    wait_line(subject, "subject: line \"\"");
+    wait_line(subject, "subject: line \"\xD0\x9F\xF0\x9F\x98\x80\"");
+    wait_line(subject, "subject: line \"t\\0wo\"");
+    send_bytes(subject, "\xFF\xFE\n", 3);
+    wait_error_like(subject, "subject: *");
+    expect_end(subject, 1);
 }
 
 TEST(no_lines, .name = "an empty input has no line")

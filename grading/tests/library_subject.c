@@ -115,6 +115,19 @@ static void print_lines(void)
     log_event("subject: end of input");
 }
 
+static void print_lines_utf16(void)
+{
+#ifdef _WIN32
+    wchar_t *line;
+    size_t units;
+    while ((line = read_line_utf16(&units)) != NULL) {
+        REQUIRE(line[units] == L'\0');
+        log_utf16("subject: line", line, units);
+    }
+    log_event("subject: end of input");
+#endif
+}
+
 /* Sends back what comes in portions of `size` bytes, and says at the end how long the last was. */
 static void copy(long size)
 {
@@ -245,6 +258,8 @@ int main(int argc, char *argv[])
         sys_error_number("call", 5);
     } else if (strcmp(what, "lines") == 0) {
         print_lines();
+    } else if (strcmp(what, "lines-utf16") == 0) {
+        print_lines_utf16();
     } else if (strcmp(what, "copy") == 0) {
         copy(parse_long("VALUE", value, 1, 1 << 20));
     } else if (strcmp(what, "mixed") == 0) {
@@ -280,14 +295,10 @@ int main(int argc, char *argv[])
         wait_for(event);
         log_event("subject: interrupted");
     } else if (strcmp(what, "beside") == 0) {
-        char *path = program_beside(value);
-        log_event("subject: %s", path);
-        free(path);
+        log_event("subject: %s", program_beside(value));
     } else if (strcmp(what, "runtime") == 0) {
 #ifndef _WIN32
-        char *path = runtime_path(value);
-        log_event("subject: %s", path);
-        free(path);
+        log_event("subject: %s", runtime_path(value));
 #endif
     } else {
         usage_exit();

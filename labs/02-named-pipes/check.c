@@ -1,9 +1,10 @@
 /*
  * check.c - judges lab 02 from outside, by the contract alone.
  *
- * The far end is a probe (grading/probe/pipe.c): it plays any number of clients to judge a
- * server, and a server to judge a client, well or badly. What travels is put into files: bytes
- * in the form of the wire, which wire() makes of a text.
+ * The test's client and the test's server are one program (grading/probe/pipe.c). It plays any
+ * number of clients to judge a server, and a server to judge a client, and behaves well or
+ * badly. It obeys commands on its standard input and reports on its standard output. Messages
+ * are put into files, in the form that they have on the wire: wire() makes it from a text.
  */
 #include <fcntl.h>
 #include <iconv.h>
@@ -20,6 +21,30 @@
 
 #define CYRILLIC "\xD0\xBF\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82" /* "привет" */
 #define MEGABYTE (1024 * 1024)
+
+/* How long a server may take to end after Ctrl-C where that is not what the test judges. */
+#define END_SECONDS 1.0
+
+/* What the reports of the test's client and server mean, for wait_report(). */
+#define OF_CLIENT "the report of the test's client that "
+#define CONNECTED OF_CLIENT "it has connected"
+#define CONNECTED_OR_NOT OF_CLIENT "it has connected, or was refused"
+#define SENT OF_CLIENT "it has sent a message"
+#define RECEIVED OF_CLIENT "it has received a message"
+#define AT_END OF_CLIENT "the server has ended the session"
+#define CLOSED OF_CLIENT "it has left"
+#define SERVED OF_CLIENT "every one of many clients was served"
+#define ANNOUNCED OF_CLIENT "it has written to the well-known FIFO"
+#define ABOUT_PIPE OF_CLIENT "says what the pipe is"
+#define OF_SERVER "the report of the test's server that "
+#define LISTENING OF_SERVER "it is ready"
+#define MESSAGE OF_SERVER "it has received a message"
+#define REPLIED OF_SERVER "it has sent a reply"
+#define CLIENT_LEFT OF_SERVER "the client has left"
+#define RIVAL OF_SERVER "another client has taken the instance"
+#define FILLED OF_SERVER "its FIFO is full but for 3 bytes"
+#define SPILLED OF_SERVER "no part of an announcement has come into these 3 bytes"
+#define REMOVED OF_SERVER "it has removed the name"
 
 /* ---- What the tests share ----------------------------------------------------------- */
 
@@ -40,13 +65,16 @@ static size_t most_letters(void)
                                  : MAX_MESSAGE - (speaks_seqpacket() ? 1 : 0);
 }
 
+static const char *last_address; /* of the server that was started last */
+
 static const char *fresh_address(void)
 {
-    return under_test() == WIN32 ? text("\\\\.\\pipe\\%s", token())
-                                 : text("pipe-%s", token());
+    last_address = under_test() == WIN32 ? text("\\\\.\\pipe\\%s", token())
+                                         : text("pipe-%s", token());
+    return last_address;
 }
 
-/* `words`, UTF-8, as one message of the wire; `*size` bytes that live as long as the test. */
+/* `words`, in UTF-8, as one message on the wire: `*size` bytes that live as long as the test. */
 static char *wire(const char *words, size_t *size)
 {
     size_t length = strlen(words);
@@ -66,7 +94,7 @@ static char *wire(const char *words, size_t *size)
     return bytes;
 }
 
-/* Any `length` bytes of ASCII as one message of the wire: as wire(), with NULs in it. */
+/* Any `length` bytes of ASCII as one message on the wire: as wire(), but they may contain NULs. */
 static char *wire_bytes(const char *bytes, size_t length, size_t *size)
 {
     size_t width = under_test() == WIN32 ? 2 : 1;
@@ -77,10 +105,18 @@ static char *wire_bytes(const char *bytes, size_t length, size_t *size)
     return message;
 }
 
-/* Gives the probe a command. */
+/* Gives the test's client or server a command. */
 static void command(struct program *probe, const char *line)
 {
     send_bytes(probe, text("%s\n", line), strlen(line) + 1);
+}
+
+/* Waits for a report of the test's client or server, and returns it. `pattern` is as for
+ * fnmatch(3). A failure shows `meaning`, and not the report. */
+static const char *wait_report(struct program *probe, const char *pattern,
+                               const char *meaning)
+{
+    return wait_line_that(probe, text("pipe: %s", pattern), meaning);
 }
 
 /* Starts the server at a fresh address, which goes to `*address`. */
@@ -98,53 +134,62 @@ static struct program *start_server(const char **address)
     return start_server_with((struct start_options){0}, address);
 }
 
-/* Where the name of a FIFO or a socket, `address`, stands: in the scratch folder. */
+/* The path of the FIFO or the socket `address`, which is in the scratch folder. */
 static const char *path_in_scratch(const char *address)
 {
+    if (*address == '/')
+        return address;
     const char *file = write_file("here", "", 0, 0600);
     return text("%.*s/%s", (int)(strrchr(file, '/') - file), file, address);
 }
 
-/* Removes the name of a server that was killed, and could not. */
+/* Removes the name that a killed server has left. */
 static void remove_left_name(const char *address)
 {
     if (under_test() == UNIX && unlink(path_in_scratch(address)) == -1)
         kit_error("%s: the name of a killed server is not there", address);
 }
 
-/* Ends the server by Ctrl-C, so that it removes its name. */
+/* Ends the server by Ctrl-C. Whether it does that well is judged by the tests of Ctrl-C
+ * alone: here a server that goes on is killed, and the name that it leaves is removed. */
 static void finish(struct program *server)
 {
+    const char *ending = ending_within(server, 0);
+    if (ending != NULL)
+        fail_test("expected the server to run until Ctrl-C, but it %s", ending);
     send_signal(server, SIGINT);
-    if (wait_end(server) == 128 + SIGINT)
-        fail_test("Ctrl-C killed the server: it does not handle SIGINT (see STEP 7)");
-    expect_end(server, 0);
+    if (instrumented())
+        expect_end(server, 0); /* it reports what is wrong when it ends */
+    else if (ending_within(server, END_SECONDS) == NULL)
+        kill_program(server);
+    if (wait_end(server) != 0 && under_test() == UNIX)
+        unlink(path_in_scratch(last_address));
 }
 
-/* Starts a probe and connects its client `number`. */
+/* Starts the test's client and connects it; from now on it is number `number`. */
 static struct program *connect_probe(const char *address, int number)
 {
     struct program *probe = start_probe("pipe", NULL);
     command(probe, text("connect %d %s", number, address));
-    wait_line(probe, "pipe: %d connected", number);
+    wait_report(probe, text("%d connected", number), CONNECTED);
     return probe;
 }
 
-/* Lets the probe's client `number` send these bytes as one message. */
+/* Lets the test's client `number` send these bytes as one message. */
 static void send_message(struct program *probe, int number, const void *bytes,
                          size_t size)
 {
     write_file("message.out", bytes, size, 0644);
     command(probe, text("send %d message.out", number));
-    wait_line(probe, "pipe: %d sent", number);
+    wait_report(probe, text("%d sent", number), SENT);
 }
 
-/* Waits until the client has a message, which must be these bytes. */
+/* Waits until the test's client has received a message, which must be these bytes. */
 static void expect_message(struct program *probe, int number, const void *bytes,
                            size_t size)
 {
     command(probe, text("receive %d", number));
-    wait_line_like(probe, text("pipe: %d received *", number));
+    wait_report(probe, text("%d received *", number), RECEIVED);
     size_t length;
     char *received = read_file(text("received.%d", number), &length);
     expect_bytes("the echo", bytes, size, bytes, size, received, length);
@@ -153,10 +198,10 @@ static void expect_message(struct program *probe, int number, const void *bytes,
 static void expect_end_of(struct program *probe, int number)
 {
     command(probe, text("receive %d", number));
-    wait_line(probe, "pipe: %d is at its end", number);
+    wait_report(probe, text("%d is at its end", number), AT_END);
 }
 
-/* One message to the server, and its echo. */
+/* Lets the test's client send one message, and receive its echo. */
 static void exchange(struct program *probe, int number, const void *bytes, size_t size)
 {
     send_message(probe, number, bytes, size);
@@ -170,31 +215,165 @@ static void exchange_words(struct program *probe, int number, const char *words)
     exchange(probe, number, bytes, size);
 }
 
-/* Whoever comes now must be served. */
+/* A new client must be served now. */
 static void expect_service(const char *address)
 {
     struct program *probe = connect_probe(address, 1);
     exchange_words(probe, 1, token());
     command(probe, "close 1");
-    wait_line(probe, "pipe: 1 closed");
+    wait_report(probe, "1 closed", CLOSED);
 }
 
-/* ---- The pair ----------------------------------------------------------------------- */
+/* A text with bytes that are not text, and how a program must print it. */
+static const char raw_text[] = "a\nb\"c\\d\0e\x01\x1B[31m\x7F\r\t\n";
+static const char shown_text[] =
+    "\"a\\nb\\\"c\\\\d\\0e\\x01\\x1B[31m\\x7F\\x0D\\x09\\n\"";
+
+/* Whether the server lets in one more client, number `number`, and serves it. */
+static bool is_let_in(struct program *probe, int number, const char *address)
+{
+    command(probe, text("connect %d %s", number, address));
+    if (strstr(wait_report(probe, text("%d *ed*", number), CONNECTED_OR_NOT),
+               "refused") != NULL)
+        return false;
+    size_t size;
+    /* A socket may report only now that the server has let this client go. */
+    char *bytes = wire(token(), &size);
+    write_file("message.out", bytes, size, 0644);
+    command(probe, text("send %d message.out", number));
+    wait_report(probe, text("%d *sen[dt]*", number), SENT);
+    command(probe, text("receive %d", number));
+    return strstr(wait_report(probe, text("%d *", number), RECEIVED), "received") != NULL;
+}
+
+/* Lets clients come to a server that has no room for 60, until it refuses one. Those that
+ * are in must be served, and others after they have left. A server that lets in all 60 is
+ * right, too. */
+static void crowd_out(struct program *server, const char *address)
+{
+    struct program *first = connect_probe(address, 1);
+    exchange_words(first, 1, token());
+    struct program *probe = start_probe("pipe", NULL);
+    int others = 0;
+    while (others < 60 && is_let_in(probe, others, address))
+        others++;
+    if (others < 60)
+        wait_error_like(server, "server: *");
+    exchange_words(first, 1, token());
+    kill_program(probe);
+    for (int i = 0; i < others; i++)
+        wait_line_like(server, "server: client * left");
+    expect_service(address);
+    exchange_words(first, 1, token());
+    finish(server);
+}
+
+/* Waits until clients can reach the server, which may have no standard output to report it. */
+static void await_server(struct program *server, const char *address)
+{
+    struct program *probe = speaks_fifo() ? NULL : start_probe("pipe", NULL);
+    while (is_running(server)) {
+        int fifo = -1;
+        if (speaks_fifo()) /* fails until the server has opened it for reading */
+            fifo = open(path_in_scratch(address), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+        else
+            command(probe, text("connect 1 %s", address));
+        if (fifo != -1)
+            close(fifo);
+        if (fifo != -1 ||
+            (probe != NULL &&
+             strstr(wait_report(probe, "1 *", CONNECTED_OR_NOT), "refused") == NULL))
+            break;
+        usleep(2000);
+    }
+    if (probe != NULL)
+        kill_program(probe);
+}
+
+/* Lets the programs run for a tenth of a second, so that one gets to the call in which it
+ * blocks: no event reports that. What they print is read meanwhile. */
+static void let_block(void)
+{
+    struct itimerspec tenth = {.it_value.tv_nsec = 100000000};
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (timer == -1 || timerfd_settime(timer, 0, &tenth, NULL) == -1)
+        kit_error("timerfd");
+    for (uint64_t times; read(timer, &times, sizeof times) == -1;)
+        wait_descriptor(timer, "the timer");
+    close(timer);
+}
+
+/* Sends the signals that are ignored by default, while the program is blocked in a call. If
+ * it has a handler without SA_RESTART, that call fails with EINTR. */
+static void interrupt(struct program *program)
+{
+    static const int signals[] = {SIGCHLD, SIGWINCH, SIGURG, SIGCONT};
+    let_block();
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        send_signal(program, signals[i]);
+    let_block(); /* before bytes come, which would end the call as well */
+}
+
+/* Starts the test's server at a fresh address. */
+static struct program *start_listener(const char **address)
+{
+    *address = fresh_address();
+    struct program *probe = start_probe("pipe", NULL);
+    command(probe, text("listen %s %s", *address,
+                        under_test() == WIN32 ? "pipe"
+                        : speaks_fifo()       ? "fifo"
+                                              : "seqpacket"));
+    wait_report(probe, "listening", LISTENING);
+    return probe;
+}
+
+/* Waits for the client's next message, which must be `words`. */
+static void expect_words(struct program *probe, const char *words)
+{
+    command(probe, "next");
+    wait_report(probe, "message of *", MESSAGE);
+    size_t size, length;
+    char *bytes = wire(words, &size), *received = read_file("message", &length);
+    expect_bytes("the client's message", NULL, 0, bytes, size, received, length);
+}
+
+static void reply_words(struct program *probe, const char *words)
+{
+    size_t size;
+    char *bytes = wire(words, &size);
+    write_file("reply", bytes, size, 0644);
+    command(probe, "reply reply");
+    wait_report(probe, "replied", REPLIED);
+}
+
+static void remove_name(struct program *probe)
+{
+    command(probe, "unlisten");
+    wait_report(probe, "gone", REMOVED);
+}
+
+static void type(struct program *client, const char *line)
+{
+    send_bytes(client, line, strlen(line));
+}
+
+/* ==== Basic ========================================================================== */
 
 TEST(
-    lines_and_echoes, .judges = PAIR, .points = 3, .step = 5, .client_step = 4,
+    lines_and_echoes, .judges = PAIR, .stage = BASIC, .points = 3, .step = 5,
+    .client_step = 4,
     .name =
-        "lines of input are sent, received and echoed in order, and both programs exit with 0",
+        "lines of input are sent, received and echoed in order, and the client exits with 0",
     .hint =
-        "Send each message back as it came, until the client leaves. Print each line at once (fflush).",
+        "Send each message back as it came, until the client leaves. Print each line at once: call fflush(stdout), or use log_event().",
     .client_hint =
-        "Send a line, wait for its reply, and go on until the input is at its end. Print each line at once (fflush).")
+        "Send a line, wait for its reply, and go on until the end of the input. Print each line at once: call fflush(stdout), or use log_event().")
 {
     const char *address, *words[4];
     struct program *server = start_server(&address);
     struct program *client = start(CLIENT, address, NULL);
     for (int i = 0; i < 4; i++) {
-        words[i] = i < 3 ? token() : CYRILLIC " " CYRILLIC;
+        words[i] = token();
         send_bytes(client, text("%s\n", words[i]), strlen(words[i]) + 1);
         wait_line(client, "client: sent \"%s\"", words[i]);
         wait_line(client, "client: received \"%s\"", words[i]);
@@ -204,29 +383,100 @@ TEST(
     wait_line(client, "client: done");
     expect_end(client, 0);
     wait_line_like(server, "server: client * left");
-    send_signal(server, SIGINT);
-    wait_line(server, "server: done");
-    expect_end(server, 0);
+    finish(server);
     if (count_lines(client, "client: sent *") != 4)
-        fail_test("the client sent %zu messages; its input had 4 lines",
+        fail_test("expected 4 messages of the client, got %zu",
                   count_lines(client, "client: sent *"));
 }
 
 TEST(
-    default_name, .judges = PAIR, .points = 1, .step = 1, .client_step = 1,
+    echoes_a_message, .judges = SERVER, .stage = BASIC, .needs = "lines_and_echoes",
+    .points = 2, .step = 5, .name = "each message comes back as it was sent, at once",
+    .hint_unix =
+        "Open the client's two FIFOs, remove their names, and send an empty message. Then send back the bytes that were read, and as many as were read.",
+    .hint_win32 = "Send back the bytes that were read, and as many as were read.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    wait_line(server, "server: client 1 connected");
+    for (int i = 0; i < 5; i++) {
+        const char *word = token();
+        exchange_words(probe, 1, word);
+        wait_line(server, "server: received \"%s\"", word);
+    }
+    command(probe, "close 1");
+    wait_line(server, "server: client 1 left");
+    finish(server);
+}
+
+TEST(sends_lines, .judges = CLIENT, .stage = BASIC, .needs = "lines_and_echoes",
+     .points = 2, .step = 4,
+     .name = "each line of the input is one message, and the reply is printed as it came",
+     .hint_unix = "Send the line without its newline.",
+     .hint_win32 = "Send the line without its newline, as UTF-16 with a NUL.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    for (int i = 0; i < 4; i++) {
+        const char *word = token(), *reply = token();
+        type(client, text("%s\n", word));
+        expect_words(probe, word);
+        reply_words(probe, reply);
+        wait_line(client, "client: sent \"%s\"", word);
+        wait_line(client, "client: received \"%s\"", reply);
+    }
+    close_input(client);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    if (printed_like(probe, "pipe: no announcement*"))
+        fail_test(
+            "the client wrote something to the well-known FIFO that is not an announcement");
+    remove_name(probe);
+}
+
+TEST(exit_line, .judges = CLIENT, .stage = BASIC, .needs = "sends_lines", .points = 1,
+     .step = 4,
+     .name = "the line \"exit\" is sent, and ends the client though there is more input",
+     .hint = "Send the line, wait for the reply, close the pipe and exit with 0.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "exitus\n");
+    expect_words(probe, "exitus");
+    reply_words(probe, "ok");
+    type(client, "exit\nmore\n");
+    expect_words(probe, "exit");
+    reply_words(probe, "exit");
+    command(probe, "left");
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    wait_report(probe, "client left", CLIENT_LEFT);
+    if (printed_like(client, "client: sent \"more\""))
+        fail_test("the client sent the line after \"exit\"");
+    remove_name(probe);
+}
+
+/* ==== Complete: the pair ============================================================= */
+
+TEST(
+    default_name, .judges = PAIR, .stage = COMPLETE, .needs = "lines_and_echoes",
+    .points = 1, .step = 1, .client_step = 1,
     .name = "without arguments both programs use the default name",
     .hint_unix =
-        "Use $XDG_RUNTIME_DIR/$$MyPipe$$, or /tmp/$$MyPipe$$.UID if that variable is not set (contract.h).",
+        "Use $XDG_RUNTIME_DIR/$$MyPipe$$, or /tmp/$$MyPipe$$.UID if that variable is not set: runtime_path(PIPE_NAME).",
     .hint_win32 = "Use \\\\.\\pipe\\$$MyPipe$$ (contract.h).",
     .client_hint_unix =
-        "Use $XDG_RUNTIME_DIR/$$MyPipe$$, or /tmp/$$MyPipe$$.UID if that variable is not set (contract.h).",
+        "Use $XDG_RUNTIME_DIR/$$MyPipe$$, or /tmp/$$MyPipe$$.UID if that variable is not set: runtime_path(PIPE_NAME).",
     .client_hint_win32 = "Use \\\\.\\pipe\\$$MyPipe$$ (contract.h).")
 {
     if (!private_names())
-        skip_test("needs a room of its own: others may use the default name now");
+        skip_test("needs private names: other programs may use the default name now");
     const char *word = token();
     struct program *server = start(SERVER, NULL);
-    wait_line_like(server, "server: ready *MyPipe*");
+    last_address = strchr(wait_line_like(server, "server: ready *MyPipe*"), 'y') + 2;
     struct program *client = start(CLIENT, NULL);
     send_bytes(client, text("%s\n", word), strlen(word) + 1);
     wait_line(client, "client: received \"%s\"", word);
@@ -235,7 +485,8 @@ TEST(
     finish(server);
 }
 
-TEST(three_clients, .judges = PAIR, .points = 2, .step = 4, .client_step = 5,
+TEST(three_clients, .judges = PAIR, .stage = COMPLETE, .needs = "lines_and_echoes",
+     .points = 2, .step = 4, .client_step = 5,
      .name = "three clients at once each get their own echo, in any order",
      .hint = "Give each client a thread, or a state of its own.",
      .client_hint = "Wait for the reply to a line before the next line is read.")
@@ -258,65 +509,36 @@ TEST(three_clients, .judges = PAIR, .points = 2, .step = 4, .client_step = 5,
     finish(server);
 }
 
-TEST(
-    server_killed, .judges = PAIR, .points = 2, .step = 5, .client_step = 5,
-    .name = "when the server is killed the client reports it and exits with 1",
-    .hint =
-        "Let no other process inherit the server's ends of the pipe: its client then sees no end.",
-    .client_hint_unix =
-        "Take a read() that returns 0, and EPIPE from write(), as the server's end. Ignore SIGPIPE.",
-    .client_hint_win32 =
-        "Take ERROR_BROKEN_PIPE (109), ERROR_NO_DATA (232) and ERROR_PIPE_NOT_CONNECTED (233) as the server's end.")
+TEST(cyrillic, .judges = PAIR, .stage = COMPLETE, .needs = "lines_and_echoes",
+     .points = 1, .step = 5, .client_step = 5,
+     .name = "Cyrillic text is sent, received and echoed, and printed as UTF-8",
+     .hint_unix = "Print the text of a message as it came: it is UTF-8.",
+     .hint_win32 = "A message is UTF-16. Print it as UTF-8: call log_utf16().",
+     .client_hint_unix = "Print the text of a reply as it came: it is UTF-8.",
+     .client_hint_win32 =
+         "The input is UTF-8, a message UTF-16. Call read_line_utf16() and log_utf16().")
 {
-    const char *address;
+    const char *address, *word = text("%s %s", CYRILLIC, token());
     struct program *server = start_server(&address);
     struct program *client = start(CLIENT, address, NULL);
-    send_bytes(client, "one\n", 4);
-    wait_line(client, "client: received \"one\"");
-    kill_program(server);
-    offer_bytes(client, "two\n", 4); /* it may have noticed already */
-    wait_error_like(client, "client: *");
-    expect_end(client, 1);
-    if (printed_like(client, "client: done"))
-        fail_test("the client says \"done\" though its server was killed");
-    remove_left_name(address);
-}
-
-TEST(
-    client_killed, .judges = PAIR, .points = 2, .step = 6, .client_step = 4,
-    .name = "when a client is killed the server sees it leave, and serves the others",
-    .hint_unix =
-        "Close this client's descriptors when read() returns 0, and go on: it is no error of the server.",
-    .hint_win32 =
-        "Close this client's instance when ReadFile fails with ERROR_BROKEN_PIPE (109), and go on: it is no error of the server.",
-    .client_hint = "Print \"client: received\" at once, before the next line is read.")
-{
-    const char *address;
-    struct program *server = start_server(&address);
-    struct program *other = start(CLIENT, address, NULL);
-    send_bytes(other, "one\n", 4);
-    wait_line(other, "client: received \"one\"");
-    struct program *client = start(CLIENT, address, NULL);
-    send_bytes(client, "two\n", 4);
-    wait_line(client, "client: received \"two\"");
-    kill_program(client);
-    wait_line_like(server, "server: client * left");
-    send_bytes(other, "three\n", 6);
-    wait_line(other, "client: received \"three\"");
-    close_input(other);
-    expect_end(other, 0);
-    expect_service(address);
+    type(client, text("%s\n", word));
+    wait_line(client, "client: sent \"%s\"", word);
+    wait_line(server, "server: received \"%s\"", word);
+    wait_line(client, "client: received \"%s\"", word);
+    close_input(client);
+    expect_end(client, 0);
     finish(server);
 }
 
 TEST(
-    keyboard, .judges = PAIR, .points = 2, .step = 4, .client_step = 4,
+    keyboard, .judges = PAIR, .stage = COMPLETE, .needs = "cyrillic", .points = 2,
+    .step = 4, .client_step = 4,
     .name = "Cyrillic text passes from the keyboard to the screen",
     .hint = "Print the text of a message as UTF-8.",
     .client_hint_unix =
         "Read lines of UTF-8 from the terminal, and print replies as they came.",
     .client_hint_win32 =
-        "Read UTF-16 from a console with ReadConsoleW: the C library returns text in the console's code page.")
+        "Read UTF-16 from a console with ReadConsoleW, or call read_line_utf16(): the C library returns text in the console's code page.")
 {
     const char *address, *word = token();
     struct program *server = start_server(&address);
@@ -332,37 +554,82 @@ TEST(
     finish(server);
 }
 
-/* ---- The server --------------------------------------------------------------------- */
+/* ==== Complete: the server =========================================================== */
 
-TEST(echoes_a_message, .judges = SERVER, .points = 2, .step = 5,
-     .name = "each message comes back as it was sent, at once",
-     .hint = "Send back the bytes that were read, and as many as were read.")
+TEST(
+    single_bytes, .judges = SERVER, .pair = "", .unix_only = true, .stage = COMPLETE,
+    .needs = "echoes_a_message", .points = 2, .step = 5,
+    .name = "a message that comes one byte at a time is one message",
+    .hint =
+        "One read() can return a part of the message, and a part of its length: read on.")
 {
-    const char *address;
+    const char *address, *word = token();
     struct program *server = start_server(&address);
     struct program *probe = connect_probe(address, 1);
-    wait_line(server, "server: client 1 connected");
-    for (int i = 0; i < 5; i++) {
-        const char *word = token();
-        exchange_words(probe, 1, word);
-        wait_line(server, "server: received \"%s\"", word);
-    }
-    exchange_words(probe, 1, CYRILLIC);
-    wait_line(server, "server: received \"%s\"", CYRILLIC);
-    command(probe, "close 1");
-    wait_line(server, "server: client 1 left");
-    if (printed_like(probe, "pipe: names are left"))
-        fail_test("the names of the client's FIFOs are still there when it is greeted");
+    write_file("message.out", word, strlen(word), 0644);
+    command(probe, "trickle 1 message.out");
+    wait_report(probe, "1 sent", SENT);
+    expect_message(probe, 1, word, strlen(word));
+    wait_line(server, "server: received \"%s\"", word);
     finish(server);
 }
 
 TEST(
-    any_length, .judges = SERVER, .points = 2, .step = 5,
-    .name = "messages of any length up to 64 KiB come back whole",
+    many_in_one_write, .judges = SERVER, .pair = "", .unix_only = true, .stage = COMPLETE,
+    .needs = "echoes_a_message", .points = 2, .step = 5,
+    .name = "40 messages that come in one write are 40 messages",
+    .hint =
+        "Read exactly as many bytes as the length says: the next message can follow at once.")
+{
+    const char *address, *words[40];
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    char bytes[4096];
+    size_t length = 0;
+    for (int i = 0; i < 40; i++) {
+        words[i] = token();
+        size_t size = strlen(words[i]);
+        memcpy(bytes + length, (char[]){0, 0, 0, (char)size}, 4);
+        memcpy(bytes + length + 4, words[i], size);
+        length += 4 + size;
+    }
+    write_file("many", bytes, length, 0644);
+    command(probe, "raw 1 many");
+    wait_report(probe, "1 sent", SENT);
+    for (int i = 0; i < 40; i++)
+        expect_message(probe, 1, words[i], strlen(words[i]));
+    finish(server);
+}
+
+TEST(
+    several_waiting, .judges = SERVER, .stage = COMPLETE, .needs = "echoes_a_message",
+    .points = 1, .step = 5,
+    .name = "messages sent before the first reply is read come back one by one, in order",
     .hint_unix =
-        "Read until the whole message has come, and let the buffer grow to 65,536 bytes.",
+        "Send one message back for each that came, in order. Do not merge messages that one read() returns.",
     .hint_win32 =
-        "ERROR_MORE_DATA (234) is no failure: the rest of the message waits. Read on, or read into 65,536 bytes.")
+        "Send one message back for each that came, in order. Create the pipe with PIPE_TYPE_MESSAGE and PIPE_READMODE_MESSAGE.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    char *bytes[10];
+    size_t sizes[10];
+    for (int i = 0; i < 10; i++) {
+        bytes[i] = wire(token(), &sizes[i]);
+        send_message(probe, 1, bytes[i], sizes[i]);
+    }
+    for (int i = 0; i < 10; i++)
+        expect_message(probe, 1, bytes[i], sizes[i]);
+    finish(server);
+}
+
+TEST(
+    any_length, .judges = SERVER, .stage = COMPLETE, .needs = "echoes_a_message",
+    .points = 2, .step = 5, .name = "messages of any length up to 64 KiB come back whole",
+    .hint_unix = "Read until the whole message has come, into a buffer of 65,536 bytes.",
+    .hint_win32 =
+        "ERROR_MORE_DATA (234) is not a failure: the rest of the message can be read. Read on, or read into 65,536 bytes.")
 {
     static const size_t sizes[] = {2,    510,  511,   512,   513,   514,   4095, 4096,
                                    4097, 5120, 32768, 65534, 65535, 65536, 1,    4};
@@ -374,9 +641,10 @@ TEST(
     finish(server);
 }
 
-TEST(short_behind_long, .judges = SERVER, .points = 1, .step = 5,
-     .name = "a short text after a long one shows nothing of the long one",
-     .hint = "Print and send as many bytes as came, not up to some NUL.")
+TEST(short_behind_long, .judges = SERVER, .stage = COMPLETE, .needs = "any_length",
+     .points = 1, .step = 5,
+     .name = "the line of a short text after a long one shows nothing of the long one",
+     .hint = "Print and send as many bytes as came, not up to a NUL.")
 {
     const char *address, *word = token();
     struct program *server = start_server(&address);
@@ -385,7 +653,7 @@ TEST(short_behind_long, .judges = SERVER, .points = 1, .step = 5,
     size_t size;
     char *bytes = wire(word, &size);
     if (under_test() == WIN32)
-        size -= 2; /* its NUL: a message ends where it ends */
+        size -= 2; /* without its NUL: the message ends there all the same */
     else if (speaks_seqpacket())
         size -= 1;
     exchange(probe, 1, bytes, size);
@@ -393,34 +661,8 @@ TEST(short_behind_long, .judges = SERVER, .points = 1, .step = 5,
     finish(server);
 }
 
-TEST(
-    too_long, .judges = SERVER, .points = 1, .step = 5,
-    .name =
-        "a message over the limit ends that session with an error line, and no other session",
-    .hint_unix =
-        "Print a line on standard error, close that client's descriptors, and serve the others.",
-    .hint_win32 =
-        "If ReadFile into 65,536 bytes fails with ERROR_MORE_DATA (234), print a line on standard error, disconnect that client, and serve the others.")
-{
-    static const size_t sizes[] = {MAX_MESSAGE + 2, 150000};
-    const char *address;
-    struct program *server = start_server(&address);
-    struct program *other = connect_probe(address, 1);
-    for (size_t i = 0; i < 2; i++) {
-        struct program *probe = connect_probe(address, 2);
-        write_file("message.out", random_bytes(sizes[i], 'a', 'z'), sizes[i], 0644);
-        command(probe, "send 2 message.out");
-        wait_error_like(server, "server: *");
-        wait_line_like(server, "server: client * left");
-        wait_line_like(probe, "pipe: 2 *sen[dt]*");
-        expect_end_of(probe, 2);
-        exchange_words(other, 1, token());
-    }
-    finish(server);
-}
-
-TEST(empty_message, .judges = SERVER, .points = 1, .step = 5,
-     .name = "an empty text is a message, and comes back as one",
+TEST(empty_message, .judges = SERVER, .stage = COMPLETE, .needs = "echoes_a_message",
+     .points = 1, .step = 5, .name = "an empty text is a message, and comes back as one",
      .hint = "A message without text is not the end of the session.")
 {
     const char *address;
@@ -433,11 +675,12 @@ TEST(empty_message, .judges = SERVER, .points = 1, .step = 5,
     finish(server);
 }
 
-TEST(zero_bytes, .judges = SERVER, .win32_only = true, .points = 1, .step = 5,
-     .name = "a message of 0 bytes comes back as one, and the session goes on",
-     .hint =
-         "ReadFile returns TRUE with 0 bytes for such a message. A client has left only "
-         "if ReadFile fails.")
+TEST(
+    zero_bytes, .judges = SERVER, .win32_only = true, .stage = COMPLETE,
+    .needs = "empty_message", .points = 1, .step = 5,
+    .name = "a message of 0 bytes comes back as one, and the session goes on",
+    .hint =
+        "ReadFile returns TRUE with 0 bytes for such a message. A client has left only if ReadFile fails.")
 {
     const char *address;
     struct program *server = start_server(&address);
@@ -449,8 +692,8 @@ TEST(zero_bytes, .judges = SERVER, .win32_only = true, .points = 1, .step = 5,
     finish(server);
 }
 
-TEST(any_byte, .judges = SERVER, .points = 1, .step = 5,
-     .name = "bytes 0x00 to 0xFF come back unchanged",
+TEST(any_byte, .judges = SERVER, .stage = COMPLETE, .needs = "any_length", .points = 1,
+     .step = 5, .name = "bytes 0x00 to 0xFF come back unchanged",
      .hint = "A message is its bytes and its length: NUL, 0x1A and 0xFF have no meaning.")
 {
     char bytes[512];
@@ -465,12 +708,36 @@ TEST(any_byte, .judges = SERVER, .points = 1, .step = 5,
 }
 
 TEST(
-    exit_ends_one, .judges = SERVER, .points = 2, .step = 5,
+    escapes, .judges = SERVER, .stage = COMPLETE, .needs = "echoes_a_message",
+    .points = 1, .step = 5,
+    .name = "the server's lines show bytes that are not text as escapes",
+    .hint =
+        "Print \\n, \\0, \\\", \\\\, and \\xNN for any other byte that is not text: call quoted() or log_text().")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    size_t size;
+    char *bytes = wire_bytes(raw_text, sizeof raw_text - 1, &size);
+    exchange(probe, 1, bytes, size);
+    wait_line(server, "server: received %s", shown_text);
+    if (under_test() == UNIX) { /* bytes that are not UTF-8; UTF-16 has none like them */
+        const char *odd = "\xC3(\xFF\xED\xA0\x80\xC2\x9B\xD0";
+        exchange(probe, 1, odd, speaks_fifo() ? strlen(odd) : strlen(odd) + 1);
+        wait_line(server,
+                  "server: received \"\\xC3(\\xFF\\xED\\xA0\\x80\\xC2\\x9B\\xD0\"");
+    }
+    finish(server);
+}
+
+TEST(
+    exit_ends_one, .judges = SERVER, .stage = COMPLETE, .needs = "echoes_a_message",
+    .points = 2, .step = 5,
     .name = "\"exit\" is answered and ends that session, with and without a newline",
     .hint_unix =
         "Send the reply, then close this client's descriptors. Compare with \"exit\" and \"exit\\n\".",
     .hint_win32 =
-        "Send the reply, call FlushFileBuffers, then DisconnectNamedPipe: it throws away what has not been read. The report's client sends \"exit\\n\" and a NUL, 12 bytes.")
+        "Send the reply and call FlushFileBuffers before DisconnectNamedPipe, which discards what has not been read. The report's client sends \"exit\\n\" and a NUL, 12 bytes.")
 {
     const char *address;
     struct program *server = start_server(&address);
@@ -481,7 +748,7 @@ TEST(
         size_t size;
         char *bytes = wire(exits[i], &size);
         send_message(probe, 2, bytes, size);
-        /* While the reply waits to be read it must not be thrown away. */
+        /* Until the client reads its reply, it must not be discarded. */
         for (int round = 0; round < 20; round++)
             exchange_words(other, 1, token());
         expect_message(probe, 2, bytes, size);
@@ -491,29 +758,8 @@ TEST(
     finish(server);
 }
 
-TEST(unread_reply, .judges = SERVER, .points = 1, .step = 6,
-     .name = "a client that does not read its last reply keeps no other waiting",
-     .hint_unix =
-         "Wait for a client only in its own thread: the thread that lets clients in "
-         "must go on.",
-     .hint_win32 = "FlushFileBuffers blocks until the client has read: call it in this "
-                   "client's own thread, not in the one that lets clients in.")
-{
-    const char *address;
-    struct program *server = start_server(&address);
-    struct program *idle = connect_probe(address, 1);
-    size_t size;
-    char *bytes = wire("exit", &size);
-    send_message(idle, 1, bytes, size);
-    wait_line(server, "server: received \"exit\"");
-    struct program *probe = start_probe("pipe", NULL);
-    command(probe, text("many %s 100", address)); /* more than wait in advance */
-    wait_line(probe, "pipe: all 100 were served");
-    kill_program(idle);
-    finish(server);
-}
-
-TEST(only_exit_ends, .judges = SERVER, .points = 1, .step = 5,
+TEST(only_exit_ends, .judges = SERVER, .stage = COMPLETE, .needs = "exit_ends_one",
+     .points = 1, .step = 5,
      .name = "a text that only begins with \"exit\" is a message like others",
      .hint = "Compare the whole text, not its first letters.")
 {
@@ -531,50 +777,26 @@ TEST(only_exit_ends, .judges = SERVER, .points = 1, .step = 5,
     finish(server);
 }
 
-/* What the transcript must not show as it is, and how it must. */
-static const char raw_text[] = "a\nb\"c\\d\0e\x01\x1B[31m\x7F\r\t\n";
-static const char shown_text[] =
-    "\"a\\nb\\\"c\\\\d\\0e\\x01\\x1B[31m\\x7F\\x0D\\x09\\n\"";
-
-TEST(escapes, .judges = SERVER, .points = 1, .step = 5,
-     .name = "the transcript shows bytes that are no text as escapes",
-     .hint = "Print \\n, \\0, \\\", \\\\, and \\xNN for any other byte that is no text.")
-{
-    const char *address;
-    struct program *server = start_server(&address);
-    struct program *probe = connect_probe(address, 1);
-    size_t size;
-    char *bytes = wire_bytes(raw_text, sizeof raw_text - 1, &size);
-    exchange(probe, 1, bytes, size);
-    wait_line(server, "server: received %s", shown_text);
-    if (under_test() == UNIX) { /* in UTF-16 there are no bytes that are no text */
-        const char *odd = "\xC3(\xFF\xED\xA0\x80\xC2\x9B\xD0";
-        exchange(probe, 1, odd, speaks_fifo() ? strlen(odd) : strlen(odd) + 1);
-        wait_line(server,
-                  "server: received \"\\xC3(\\xFF\\xED\\xA0\\x80\\xC2\\x9B\\xD0\"");
-    }
-    finish(server);
-}
-
 TEST(
-    more_behind_exit, .judges = SERVER, .unix_only = true, .points = 1, .step = 6,
+    more_behind_exit, .judges = SERVER, .unix_only = true, .stage = COMPLETE,
+    .needs = "exit_ends_one", .points = 1, .step = 6,
     .name =
         "a client that has sent more after \"exit\" still gets its reply, and the end",
     .hint =
-        "close() of a socket with unread bytes resets the connection: shutdown() it for reading and read what has come first.")
+        "close() of a socket with unread bytes resets the connection: call shutdown() for reading, and read what has come before.")
 {
     const char *address;
     struct program *server = start_server(&address);
     struct program *probe = connect_probe(address, 1);
     exchange_words(probe, 1, token());
-    send_signal(server, SIGSTOP); /* so that both are there when it reads the first */
+    send_signal(server, SIGSTOP); /* so that both have come when it reads the first */
     expect_idle(server, 0.1, 50);
     size_t size, more_size;
     char *bytes = wire("exit", &size), *more = wire("more", &more_size);
     send_message(probe, 1, bytes, size);
     write_file("more.out", more, more_size, 0644);
     command(probe, "send 1 more.out");
-    wait_line_like(probe, "pipe: 1 *sen[dt]*");
+    wait_report(probe, "1 *sen[dt]*", SENT);
     send_signal(server, SIGCONT);
     wait_line(server, "server: client 1 left");
     expect_message(probe, 1, bytes, size);
@@ -582,78 +804,9 @@ TEST(
     finish(server);
 }
 
-/* Whether the server lets in one more client, number `number` of the probe, and serves it. */
-static bool is_let_in(struct program *probe, int number, const char *address)
-{
-    command(probe, text("connect %d %s", number, address));
-    if (strstr(wait_line_like(probe, text("pipe: %d *ed*", number)), "refused") != NULL)
-        return false;
-    size_t size;
-    char *bytes = wire(token(),
-                       &size); /* a socket may tell only now that nobody is there */
-    write_file("message.out", bytes, size, 0644);
-    command(probe, text("send %d message.out", number));
-    wait_line_like(probe, text("pipe: %d *sen[dt]*", number));
-    command(probe, text("receive %d", number));
-    return strstr(wait_line_like(probe, text("pipe: %d *", number)), "received") != NULL;
-}
-
-/* Lets clients come to a server that has no room for 60, until it refuses one. Those that are in
- * must be served, and when they have left, others; a server that lets in all 60 is welcome. */
-static void crowd_out(struct program *server, const char *address)
-{
-    struct program *first = connect_probe(address, 1);
-    exchange_words(first, 1, token());
-    struct program *probe = start_probe("pipe", NULL);
-    int others = 0;
-    while (others < 60 && is_let_in(probe, others, address))
-        others++;
-    if (others < 60)
-        wait_error_like(server, "server: *");
-    exchange_words(first, 1, token());
-    kill_program(probe);
-    for (int i = 0; i < others; i++)
-        wait_line_like(server, "server: client * left");
-    expect_service(address);
-    exchange_words(first, 1, token());
-    finish(server);
-}
-
 TEST(
-    no_descriptors, .judges = SERVER, .unix_only = true, .points = 2, .step = 4,
-    .name =
-        "a server without a free descriptor refuses one client, and serves the others",
-    .hint =
-        "Handle EMFILE where a client comes: let this client go, and no other. Keep one descriptor free, so that you can open and close the client's end.")
-{
-    const char *address;
-    struct program *server = start_server_with((struct start_options){.descriptors = 40},
-                                               &address);
-    crowd_out(server, address);
-}
-
-TEST(
-    no_threads, .judges = SERVER, .unix_only = true, .points = 2, .step = 4,
-    .name =
-        "a server without memory for a thread refuses one client, and serves the others",
-    .hint =
-        "Check what pthread_create() returns: on EAGAIN let this client go, and no other.")
-{
-    if (instrumented())
-        skip_test("valgrind and the sanitizers need more memory than the test leaves");
-    /* One heap for all threads: a second one takes 64 MB of addresses, if it finds them at a
-     * multiple of 64 MB, which is a matter of luck. */
-    const char *const environment[] = {"MALLOC_ARENA_MAX=1", NULL};
-    const char *address;
-    struct program *server =
-        start_server_with((struct start_options){.environment = environment}, &address);
-    limit_addresses(server, 64 * MEGABYTE); /* what it has made beforehand it has */
-    crowd_out(server, address);
-}
-
-TEST(
-    two_interleaved, .judges = SERVER, .points = 2, .step = 4,
-    .name = "two clients that take turns each get their own echo",
+    two_interleaved, .judges = SERVER, .stage = COMPLETE, .needs = "echoes_a_message",
+    .points = 2, .step = 4, .name = "two clients that take turns each get their own echo",
     .hint =
         "Keep everything that belongs to one client in variables of its own, not in global ones.")
 {
@@ -674,32 +827,11 @@ TEST(
 }
 
 TEST(
-    several_waiting, .judges = SERVER, .points = 1, .step = 5,
-    .name = "messages sent before the first reply is read come back one by one, in order",
-    .hint_unix =
-        "Send one message back for each that came, in order. Do not merge messages that one read brings.",
-    .hint_win32 =
-        "Send one message back for each that came, in order. Create the pipe with PIPE_TYPE_MESSAGE and PIPE_READMODE_MESSAGE.")
-{
-    const char *address;
-    struct program *server = start_server(&address);
-    struct program *probe = connect_probe(address, 1);
-    char *bytes[10];
-    size_t sizes[10];
-    for (int i = 0; i < 10; i++) {
-        bytes[i] = wire(token(), &sizes[i]);
-        send_message(probe, 1, bytes[i], sizes[i]);
-    }
-    for (int i = 0; i < 10; i++)
-        expect_message(probe, 1, bytes[i], sizes[i]);
-    finish(server);
-}
-
-TEST(
-    fifty_at_once, .judges = SERVER, .points = 2, .step = 2,
+    fifty_at_once, .judges = SERVER, .stage = COMPLETE, .needs = "two_interleaved",
+    .points = 2, .step = 2,
     .name = "50 clients at once are all let in, and all are served",
     .hint_unix =
-        "Start the next client at once: read the next announcement, or accept() again, while others are served. Let listen() have a backlog of 50 or more.",
+        "Read the next announcement, or call accept() again, while others are served. Give listen() a backlog of 50 or more.",
     .hint_win32 =
         "Create many free instances: a client that finds none gets ERROR_PIPE_BUSY (231).")
 {
@@ -707,83 +839,673 @@ TEST(
     struct program *server = start_server(&address);
     struct program *probe = start_probe("pipe", NULL);
     command(probe, text("crowd %s 50 3", address));
-    wait_line(probe, "pipe: all 50 were served at once");
+    wait_report(probe, "all 50 were served at once", SERVED);
     finish(server);
 }
 
-TEST(quick_client, .judges = SERVER, .win32_only = true, .points = 1, .step = 3,
-     .name = "a client that connects before ConnectNamedPipe is called is served",
-     .hint =
-         "If ConnectNamedPipe fails with ERROR_PIPE_CONNECTED (535) the client is there "
-         "already: serve it.")
+TEST(
+    quick_client, .judges = SERVER, .win32_only = true, .stage = COMPLETE,
+    .needs = "echoes_a_message", .points = 1, .step = 3,
+    .name = "a client that connects before ConnectNamedPipe is called is served",
+    .hint =
+        "If ConnectNamedPipe fails with ERROR_PIPE_CONNECTED (535) the client is connected already: serve it.")
 {
-    /* Whether it comes in between is a matter of luck: so several times. */
+    /* It takes luck to connect between two calls: so several times. */
     for (int round = 0; round < 5; round++) {
         const char *address = fresh_address();
         struct program *probe = start_probe("pipe", NULL);
         command(probe, text("eager 1 %s", address));
         struct program *server = start(SERVER, address, NULL);
-        wait_line(probe, "pipe: 1 connected");
+        wait_report(probe, "1 connected", CONNECTED);
         exchange_words(probe, 1, token());
         wait_line(server, "server: ready %s", address);
         command(probe, "close 1");
-        wait_line(probe, "pipe: 1 closed");
+        wait_report(probe, "1 closed", CLOSED);
         expect_service(address);
         finish(server);
     }
 }
 
-TEST(
-    two_thousand, .judges = SERVER, .points = 2, .step = 6,
-    .name = "2,000 clients one after the other leave no memory and no handle in use",
-    .hint_unix =
-        "Close both descriptors, free the memory and detach or join the thread on every way out of a session.",
-    .hint_win32 =
-        "Disconnect and close the instance, free the memory and close the thread's handle on every way out of a session.")
+TEST(idle_server, .judges = SERVER, .stage = COMPLETE, .needs = "echoes_a_message",
+     .points = 1, .step = 5,
+     .name = "the server uses no processor time while its clients are silent",
+     .hint = "Wait in a blocking read. Do not ask again and again.")
 {
     const char *address;
     struct program *server = start_server(&address);
-    struct program *probe = start_probe("pipe", NULL);
-    command(probe, text("many %s 500", address));
-    wait_line(probe, "pipe: all 500 were served");
-    wait_line(server, "server: client 500 left");
-    struct resources early = resources_of(server);
-    command(probe, text("many %s 1500", address));
-    wait_line(probe, "pipe: all 1500 were served");
-    wait_line(server, "server: client 2000 left");
-    struct resources late = resources_of(server);
-    if (under_test() == WIN32) {
-        /* A handle that is not closed is nothing that UNIX sees of the program; the pipe does. */
-        command(probe, text("info %s", address));
-        const char *line = wait_line_like(probe, "pipe: instances *");
-        if (strtol(strrchr(line, ' '), NULL, 10) > 1000)
-            fail_test(
-                "after 2,000 clients, none of whom is there, the pipe has %s instances",
-                strrchr(line, ' ') + 1);
-    }
-    if (late.descriptors > early.descriptors + 40)
-        fail_test(
-            "after 500 clients the server had %zu descriptors open, after 2,000 %zu",
-            early.descriptors, late.descriptors);
-    if (!instrumented() && late.memory > early.memory + 2 * MEGABYTE) {
-        /* More sessions at once than before take more, once. A leak goes on. */
-        command(probe, text("many %s 1500", address));
-        wait_line(probe, "pipe: all 1500 were served");
-        wait_line_like(server, "server: client 35[0-9][0-9] left");
-        struct resources last = resources_of(server);
-        if (last.memory > late.memory + 2 * MEGABYTE)
-            fail_test("after 500 clients the server held %zu kB, after 2,000 %zu, after "
-                      "3,500 %zu",
-                      early.memory / 1024, late.memory / 1024, last.memory / 1024);
-    }
+    struct program *probe = connect_probe(address, 1);
+    exchange_words(probe, 1, token());
+    command(probe, "close 1");
+    wait_line(server, "server: client 1 left"); /* and none for one that has left */
+    connect_probe(address, 2);
+    expect_idle(server, 1.0, 5);
     finish(server);
 }
 
 TEST(
-    killed_in_conversation, .judges = SERVER, .points = 2, .step = 6,
+    ends_on_ctrl_c, .judges = SERVER, .stage = COMPLETE, .needs = "echoes_a_message",
+    .points = 2, .step = 7,
+    .name =
+        "on Ctrl-C the server prints \"done\" and exits with 0, and its clients read the end",
+    .hint_unix =
+        "Handle SIGINT (sigwait, a handler, or end_on_interrupt()): unlink the name, print \"server: done\" and exit with 0.",
+    .hint_win32 =
+        "Install a handler with SetConsoleCtrlHandler, or call end_on_interrupt(): print \"server: done\" and exit with 0.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    exchange_words(probe, 1, token());
+    send_signal(server, SIGINT);
+    wait_line(server, "server: done");
+    expect_end(server, 0);
+    expect_end_of(probe, 1);
+    if (under_test() == UNIX && access(path_in_scratch(address), F_OK) == 0)
+        fail_test("the name %s is still there", address);
+}
+
+TEST(
+    restart_at_once, .judges = SERVER, .stage = COMPLETE, .needs = "ends_on_ctrl_c",
+    .points = 1, .step = 2, .name = "a server can be started again at once after Ctrl-C",
+    .hint_unix = "Unlink the name on Ctrl-C: mkfifo() and bind() fail if it exists.",
+    .hint_win32 =
+        "Let no other process inherit the pipe's handles: the name exists as long as one of them is open.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    for (int i = 0; i < 2; i++) {
+        struct program *probe = connect_probe(address, 1);
+        exchange_words(probe, 1, token());
+        send_signal(server, SIGINT);
+        expect_end(server, 0);
+        expect_end_of(probe, 1);
+        server = start(SERVER, address, NULL);
+        wait_line(server, "server: ready %s", address);
+    }
+    expect_service(address);
+    finish(server);
+}
+
+TEST(
+    second_server, .judges = SERVER, .stage = COMPLETE, .needs = "echoes_a_message",
+    .points = 2, .step = 2,
+    .name = "a second server on the same name is refused, and the first one goes on",
+    .hint_unix =
+        "If mkfifo() or bind() fails with EEXIST or EADDRINUSE, print an error line and exit with 1. A server that uses a name that exists must hold a lock on it (flock).",
+    .hint_win32 =
+        "Create the first instance with FILE_FLAG_FIRST_PIPE_INSTANCE: it fails if another server has the name.")
+{
+    if (under_test() == WIN32 && !on_windows())
+        skip_test("needs Windows: Wine ignores FILE_FLAG_FIRST_PIPE_INSTANCE");
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *second = start(SERVER, address, NULL);
+    wait_error_like(second, "server: *");
+    expect_end(second, 1);
+    expect_service(address);
+    finish(server);
+}
+
+TEST(
+    file_in_the_way, .judges = SERVER, .unix_only = true, .stage = COMPLETE, .points = 1,
+    .step = 2,
+    .name =
+        "a file of another kind with the server's name is an error line, and is not changed",
+    .hint =
+        "Do not remove a name before you create it: only a FIFO or a socket that a killed server left may be removed or used.")
+{
+    const char *name = token();
+    write_file(name, "precious", 8, 0644);
+    struct program *server = start(SERVER, name, NULL);
+    wait_error_like(server, "server: *");
+    expect_end(server, 1);
+    size_t length;
+    char *bytes = read_file(name, &length);
+    expect_bytes("the file", NULL, 0, "precious", 8, bytes, length);
+}
+
+TEST(
+    message_pipe, .judges = SERVER, .win32_only = true, .stage = COMPLETE,
+    .needs = "echoes_a_message", .points = 1, .step = 2,
+    .name =
+        "the pipe carries messages, and only the owner, administrators and the system may open it",
+    .hint =
+        "Create it with PIPE_TYPE_MESSAGE and a security descriptor. A NULL list allows everything to everybody.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = start_probe("pipe", NULL);
+    command(probe, text("info %s", address));
+    wait_report(probe, "type message", ABOUT_PIPE);
+    const char *security = wait_report(probe, "security *", ABOUT_PIPE);
+    const char *list = strstr(security, "D:");
+    if (list == NULL || strstr(list, "(A;") == NULL ||
+        strstr(list, "NO_ACCESS_CONTROL") != NULL)
+        fail_test("expected a list of who may open the pipe, got: %s", security);
+    if (strstr(list, ";WD)") != NULL || strstr(list, ";AN)") != NULL ||
+        strstr(list, ";AU)") != NULL)
+        fail_test("the list allows more than the contract says: %s", security);
+    finish(server);
+}
+
+TEST(
+    remote_option, .judges = SERVER, .win32_only = true, .stage = COMPLETE,
+    .needs = "message_pipe", .points = 1, .step = 2,
+    .name = "with --remote, authenticated users may open the pipe, too",
+    .hint =
+        "Choose the security descriptor by the option: with --remote add (A;;GRGW;;;AU).")
+{
+    const char *address = fresh_address();
+    struct program *server = start(SERVER, "--remote", address, NULL);
+    wait_line(server, "server: ready %s", address);
+    struct program *probe = start_probe("pipe", NULL);
+    command(probe, text("info %s", address));
+    const char *security = wait_report(probe, "security *", ABOUT_PIPE);
+    if (strstr(security, ";AU)") == NULL)
+        fail_test("expected authenticated users (AU) in the list, got: %s", security);
+    expect_service(address);
+    finish(server);
+}
+
+TEST(
+    removes_names, .judges = SERVER, .pair = "", .unix_only = true, .stage = COMPLETE,
+    .needs = "echoes_a_message", .points = 1, .step = 4,
+    .name =
+        "the server removes the names of a client's FIFOs before it greets the client",
+    .hint =
+        "Call unlink() for both names when both FIFOs are open, then send the empty message.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *probe = connect_probe(address, 1);
+    exchange_words(probe, 1, token());
+    if (printed_like(probe, "pipe: names are left"))
+        fail_test("the names of the client's FIFOs were still there when it was greeted");
+    finish(server);
+}
+
+TEST(mode_of_fifo, .judges = SERVER, .pair = "", .unix_only = true, .stage = COMPLETE,
+     .needs = "echoes_a_message", .points = 1, .step = 2,
+     .name = "only its owner may open the well-known FIFO",
+     .hint = "Give mkfifo() the mode 0600, or call fchmod().")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct stat status;
+    if (stat(path_in_scratch(address), &status) == -1)
+        kit_error("stat");
+    if (status.st_mode & (S_IRWXG | S_IRWXO))
+        fail_test("expected no rights for others, got mode %03o",
+                  (unsigned)status.st_mode & 0777);
+    finish(server);
+}
+
+TEST(
+    server_usage, .judges = SERVER, .stage = COMPLETE, .points = 1, .step = 1,
+    .name =
+        "wrong arguments to the server are a usage line on standard error, and exit code 2",
+    .hint =
+        "Print a line that begins with \"usage: \" on standard error, or call usage_exit().")
+{
+    struct program *server = start(SERVER, "one", "two", NULL);
+    wait_error_like(server, "usage: *");
+    expect_end(server, 2);
+    server = start(SERVER, "--no-such-option", NULL);
+    wait_error_like(server, "usage: *");
+    expect_end(server, 2);
+}
+
+/* ==== Complete: the client =========================================================== */
+
+TEST(odd_lines, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines", .points = 2,
+     .step = 4,
+     .name = "empty lines, CR LF, blanks, and a last line without a newline are lines",
+     .hint =
+         "Remove the newline, and a CR before it, and nothing else: as read_line() does.")
+{
+    static const char *const lines[] = {"\n", "carriage return\r\n", " two  words \n",
+                                        "a\ttab \x1A and more\n", "last\r"};
+    static const char *const words[] = {"", "carriage return", " two  words ",
+                                        "a\ttab \x1A and more", "last\r"};
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        type(client, lines[i]);
+        if (i + 1 == sizeof lines / sizeof *lines)
+            close_input(client);
+        expect_words(probe, words[i]);
+        reply_words(probe, "ok");
+    }
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    if (count_lines(client, "client: sent *") != 5)
+        fail_test("expected 5 messages for 5 lines of input, got %zu",
+                  count_lines(client, "client: sent *"));
+    remove_name(probe);
+}
+
+TEST(
+    no_input, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines", .points = 1,
+    .step = 4, .name = "at the end of the input the client sends nothing more",
+    .hint =
+        "Check what fgets() or getline() returns: at the end of the input the buffer still contains the last line.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "once\n");
+    expect_words(probe, "once");
+    close_input(client);
+    reply_words(probe, "ok");
+    command(probe, "left");
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    wait_report(probe, "client left", CLIENT_LEFT);
+    if (count_lines(client, "client: sent *") != 1)
+        fail_test("expected 1 message for one line of input, got %zu",
+                  count_lines(client, "client: sent *"));
+    remove_name(probe);
+}
+
+TEST(
+    odd_replies, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines", .points = 1,
+    .step = 5, .name = "the client's lines show bytes that are not text as escapes",
+    .hint =
+        "Print \\n, \\0, \\\", \\\\, and \\xNN for any other byte that is not text: call quoted() or log_text().")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "say \"a\\b\"\x7F\n");
+    expect_words(probe, "say \"a\\b\"\x7F");
+    size_t size;
+    char *bytes = wire_bytes(raw_text, sizeof raw_text - 1, &size);
+    write_file("reply", bytes, size, 0644);
+    command(probe, "reply reply");
+    wait_line(client, "client: sent \"say \\\"a\\\\b\\\"\\x7F\"");
+    wait_line(client, "client: received %s", shown_text);
+    close_input(client);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
+TEST(
+    any_reply, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines", .points = 2,
+    .step = 5, .name = "replies of any length up to 64 KiB are printed whole",
+    .hint_unix = "Read until the whole reply has come, into a buffer of 65,536 bytes.",
+    .hint_win32 =
+        "ERROR_MORE_DATA (234) is not a failure: the rest of the reply can be read. Read on.")
+{
+    const size_t lengths[] = {1, 255, 256, 257, 511, 512, 513, 2560, 5120, most_letters(),
+                              2};
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char *reply = text("%.*s", (int)lengths[i], random_bytes(lengths[i], 'a', 'z'));
+        type(client, "next\n");
+        expect_words(probe, "next");
+        reply_words(probe, reply);
+        wait_line(client, "client: received \"%s\"", reply);
+    }
+    close_input(client);
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
+TEST(
+    empty_reply, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines", .points = 1,
+    .step = 5, .name = "an empty reply is a reply, and not the end of the server",
+    .hint_unix =
+        "A message without text is a message. Only a read() that returns 0 is the end.",
+    .hint_win32 =
+        "ReadFile returns TRUE with 0 bytes for a message of 0 bytes. The server has left only if ReadFile fails.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    for (int i = 0; i < 2; i++) {
+        type(client, "next\n");
+        expect_words(probe, "next");
+        write_file("reply", "", speaks_seqpacket() ? 1 : 0, 0644); /* which needs a NUL */
+        command(probe, "reply reply");
+        wait_report(probe, "replied", REPLIED);
+        wait_line(client, "client: received \"\"");
+    }
+    close_input(client);
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
+TEST(
+    long_line, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines", .points = 1,
+    .step = 4, .name = "a line of 64 KiB is one message; a longer one is refused",
+    .hint =
+        "Let the buffer for a line grow. Report a line that is too long, and exit with 1.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    /* Before it is connected it need not read its input, and a pipe is soon full. */
+    type(client, "first\n");
+    expect_words(probe, "first");
+    reply_words(probe, "ok");
+    size_t length = most_letters();
+    char *line = text("%.*s", (int)length, random_bytes(length, 'a', 'z'));
+    type(client, text("%s\n", line));
+    expect_words(probe, line);
+    reply_words(probe, "ok");
+    wait_line(client, "client: received \"ok\"");
+    const char *longer = text("%.*s\n", MAX_MESSAGE + 1,
+                              random_bytes(MAX_MESSAGE + 1, 'a', 'z'));
+    offer_bytes(client, longer, strlen(longer));
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    remove_name(probe);
+}
+
+TEST(
+    bad_text, .judges = CLIENT, .win32_only = true, .stage = COMPLETE,
+    .needs = "sends_lines", .points = 1, .step = 4,
+    .name = "input that is not UTF-8 is an error line, and exit code 1",
+    .hint =
+        "Call MultiByteToWideChar with MB_ERR_INVALID_CHARS and check what it returns, or call read_line_utf16().")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "\xFF\xFE\n");
+    close_input(client);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    remove_name(probe);
+}
+
+TEST(patient_client, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines",
+     .points = 1, .step = 5,
+     .name = "the client uses no processor time while it waits for its reply",
+     .hint = "Wait in a blocking read. Do not ask again and again.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "hello\n");
+    expect_words(probe, "hello");
+    expect_idle(client, 1.0, 5);
+    reply_words(probe, "late");
+    wait_line(client, "client: received \"late\"");
+    close_input(client);
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
+TEST(
+    waits_for_greeting, .judges = CLIENT, .pair = "", .unix_only = true,
+    .stage = COMPLETE, .needs = "sends_lines", .points = 1, .step = 3,
+    .name = "the client waits for the greeting without using the processor",
+    .hint = "Wait with poll(): until the server opens its end, read() returns 0 at once.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    expect_idle(client, 1.0, 10);
+    if (!is_running(client))
+        fail_test("the client did not wait for the greeting: it exited with code %d",
+                  wait_end(client));
+    type(client, "hello\n");
+    expect_words(probe, "hello");
+    reply_words(probe, "ok");
+    wait_line(client, "client: received \"ok\"");
+    close_input(client);
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
+TEST(mode_of_pair, .judges = CLIENT, .pair = "", .unix_only = true, .stage = COMPLETE,
+     .needs = "sends_lines", .points = 1, .step = 3,
+     .name = "only their owner may open the client's FIFOs",
+     .hint = "Give mkfifo() the mode 0600.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "hello\n");
+    expect_words(probe, "hello");
+    reply_words(probe, "ok");
+    wait_line(client, "client: received \"ok\"");
+    close_input(client);
+    expect_end(client, 0);
+    if (printed_like(probe, "pipe: others may open the FIFOs"))
+        fail_test("other users can open the client's FIFOs: their mode is not 0600");
+    remove_name(probe);
+}
+
+TEST(
+    one_announcement, .judges = CLIENT, .pair = "", .unix_only = true, .stage = COMPLETE,
+    .needs = "sends_lines", .points = 2, .step = 3,
+    .name = "a client announces itself in one write, which no other bytes can split",
+    .hint =
+        "Send the announcement with one write(): up to PIPE_BUF bytes of one write() stay together, two writes do not. Write without O_NONBLOCK.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    command(probe, "fill");
+    wait_report(probe, "filled", FILLED);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "hello\n");
+    command(probe, "spill");
+    wait_report(probe, "0 bytes more came", SPILLED);
+    expect_words(probe, "hello");
+    reply_words(probe, "ok");
+    wait_line(client, "client: received \"ok\"");
+    close_input(client);
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
+TEST(waits_while_busy, .judges = CLIENT, .win32_only = true, .stage = COMPLETE,
+     .needs = "sends_lines", .points = 2, .step = 2,
+     .name = "a client that finds all instances busy waits for one",
+     .hint = "After ERROR_PIPE_BUSY (231) call WaitNamedPipe, then CreateFile again.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    command(probe, "occupy");
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "hello\n");
+    expect_idle(client, 1.0, 10);
+    if (!is_running(client))
+        fail_test("the client did not wait: it exited with code %d", wait_end(client));
+    command(probe, "vacate");
+    expect_words(probe, "hello");
+    reply_words(probe, "ok");
+    wait_line(client, "client: received \"ok\"");
+    close_input(client);
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
+TEST(
+    waits_again, .judges = CLIENT, .win32_only = true, .stage = COMPLETE,
+    .needs = "waits_while_busy", .points = 1, .step = 2,
+    .name = "a client waits again if another one takes the instance that became free",
+    .hint =
+        "Call WaitNamedPipe and CreateFile in a loop: CreateFile can fail with ERROR_PIPE_BUSY (231) again.")
+{
+    if (on_windows())
+        skip_test("needs Wine: on Windows no signal stops a program");
+    const char *address;
+    struct program *probe = start_listener(&address);
+    command(probe, "occupy");
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "hello\n");
+    expect_idle(client, 0.3, 50);
+    send_signal(client, SIGSTOP); /* while it waits: the other one is quicker */
+    command(probe, "rival");
+    wait_report(probe, "the rival is there", RIVAL);
+    send_signal(client, SIGCONT);
+    expect_idle(client, 0.3, 50);
+    if (!is_running(client))
+        fail_test("the client did not wait again: it exited with code %d",
+                  wait_end(client));
+    command(probe, "vacate");
+    expect_words(probe, "hello");
+    reply_words(probe, "ok");
+    wait_line(client, "client: received \"ok\"");
+    close_input(client);
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
+TEST(other_machine, .judges = CLIENT, .win32_only = true, .stage = COMPLETE,
+     .needs = "sends_lines", .points = 1, .step = 2,
+     .name = "the client opens a pipe of another machine, \\\\HOST\\pipe\\NAME",
+     .hint = "Pass the name to CreateFile as it was given.")
+{
+    if (!on_windows())
+        skip_test("needs Windows: Wine knows no pipes of other machines (error 3)");
+    const char *name = token(), *word = token();
+    struct program *server = start(SERVER, "--remote", text("\\\\.\\pipe\\%s", name),
+                                   NULL);
+    wait_line_like(server, "server: ready *");
+    struct program *client = start(CLIENT, text("\\\\localhost\\pipe\\%s", name), NULL);
+    type(client, text("%s\n", word));
+    wait_line(client, "client: received \"%s\"", word);
+    close_input(client);
+    expect_end(client, 0);
+    finish(server);
+}
+
+TEST(server_goes, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines",
+     .points = 2, .step = 5,
+     .name = "a server that ends before it has replied is an error line, and exit code 1",
+     .hint = "The end of the pipe is not an empty reply: report it, and exit with 1.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, "one\n");
+    expect_words(probe, "one");
+    kill_program(probe);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    if (printed_like(client, "client: received *") ||
+        printed_like(client, "client: done"))
+        fail_test("no reply came, and the client went on as if one had");
+    remove_left_name(address);
+}
+
+TEST(
+    no_server, .judges = CLIENT, .stage = COMPLETE, .points = 1, .step = 2,
+    .name = "without a server the client reports it and exits with 1",
+    .hint_unix =
+        "Check what open() or connect() returns. Open the FIFO with O_NONBLOCK, or open() blocks if there is a FIFO and no server.",
+    .hint_win32 =
+        "CreateFile fails with ERROR_FILE_NOT_FOUND (2): print a line on standard error and exit with 1.")
+{
+    struct program *client = start(CLIENT, fresh_address(), NULL);
+    offer_bytes(client, "hello\n", 6);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    if (printed_like(client, "client: received *"))
+        fail_test("the client printed a reply, and there is no server");
+}
+
+TEST(
+    not_a_pipe, .judges = CLIENT, .unix_only = true, .stage = COMPLETE, .points = 1,
+    .step = 2,
+    .name =
+        "a name that is a file of another kind is an error line, and the file is not changed",
+    .hint = "Check what was opened with fstat() before you write to it.")
+{
+    const char *name = token();
+    write_file(name, "precious", 8, 0644);
+    struct program *client = start(CLIENT, name, NULL);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    size_t length;
+    char *bytes = read_file(name, &length);
+    expect_bytes("the file", NULL, 0, "precious", 8, bytes, length);
+}
+
+TEST(
+    client_usage, .judges = CLIENT, .stage = COMPLETE, .points = 1, .step = 1,
+    .name =
+        "wrong arguments to the client are a usage line on standard error, and exit code 2",
+    .hint =
+        "Print a line that begins with \"usage: \" on standard error, or call usage_exit().")
+{
+    struct program *client = start(CLIENT, "one", "two", NULL);
+    wait_error_like(client, "usage: *");
+    expect_end(client, 2);
+}
+
+/* ==== Robust: the pair =============================================================== */
+
+TEST(
+    server_killed, .judges = PAIR, .stage = ROBUST, .needs = "lines_and_echoes",
+    .points = 2, .step = 5, .client_step = 5,
+    .name = "when the server is killed the client reports it and exits with 1",
+    .hint =
+        "Let no other process inherit the server's ends of the pipe: otherwise its client never reads the end.",
+    .client_hint_unix =
+        "If read() returns 0, or write() fails with EPIPE, the server has ended: report it and exit with 1. Ignore SIGPIPE.",
+    .client_hint_win32 =
+        "If a call fails with ERROR_BROKEN_PIPE (109), ERROR_NO_DATA (232) or ERROR_PIPE_NOT_CONNECTED (233), the server has ended: report it and exit with 1.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    send_bytes(client, "one\n", 4);
+    wait_line(client, "client: received \"one\"");
+    kill_program(server);
+    offer_bytes(client, "two\n", 4); /* it may have exited already */
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    if (printed_like(client, "client: done"))
+        fail_test("the client printed \"done\", and its server was killed");
+    remove_left_name(address);
+}
+
+TEST(
+    client_killed, .judges = PAIR, .stage = ROBUST, .needs = "lines_and_echoes",
+    .points = 2, .step = 6, .client_step = 4,
+    .name =
+        "when a client is killed the server prints that it has left, and serves the others",
+    .hint_unix =
+        "Close this client's descriptors when read() returns 0, and go on: it is not an error of the server.",
+    .hint_win32 =
+        "Close this client's instance when ReadFile fails with ERROR_BROKEN_PIPE (109), and go on: it is not an error of the server.",
+    .client_hint = "Print \"client: received\" at once, before the next line is read.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *other = start(CLIENT, address, NULL);
+    send_bytes(other, "one\n", 4);
+    wait_line(other, "client: received \"one\"");
+    struct program *client = start(CLIENT, address, NULL);
+    send_bytes(client, "two\n", 4);
+    wait_line(client, "client: received \"two\"");
+    kill_program(client);
+    wait_line_like(server, "server: client * left");
+    send_bytes(other, "three\n", 6);
+    wait_line(other, "client: received \"three\"");
+    close_input(other);
+    expect_end(other, 0);
+    expect_service(address);
+    finish(server);
+}
+
+/* ==== Robust: the server ============================================================= */
+
+TEST(
+    killed_in_conversation, .judges = SERVER, .stage = ROBUST, .needs = "two_interleaved",
+    .points = 2, .step = 6,
     .name = "a client that is killed, also in the middle of a message, disturbs no other",
     .hint =
-        "End that session if a read or a write fails or brings too little, and nothing else.")
+        "If a read or a write fails, or transfers too little, end that session and nothing else.")
 {
     const char *address;
     struct program *server = start_server(&address);
@@ -793,7 +1515,7 @@ TEST(
     if (speaks_fifo()) {
         write_file("half", "\0\0\0\x10half", 8, 0644);
         command(probe, "raw 2 half");
-        wait_line(probe, "pipe: 2 sent");
+        wait_report(probe, "2 sent", SENT);
     }
     kill_program(probe);
     wait_line(server, "server: client 2 left");
@@ -803,12 +1525,13 @@ TEST(
 }
 
 TEST(
-    leaves_without_reading, .judges = SERVER, .points = 1, .step = 5,
+    leaves_without_reading, .judges = SERVER, .stage = ROBUST,
+    .needs = "killed_in_conversation", .points = 1, .step = 5,
     .name = "a client that leaves before its echo has come disturbs no other",
     .hint_unix =
         "Ignore SIGPIPE so that write() to a client that has left fails with EPIPE.",
     .hint_win32 =
-        "End that session if WriteFile fails with ERROR_NO_DATA (232) or ERROR_BROKEN_PIPE (109), and nothing else.")
+        "If WriteFile fails with ERROR_NO_DATA (232) or ERROR_BROKEN_PIPE (109), end that session and nothing else.")
 {
     const char *address;
     struct program *server = start_server(&address);
@@ -825,8 +1548,32 @@ TEST(
 }
 
 TEST(
-    never_reads, .judges = SERVER, .points = 2, .step = 5,
-    .name = "a client that never reads its echoes keeps no other waiting",
+    unread_reply, .judges = SERVER, .stage = ROBUST, .needs = "exit_ends_one",
+    .points = 1, .step = 6,
+    .name = "a client that does not read its last reply does not make others wait",
+    .hint_unix =
+        "Wait for a client only in its own thread: the thread that lets clients in must go on.",
+    .hint_win32 =
+        "FlushFileBuffers blocks until the client has read: call it in this client's own thread, not in the one that lets clients in.")
+{
+    const char *address;
+    struct program *server = start_server(&address);
+    struct program *idle = connect_probe(address, 1);
+    size_t size;
+    char *bytes = wire("exit", &size);
+    send_message(idle, 1, bytes, size);
+    wait_line(server, "server: received \"exit\"");
+    struct program *probe = start_probe("pipe", NULL);
+    command(probe, text("many %s 100", address)); /* more than there are free instances */
+    wait_report(probe, "all 100 were served", SERVED);
+    kill_program(idle);
+    finish(server);
+}
+
+TEST(
+    never_reads, .judges = SERVER, .stage = ROBUST, .needs = "two_interleaved",
+    .points = 2, .step = 5,
+    .name = "a client that never reads its echoes does not make others wait",
     .hint_unix = "write() to a full pipe blocks: only this client's thread may block.",
     .hint_win32 = "WriteFile to a full pipe blocks: only this client's thread may block.")
 {
@@ -846,50 +1593,37 @@ TEST(
     finish(server);
 }
 
-TEST(single_bytes, .judges = SERVER, .pair = "", .unix_only = true, .points = 2,
-     .step = 5, .name = "a message that comes one byte at a time is one message",
-     .hint = "A read may bring a part of the message, and a part of its length: read on.")
-{
-    const char *address, *word = token();
-    struct program *server = start_server(&address);
-    struct program *probe = connect_probe(address, 1);
-    write_file("message.out", word, strlen(word), 0644);
-    command(probe, "trickle 1 message.out");
-    wait_line(probe, "pipe: 1 sent");
-    expect_message(probe, 1, word, strlen(word));
-    wait_line(server, "server: received \"%s\"", word);
-    finish(server);
-}
-
 TEST(
-    many_in_one_write, .judges = SERVER, .pair = "", .unix_only = true, .points = 2,
-    .step = 5, .name = "40 messages that come in one write are 40 messages",
-    .hint =
-        "Read exactly as many bytes as the length says: the next message may follow at once.")
+    too_long, .judges = SERVER, .stage = ROBUST, .needs = "any_length", .points = 1,
+    .step = 5,
+    .name =
+        "a message over the limit ends that session with an error line, and no other session",
+    .hint_unix =
+        "Print a line on standard error, close that client's descriptors, and serve the others.",
+    .hint_win32 =
+        "If ReadFile into 65,536 bytes fails with ERROR_MORE_DATA (234), print a line on standard error, disconnect that client, and serve the others.")
 {
-    const char *address, *words[40];
+    static const size_t sizes[] = {MAX_MESSAGE + 2, 150000};
+    const char *address;
     struct program *server = start_server(&address);
-    struct program *probe = connect_probe(address, 1);
-    char bytes[4096];
-    size_t length = 0;
-    for (int i = 0; i < 40; i++) {
-        words[i] = token();
-        size_t size = strlen(words[i]);
-        memcpy(bytes + length, (char[]){0, 0, 0, (char)size}, 4);
-        memcpy(bytes + length + 4, words[i], size);
-        length += 4 + size;
+    struct program *other = connect_probe(address, 1);
+    for (size_t i = 0; i < 2; i++) {
+        struct program *probe = connect_probe(address, 2);
+        write_file("message.out", random_bytes(sizes[i], 'a', 'z'), sizes[i], 0644);
+        command(probe, "send 2 message.out");
+        wait_error_like(server, "server: *");
+        wait_line_like(server, "server: client * left");
+        wait_report(probe, "2 *sen[dt]*", SENT);
+        expect_end_of(probe, 2);
+        exchange_words(other, 1, token());
     }
-    write_file("many", bytes, length, 0644);
-    command(probe, "raw 1 many");
-    wait_line(probe, "pipe: 1 sent");
-    for (int i = 0; i < 40; i++)
-        expect_message(probe, 1, words[i], strlen(words[i]));
     finish(server);
 }
 
-TEST(lying_length, .judges = SERVER, .pair = "", .unix_only = true, .points = 1,
-     .step = 5, .name = "a length over the limit ends that session with an error line",
-     .hint = "Check the length before you take memory for it.")
+TEST(lying_length, .judges = SERVER, .pair = "", .unix_only = true, .stage = ROBUST,
+     .needs = "any_length", .points = 1, .step = 5,
+     .name = "a length over the limit ends that session with an error line",
+     .hint = "Check the length before you use it.")
 {
     const char *address;
     struct program *server = start_server(&address);
@@ -908,12 +1642,12 @@ TEST(lying_length, .judges = SERVER, .pair = "", .unix_only = true, .points = 1,
 }
 
 TEST(
-    bad_announcements, .judges = SERVER, .pair = "", .unix_only = true, .points = 2,
-    .step = 3,
+    bad_announcements, .judges = SERVER, .pair = "", .unix_only = true, .stage = ROBUST,
+    .needs = "two_interleaved", .points = 2, .step = 3,
     .name =
-        "lines that are no announcement, and clients that are not there, stop no other",
+        "lines that are not announcements, and clients that are killed after theirs, stop no other client",
     .hint =
-        "Skip what is no number. Open the client's FIFOs with O_NONBLOCK: a client that announced itself may have been killed.")
+        "Skip a line that is not a number. Open the client's FIFOs with O_NONBLOCK: a client that announced itself can have been killed.")
 {
     const char *address;
     struct program *server = start_server(&address);
@@ -925,25 +1659,26 @@ TEST(
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
         write_file("announcement", bytes[i], strlen(bytes[i]), 0644);
         command(probe, text("announce %s announcement", address));
-        wait_line(probe, "pipe: announced");
+        wait_report(probe, "announced", ANNOUNCED);
     }
     expect_service(address);
     command(probe, text("absent %s", address));
-    wait_line(probe, "pipe: announced");
+    wait_report(probe, "announced", ANNOUNCED);
     expect_service(address);
-    close_input(probe); /* a client that is not greeted removes its FIFOs itself */
+    close_input(probe); /* then it removes the FIFOs of the client that was not greeted */
     expect_end(probe, 0);
     finish(server);
 }
 
 TEST(
-    stale_pairs, .judges = SERVER, .pair = "", .unix_only = true, .points = 1, .step = 2,
+    stale_pairs, .judges = SERVER, .pair = "", .unix_only = true, .stage = ROBUST,
+    .needs = "echoes_a_message", .points = 1, .step = 2,
     .name = "FIFOs of clients that were killed are removed when a server starts",
     .hint =
-        "The names contain the client's process identifier: remove them if kill(pid, 0) fails with ESRCH.")
+        "The names contain the client's process ID: remove them if kill(pid, 0) fails with ESRCH.")
 {
     const char *address = fresh_address();
-    /* One number beyond all that Linux gives to processes, and one of a living process. */
+    /* A process ID that is too large for Linux, and that of a process that is running. */
     const char *stale = path_in_scratch(text("%s.4194305.to_server", address));
     const char *living = path_in_scratch(
         text("%s.%d.to_server", address, (int)living_number()));
@@ -953,7 +1688,7 @@ TEST(
     wait_line(server, "server: ready %s", address);
     expect_service(address);
     if (access(stale, F_OK) == 0)
-        fail_test("the FIFO of a process that does not exist is still there");
+        fail_test("the FIFO of a process that does not exist was not removed");
     if (access(living, F_OK) == -1)
         fail_test("the FIFO of a living process was removed");
     unlink(living);
@@ -961,43 +1696,20 @@ TEST(
 }
 
 TEST(
-    second_server, .judges = SERVER, .points = 2, .step = 2,
-    .name = "a second server on the same name is refused, and the first serves on",
+    restart_after_kill, .judges = SERVER, .stage = ROBUST, .needs = "echoes_a_message",
+    .points = 1, .step = 2,
+    .name = "a server can be started again at once after it was killed",
     .hint_unix =
-        "Hold a lock on the FIFO (flock): a second server cannot get it. With a socket, try to connect() first.",
-    .hint_win32 =
-        "Create the first instance with FILE_FLAG_FIRST_PIPE_INSTANCE: it fails if another server has the name.")
-{
-    if (under_test() == WIN32 && !on_windows())
-        skip_test("needs Windows: Wine ignores FILE_FLAG_FIRST_PIPE_INSTANCE");
-    const char *address;
-    struct program *server = start_server(&address);
-    struct program *second = start(SERVER, address, NULL);
-    wait_error_like(second, "server: *");
-    expect_end(second, 1);
-    expect_service(address);
-    finish(server);
-}
-
-TEST(
-    restart_at_once, .judges = SERVER, .points = 2, .step = 2,
-    .name = "a server can be started again at once, after Ctrl-C and after it was killed",
-    .hint_unix =
-        "A killed server leaves its name: use the FIFO that is there if no server has it. Unlink a socket that no server listens on.",
+        "A killed server leaves its name. Use the FIFO that exists, unless another server holds a lock on it (flock). Unlink a socket if connect() fails with ECONNREFUSED.",
     .hint_win32 =
         "Let no other process inherit the pipe's handles: the name exists as long as one of them is open.")
 {
     const char *address;
     struct program *server = start_server(&address);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         struct program *probe = connect_probe(address, 1);
         exchange_words(probe, 1, token());
-        if (i == 1) {
-            send_signal(server, SIGINT);
-            expect_end(server, 0);
-        } else {
-            kill_program(server);
-        }
+        kill_program(server);
         expect_end_of(probe, 1);
         server = start(SERVER, address, NULL);
         wait_line(server, "server: ready %s", address);
@@ -1007,35 +1719,96 @@ TEST(
 }
 
 TEST(
-    ends_on_ctrl_c, .judges = SERVER, .points = 2, .step = 7,
-    .name =
-        "on Ctrl-C the server prints \"done\" and exits with 0, and its clients see the end",
+    two_thousand, .judges = SERVER, .stage = ROBUST, .needs = "fifty_at_once",
+    .points = 2, .step = 6,
+    .name = "2,000 clients one after the other leave no memory and no handle in use",
     .hint_unix =
-        "Handle SIGINT (sigwait, or a handler): unlink the name, print \"server: done\" and exit with 0.",
+        "Close both descriptors, free the memory and detach or join the thread on every way out of a session.",
     .hint_win32 =
-        "Install a handler with SetConsoleCtrlHandler that sets an event. main waits for it, prints \"server: done\" and returns 0.")
+        "Disconnect and close the instance, free the memory and close the thread's handle on every way out of a session.")
 {
     const char *address;
     struct program *server = start_server(&address);
-    struct program *probe = connect_probe(address, 1);
-    exchange_words(probe, 1, token());
-    send_signal(server, SIGINT);
-    wait_line(server, "server: done");
-    expect_end(server, 0);
-    expect_end_of(probe, 1);
-    if (under_test() == UNIX && access(path_in_scratch(address), F_OK) == 0)
-        fail_test("the name %s is still there", address);
+    struct program *probe = start_probe("pipe", NULL);
+    command(probe, text("many %s 500", address));
+    wait_report(probe, "all 500 were served", SERVED);
+    wait_line(server, "server: client 500 left");
+    struct resources early = resources_of(server);
+    command(probe, text("many %s 1500", address));
+    wait_report(probe, "all 1500 were served", SERVED);
+    wait_line(server, "server: client 2000 left");
+    struct resources late = resources_of(server);
+    if (under_test() == WIN32) {
+        /* UNIX does not show a handle that the program left open. The number of instances does. */
+        command(probe, text("info %s", address));
+        const char *line = wait_report(probe, "instances *", ABOUT_PIPE);
+        if (strtol(strrchr(line, ' '), NULL, 10) > 1000)
+            fail_test(
+                "after 2,000 clients, and without one now, the pipe has %s instances",
+                strrchr(line, ' ') + 1);
+    }
+    if (late.descriptors > early.descriptors + 40)
+        fail_test(
+            "after 500 clients the server had %zu descriptors open, after 2,000 %zu",
+            early.descriptors, late.descriptors);
+    if (!instrumented() && late.memory > early.memory + 2 * MEGABYTE) {
+        /* More sessions at once than before take more memory, once. A leak goes on. */
+        command(probe, text("many %s 1500", address));
+        wait_report(probe, "all 1500 were served", SERVED);
+        wait_line_like(server, "server: client 35[0-9][0-9] left");
+        struct resources last = resources_of(server);
+        if (last.memory > late.memory + 2 * MEGABYTE)
+            fail_test("after 500 clients the server held %zu kB, after 2,000 %zu, after "
+                      "3,500 %zu",
+                      early.memory / 1024, late.memory / 1024, last.memory / 1024);
+    }
+    finish(server);
 }
 
 TEST(
-    last_word, .judges = SERVER, .points = 1, .step = 7,
+    no_descriptors, .judges = SERVER, .unix_only = true, .stage = ROBUST,
+    .needs = "two_interleaved", .points = 2, .step = 4,
+    .name =
+        "a server without a free descriptor refuses one client, and serves the others",
+    .hint =
+        "If a call fails with EMFILE, let this client go, and no other. Keep one descriptor free, so that you can open and close the client's end.")
+{
+    const char *address;
+    struct program *server = start_server_with((struct start_options){.descriptors = 40},
+                                               &address);
+    crowd_out(server, address);
+}
+
+TEST(
+    no_threads, .judges = SERVER, .unix_only = true, .stage = ROBUST,
+    .needs = "two_interleaved", .points = 2, .step = 4,
+    .name =
+        "a server without memory for a thread refuses one client, and serves the others",
+    .hint =
+        "Check what pthread_create() or start_thread() returns: if it fails with EAGAIN, let this client go, and no other.")
+{
+    if (instrumented())
+        skip_test("valgrind and the sanitizers need more memory than this test leaves");
+    /* One heap for all threads: a second one takes 64 MB of addresses, if it finds them at a
+     * multiple of 64 MB, which is a matter of luck. */
+    const char *const environment[] = {"MALLOC_ARENA_MAX=1", NULL};
+    const char *address;
+    struct program *server =
+        start_server_with((struct start_options){.environment = environment}, &address);
+    limit_addresses(server, 64 * MEGABYTE); /* beyond what it has now */
+    crowd_out(server, address);
+}
+
+TEST(
+    last_word, .judges = SERVER, .stage = ROBUST, .needs = "ends_on_ctrl_c", .points = 1,
+    .step = 7,
     .name = "no line is printed after \"server: done\", whatever clients are doing",
     .hint_unix =
-        "Other threads print until the process has ended: take the lock of stdout (flockfile) for \"done\", and keep it.",
+        "Other threads print until the process has ended: take the lock of stdout (flockfile) for \"done\" and keep it, or call log_last().",
     .hint_win32 =
-        "Other threads print until the process has ended: print each line under a lock, take it for \"done\", and keep it.")
+        "Other threads print until the process has ended: print each line under a lock, take it for \"done\" and keep it, or call log_last().")
 {
-    /* Whether a line comes behind it is a matter of luck: so many times. */
+    /* It takes luck to find a line after it: so many times. */
     int rounds = instrumented() ? 3 : under_test() == WIN32 ? 20 : 40;
     for (int round = 0; round < rounds; round++) {
         const char *address;
@@ -1044,7 +1817,7 @@ TEST(
         command(probe, text("crowd %s 50 1000000", address));
         wait_line(server, "server: client 50 connected");
         wait_line_like(server, "server: received *");
-        usleep(20000); /* by then all of them are at it */
+        usleep(20000); /* by then all of them send */
         send_signal(server, SIGINT);
         wait_line(server, "server: done");
         /* Under Wine 8 a process that ends while many of its threads are at work now and then
@@ -1066,51 +1839,14 @@ TEST(
     }
 }
 
-TEST(idle_server, .judges = SERVER, .points = 1, .step = 5,
-     .name = "the server uses no processor time while its clients are silent",
-     .hint = "Wait in a blocking read. Do not ask again and again.")
-{
-    const char *address;
-    struct program *server = start_server(&address);
-    struct program *probe = connect_probe(address, 1);
-    exchange_words(probe, 1, token());
-    command(probe, "close 1");
-    wait_line(server, "server: client 1 left"); /* nor does one that has left */
-    connect_probe(address, 2);
-    expect_idle(server, 1.0, 5);
-    finish(server);
-}
-
-/* Waits until the server, which may have no standard output, can be reached. No event tells. */
-static void await_server(struct program *server, const char *address)
-{
-    struct program *probe = speaks_fifo() ? NULL : start_probe("pipe", NULL);
-    while (is_running(server)) {
-        int fifo = -1;
-        if (speaks_fifo()) /* as long as nobody reads, this fails */
-            fifo = open(path_in_scratch(address), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-        else
-            command(probe, text("connect 1 %s", address));
-        if (fifo != -1)
-            close(fifo);
-        if (fifo != -1 || (probe != NULL &&
-                           strstr(wait_line_like(probe, "pipe: 1 *"), "refused") == NULL))
-            break;
-        usleep(2000);
-    }
-    if (probe != NULL)
-        kill_program(probe);
-}
-
-TEST(server_without_streams, .judges = SERVER, .points = 1, .step = 2,
-     .name = "the server works without its standard input, output and error",
-     .hint_unix =
-         "A closed descriptor is the next one that open() returns: what is printed "
-         "goes into a client's pipe. Open /dev/null until descriptors 0 to 2 are in "
-         "use, or call open_missing_streams().",
-     .hint_win32 =
-         "GetStdHandle returns NULL here, and the C library's streams have no file: "
-         "do not fail, or call open_missing_streams().")
+TEST(
+    server_without_streams, .judges = SERVER, .stage = ROBUST,
+    .needs = "echoes_a_message", .points = 1, .step = 2,
+    .name = "the server works without its standard input, output and error",
+    .hint_unix =
+        "open() returns the lowest descriptor that is free: then what is printed goes to a client. Open /dev/null until descriptors 0 to 2 are in use, or call begin_program().",
+    .hint_win32 =
+        "GetStdHandle returns NULL here, and the C library's streams have no file: do not exit, or call begin_program().")
 {
     static const unsigned missing[] = {1, 3, 7};
     for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
@@ -1122,41 +1858,18 @@ TEST(server_without_streams, .judges = SERVER, .points = 1, .step = 2,
         for (int client = 0; client < 5; client++) /* each gets a number that is free */
             expect_service(address);
         if (under_test() == WIN32)
-            kill_program(server); /* Ctrl-C would go to the probe that has started it */
+            kill_program(server); /* Ctrl-C would go to the probe that started it */
         else
             finish(server);
     }
 }
 
-/* Lets the programs run for a tenth of a second, so that one gets to the call in which it
- * blocks: no event tells that. What they print is read meanwhile. */
-static void let_block(void)
-{
-    struct itimerspec tenth = {.it_value.tv_nsec = 100000000};
-    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (timer == -1 || timerfd_settime(timer, 0, &tenth, NULL) == -1)
-        kit_error("timerfd");
-    for (uint64_t times; read(timer, &times, sizeof times) == -1;)
-        wait_descriptor(timer, "the timer");
-    close(timer);
-}
-
-/* Sends the signals that a program ignores unless it asks for them, while it is blocked in a
- * call: there a handler without SA_RESTART makes the call fail with EINTR. */
-static void interrupt(struct program *program)
-{
-    static const int signals[] = {SIGCHLD, SIGWINCH, SIGURG, SIGCONT};
-    let_block();
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        send_signal(program, signals[i]);
-    let_block(); /* before a read finds bytes, which end it as well */
-}
-
-TEST(interrupted, .judges = SERVER, .unix_only = true, .points = 1, .step = 3,
-     .name = "signals that interrupt a call of the server change nothing",
-     .hint =
-         "Install handlers with SA_RESTART, or call read(), accept() and poll() again if "
-         "they fail with EINTR.")
+TEST(
+    interrupted, .judges = SERVER, .unix_only = true, .stage = ROBUST,
+    .needs = "echoes_a_message", .points = 1, .step = 3,
+    .name = "signals that interrupt a call of the server change nothing",
+    .hint =
+        "Install handlers with SA_RESTART, or call read(), accept() and poll() again if they fail with EINTR.")
 {
     const char *address;
     struct program *server = start_server(&address);
@@ -1165,357 +1878,17 @@ TEST(interrupted, .judges = SERVER, .unix_only = true, .points = 1, .step = 3,
     interrupt(server);
     exchange_words(probe, 1, token());
     command(probe, "close 1");
-    wait_line(probe, "pipe: 1 closed");
+    wait_report(probe, "1 closed", CLOSED);
     interrupt(server);
     expect_service(address);
     finish(server);
 }
 
-TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
-     .name = "wrong arguments are a usage line on standard error, and exit code 2",
-     .hint = "Print a line that begins with \"usage: \" on standard error.")
-{
-    struct program *server = start(SERVER, "one", "two", NULL);
-    wait_error_like(server, "usage: *");
-    expect_end(server, 2);
-    server = start(SERVER, "--no-such-option", NULL);
-    wait_error_like(server, "usage: *");
-    expect_end(server, 2);
-}
+/* ==== Robust: the client ============================================================= */
 
-TEST(
-    message_pipe, .judges = SERVER, .win32_only = true, .points = 1, .step = 2,
-    .name =
-        "the pipe carries messages, and only the owner, administrators and the system may open it",
-    .hint =
-        "Create it with PIPE_TYPE_MESSAGE and a security descriptor. A NULL list allows everything to everybody.")
-{
-    const char *address;
-    struct program *server = start_server(&address);
-    struct program *probe = start_probe("pipe", NULL);
-    command(probe, text("info %s", address));
-    wait_line(probe, "pipe: type message");
-    const char *security = wait_line_like(probe, "pipe: security *");
-    const char *list = strstr(security, "D:");
-    if (list == NULL || strstr(list, "(A;") == NULL ||
-        strstr(list, "NO_ACCESS_CONTROL") != NULL)
-        fail_test("the pipe has no list of who may open it: %s", security);
-    if (strstr(list, ";WD)") != NULL || strstr(list, ";AN)") != NULL ||
-        strstr(list, ";AU)") != NULL)
-        fail_test("the list lets in more than the contract says: %s", security);
-    finish(server);
-}
-
-TEST(mode_of_fifo, .judges = SERVER, .pair = "", .unix_only = true, .points = 1,
-     .step = 2, .name = "only its owner may open the well-known FIFO",
-     .hint = "Give mkfifo() the mode 0600, or call fchmod().")
-{
-    const char *address;
-    struct program *server = start_server(&address);
-    struct stat status;
-    if (stat(path_in_scratch(address), &status) == -1)
-        kit_error("stat");
-    if (status.st_mode & (S_IRWXG | S_IRWXO))
-        fail_test("others may open it: its mode is %03o",
-                  (unsigned)status.st_mode & 0777);
-    finish(server);
-}
-
-TEST(
-    remote_option, .judges = SERVER, .win32_only = true, .points = 1, .step = 2,
-    .name = "with --remote, authenticated users may open the pipe, too",
-    .hint =
-        "Choose the security descriptor by the option: with --remote add (A;;GRGW;;;AU).")
-{
-    const char *address = fresh_address();
-    struct program *server = start(SERVER, "--remote", address, NULL);
-    wait_line(server, "server: ready %s", address);
-    struct program *probe = start_probe("pipe", NULL);
-    command(probe, text("info %s", address));
-    const char *security = wait_line_like(probe, "pipe: security *");
-    if (strstr(security, ";AU)") == NULL)
-        fail_test("the list does not name those who have logged on (AU): %s", security);
-    expect_service(address);
-    finish(server);
-}
-
-/* ---- The client --------------------------------------------------------------------- */
-
-/* Starts a probe that serves at a fresh address. */
-static struct program *start_listener(const char **address)
-{
-    *address = fresh_address();
-    struct program *probe = start_probe("pipe", NULL);
-    command(probe, text("listen %s %s", *address,
-                        under_test() == WIN32 ? "pipe"
-                        : speaks_fifo()       ? "fifo"
-                                              : "seqpacket"));
-    wait_line(probe, "pipe: listening");
-    return probe;
-}
-
-/* Waits for the client's next message, which must be `words`. */
-static void expect_words(struct program *probe, const char *words)
-{
-    command(probe, "next");
-    wait_line_like(probe, "pipe: message of *");
-    size_t size, length;
-    char *bytes = wire(words, &size), *received = read_file("message", &length);
-    expect_bytes("the client's message", NULL, 0, bytes, size, received, length);
-}
-
-static void reply_words(struct program *probe, const char *words)
-{
-    size_t size;
-    char *bytes = wire(words, &size);
-    write_file("reply", bytes, size, 0644);
-    command(probe, "reply reply");
-    wait_line(probe, "pipe: replied");
-}
-
-static void remove_name(struct program *probe)
-{
-    command(probe, "unlisten");
-    wait_line(probe, "pipe: gone");
-}
-
-static void type(struct program *client, const char *line)
-{
-    send_bytes(client, line, strlen(line));
-}
-
-TEST(sends_lines, .judges = CLIENT, .points = 2, .step = 4,
-     .name = "each line of the input is one message, and the reply is printed as it came",
-     .hint_unix = "Send the line without its newline.",
-     .hint_win32 = "Send the line without its newline, as UTF-16 with a NUL.")
-{
-    const char *address;
-    struct program *probe = start_listener(&address);
-    struct program *client = start(CLIENT, address, NULL);
-    for (int i = 0; i < 4; i++) {
-        const char *word = i < 3 ? token() : CYRILLIC, *reply = token();
-        type(client, text("%s\n", word));
-        expect_words(probe, word);
-        reply_words(probe, i < 3 ? reply : CYRILLIC "!");
-        wait_line(client, "client: sent \"%s\"", word);
-        wait_line(client, "client: received \"%s\"", i < 3 ? reply : CYRILLIC "!");
-    }
-    close_input(client);
-    wait_line(client, "client: done");
-    expect_end(client, 0);
-    if (printed_like(probe, "pipe: others may open the FIFOs"))
-        fail_test(
-            "the client's FIFOs can be opened by other users: their mode is not 0600");
-    if (printed_like(probe, "pipe: no announcement*"))
-        fail_test("what came on the well-known FIFO is no announcement");
-    remove_name(probe);
-}
-
-TEST(odd_replies, .judges = CLIENT, .points = 1, .step = 5,
-     .name = "the client's transcript shows bytes that are no text as escapes",
-     .hint = "Print \\n, \\0, \\\", \\\\, and \\xNN for any other byte that is no text.")
-{
-    const char *address;
-    struct program *probe = start_listener(&address);
-    struct program *client = start(CLIENT, address, NULL);
-    type(client, "say \"a\\b\"\x7F\n");
-    expect_words(probe, "say \"a\\b\"\x7F");
-    size_t size;
-    char *bytes = wire_bytes(raw_text, sizeof raw_text - 1, &size);
-    write_file("reply", bytes, size, 0644);
-    command(probe, "reply reply");
-    wait_line(client, "client: sent \"say \\\"a\\\\b\\\"\\x7F\"");
-    wait_line(client, "client: received %s", shown_text);
-    close_input(client);
-    wait_line(client, "client: done");
-    expect_end(client, 0);
-    remove_name(probe);
-}
-
-TEST(odd_lines, .judges = CLIENT, .points = 2, .step = 4,
-     .name = "empty lines, CR LF, blanks, and a last line without a newline are lines",
-     .hint = "Remove the newline, and a CR before it, and nothing else.")
-{
-    static const char *const lines[] = {"\n", "carriage return\r\n", " two  words \n",
-                                        "a\ttab \x1A and more\n", "last\r"};
-    static const char *const words[] = {"", "carriage return", " two  words ",
-                                        "a\ttab \x1A and more", "last\r"};
-    const char *address;
-    struct program *probe = start_listener(&address);
-    struct program *client = start(CLIENT, address, NULL);
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        type(client, lines[i]);
-        if (i + 1 == sizeof lines / sizeof *lines)
-            close_input(client);
-        expect_words(probe, words[i]);
-        reply_words(probe, "ok");
-    }
-    wait_line(client, "client: done");
-    expect_end(client, 0);
-    if (count_lines(client, "client: sent *") != 5)
-        fail_test("the input had 5 lines, and the client sent %zu",
-                  count_lines(client, "client: sent *"));
-    remove_name(probe);
-}
-
-TEST(exit_line, .judges = CLIENT, .points = 1, .step = 4,
-     .name = "the line \"exit\" is sent, and ends the client though there is more input",
-     .hint = "Send the line, wait for the reply, close the pipe and exit with 0.")
-{
-    const char *address;
-    struct program *probe = start_listener(&address);
-    struct program *client = start(CLIENT, address, NULL);
-    type(client, "exitus\n");
-    expect_words(probe, "exitus");
-    reply_words(probe, "ok");
-    type(client, "exit\nmore\n");
-    expect_words(probe, "exit");
-    reply_words(probe, "exit");
-    command(probe, "left");
-    wait_line(client, "client: done");
-    expect_end(client, 0);
-    wait_line(probe, "pipe: client left");
-    if (printed_like(client, "client: sent \"more\""))
-        fail_test("the client has sent the line behind \"exit\"");
-    remove_name(probe);
-}
-
-TEST(
-    no_input, .judges = CLIENT, .points = 1, .step = 4,
-    .name = "at the end of the input nothing more is sent",
-    .hint =
-        "Check what fgets() or getline() returns: at the end of the input the buffer still contains the last line.")
-{
-    const char *address;
-    struct program *probe = start_listener(&address);
-    struct program *client = start(CLIENT, address, NULL);
-    type(client, "once\n");
-    expect_words(probe, "once");
-    close_input(client);
-    reply_words(probe, "ok");
-    command(probe, "left");
-    wait_line(client, "client: done");
-    expect_end(client, 0);
-    wait_line(probe, "pipe: client left");
-    if (count_lines(client, "client: sent *") != 1)
-        fail_test("one line was typed, and %zu messages were sent",
-                  count_lines(client, "client: sent *"));
-    remove_name(probe);
-}
-
-TEST(any_reply, .judges = CLIENT, .points = 2, .step = 5,
-     .name = "replies of any length up to 64 KiB are printed whole",
-     .hint_unix = "Read until the whole reply has come, and let the buffer grow.",
-     .hint_win32 =
-         "ERROR_MORE_DATA (234) is no failure: the rest of the reply waits. Read on.")
-{
-    const size_t lengths[] = {1, 255, 256, 257, 511, 512, 513, 2560, 5120, most_letters(),
-                              2};
-    const char *address;
-    struct program *probe = start_listener(&address);
-    struct program *client = start(CLIENT, address, NULL);
-    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        char *reply = text("%.*s", (int)lengths[i], random_bytes(lengths[i], 'a', 'z'));
-        type(client, "next\n");
-        expect_words(probe, "next");
-        reply_words(probe, reply);
-        wait_line(client, "client: received \"%s\"", reply);
-    }
-    close_input(client);
-    expect_end(client, 0);
-    remove_name(probe);
-}
-
-TEST(empty_reply, .judges = CLIENT, .points = 1, .step = 5,
-     .name = "an empty reply is a reply, and not the server's end",
-     .hint_unix =
-         "A message without text is a message: only the end of the pipe is the end.",
-     .hint_win32 =
-         "ReadFile returns TRUE with 0 bytes for a message of 0 bytes. The server has "
-         "left only if ReadFile fails.")
-{
-    const char *address;
-    struct program *probe = start_listener(&address);
-    struct program *client = start(CLIENT, address, NULL);
-    for (int i = 0; i < 2; i++) {
-        type(client, "next\n");
-        expect_words(probe, "next");
-        write_file("reply", "", speaks_seqpacket() ? 1 : 0, 0644); /* there: a NUL */
-        command(probe, "reply reply");
-        wait_line(probe, "pipe: replied");
-        wait_line(client, "client: received \"\"");
-    }
-    close_input(client);
-    expect_end(client, 0);
-    remove_name(probe);
-}
-
-TEST(
-    long_line, .judges = CLIENT, .points = 1, .step = 4,
-    .name = "a line of 64 KiB is one message; a longer one is refused",
-    .hint =
-        "Let the buffer for a line grow. Report a line that is too long, and exit with 1.")
-{
-    const char *address;
-    struct program *probe = start_listener(&address);
-    struct program *client = start(CLIENT, address, NULL);
-    type(client, "first\n"); /* before that it may not read its input, and take no more */
-    expect_words(probe, "first");
-    reply_words(probe, "ok");
-    size_t length = most_letters();
-    char *line = text("%.*s", (int)length, random_bytes(length, 'a', 'z'));
-    type(client, text("%s\n", line));
-    expect_words(probe, line);
-    reply_words(probe, "ok");
-    wait_line(client, "client: received \"ok\"");
-    const char *longer = text("%.*s\n", MAX_MESSAGE + 1,
-                              random_bytes(MAX_MESSAGE + 1, 'a', 'z'));
-    offer_bytes(client, longer, strlen(longer));
-    wait_error_like(client, "client: *");
-    expect_end(client, 1);
-    remove_name(probe);
-}
-
-TEST(server_goes, .judges = CLIENT, .points = 2, .step = 5,
-     .name =
-         "a server that leaves before it has replied is an error line, and exit code 1",
-     .hint = "The end of the pipe is not an empty reply: report it, and exit with 1.")
-{
-    const char *address;
-    struct program *probe = start_listener(&address);
-    struct program *client = start(CLIENT, address, NULL);
-    type(client, "one\n");
-    expect_words(probe, "one");
-    kill_program(probe);
-    wait_error_like(client, "client: *");
-    expect_end(client, 1);
-    if (printed_like(client, "client: received *") ||
-        printed_like(client, "client: done"))
-        fail_test("no reply came, and the client goes on as if one had");
-    remove_left_name(address);
-}
-
-TEST(
-    no_greeting, .judges = CLIENT, .pair = "", .unix_only = true, .points = 2, .step = 3,
-    .name =
-        "a client waits for the greeting without using the processor, and reports a server that is killed before it",
-    .hint =
-        "Wait with poll() for two events: the greeting, and POLLERR on the well-known FIFO, which then has no reader.")
-{
-    const char *address;
-    struct program *probe = start_listener(&address);
-    struct program *client = start(CLIENT, address, NULL);
-    expect_idle(client, 1.0, 10);
-    if (!is_running(client))
-        fail_test("the client did not wait for the greeting");
-    kill_program(probe);
-    wait_error_like(client, "client: *");
-    expect_end(client, 1);
-    remove_left_name(address);
-}
-
-TEST(half_a_reply, .judges = CLIENT, .pair = "", .unix_only = true, .points = 1,
-     .step = 5, .name = "half a reply and then the end is no reply",
+TEST(half_a_reply, .judges = CLIENT, .pair = "", .unix_only = true, .stage = ROBUST,
+     .needs = "server_goes", .points = 1, .step = 5,
+     .name = "half a reply and then the end is not a reply",
      .hint = "The length says how many bytes must come: fewer are an error.")
 {
     const char *address;
@@ -1525,207 +1898,62 @@ TEST(half_a_reply, .judges = CLIENT, .pair = "", .unix_only = true, .points = 1,
     expect_words(probe, "one");
     write_file("half", "\0\0\0\x10half", 8, 0644);
     command(probe, "raw-reply half");
-    wait_line(probe, "pipe: replied");
+    wait_report(probe, "replied", REPLIED);
     kill_program(probe);
     wait_error_like(client, "client: *");
     expect_end(client, 1);
     if (printed_like(client, "client: received *"))
-        fail_test("half a reply was taken for a whole one");
+        fail_test("the client printed half a reply as if it were whole");
     remove_left_name(address);
 }
 
 TEST(
-    no_server, .judges = CLIENT, .points = 2, .step = 2,
+    no_greeting, .judges = CLIENT, .pair = "", .unix_only = true, .stage = ROBUST,
+    .needs = "waits_for_greeting", .points = 1, .step = 3,
+    .name = "a client reports a server that is killed before its greeting",
+    .hint =
+        "Wait with poll() for two events: the greeting, and POLLERR on the well-known FIFO, which then has no reader.")
+{
+    const char *address;
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    expect_idle(client, 0.3, 50); /* by then it has announced itself */
+    kill_program(probe);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    remove_left_name(address);
+}
+
+TEST(
+    stale_name, .judges = CLIENT, .stage = ROBUST, .needs = "no_server", .points = 1,
+    .step = 2,
     .name =
-        "without a server, and after one was killed, the client reports it and exits with 1",
+        "after a server was killed the client reports that there is none and exits with 1",
     .hint_unix =
-        "Open the FIFO with O_NONBLOCK: it fails with ENXIO if no server reads it, and with ENOENT if there is none. connect() fails with ECONNREFUSED or ENOENT.",
+        "Open the FIFO with O_NONBLOCK: it fails with ENXIO if no server reads it. connect() fails with ECONNREFUSED.",
     .hint_win32 =
         "CreateFile fails with ERROR_FILE_NOT_FOUND (2): print a line on standard error and exit with 1.")
 {
-    const char *address = fresh_address();
-    for (int i = 0; i < 2; i++) {
-        struct program *client = start(CLIENT, address, NULL);
-        offer_bytes(client, "hello\n", 6);
-        wait_error_like(client, "client: *");
-        expect_end(client, 1);
-        if (printed_like(client, "client: received *"))
-            fail_test("there is no server, and yet a reply");
-        if (i == 0) { /* the second time there is a name, of a server that was killed */
-            struct program *server = start(SERVER, address, NULL);
-            wait_line(server, "server: ready %s", address);
-            kill_program(server);
-        }
-    }
+    const char *address;
+    struct program *server = start_server(&address);
+    kill_program(server);
+    struct program *client = start(CLIENT, address, NULL);
+    offer_bytes(client, "hello\n", 6);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    if (printed_like(client, "client: received *"))
+        fail_test("the client printed a reply, and the server was killed before");
     remove_left_name(address);
 }
 
-TEST(waits_again, .judges = CLIENT, .win32_only = true, .points = 1, .step = 2,
-     .name = "a client waits again if another one takes the instance that became free",
-     .hint = "Call WaitNamedPipe and CreateFile in a loop: CreateFile can fail with "
-             "ERROR_PIPE_BUSY (231) again.")
-{
-    if (on_windows())
-        skip_test("needs Wine: a program of Windows cannot be stopped by a signal");
-    const char *address;
-    struct program *probe = start_listener(&address);
-    command(probe, "occupy");
-    struct program *client = start(CLIENT, address, NULL);
-    type(client, "hello\n");
-    expect_idle(client, 0.3, 50);
-    send_signal(client, SIGSTOP); /* in its wait: so that the other one is quicker */
-    command(probe, "rival");
-    wait_line(probe, "pipe: the rival is there");
-    send_signal(client, SIGCONT);
-    expect_idle(client, 0.3, 50);
-    if (!is_running(client))
-        fail_test("the client did not wait again: it exited with code %d",
-                  wait_end(client));
-    command(probe, "vacate");
-    expect_words(probe, "hello");
-    reply_words(probe, "ok");
-    wait_line(client, "client: received \"ok\"");
-    close_input(client);
-    expect_end(client, 0);
-    remove_name(probe);
-}
-
-TEST(waits_while_busy, .judges = CLIENT, .win32_only = true, .points = 2, .step = 2,
-     .name = "a client that finds all instances taken waits for one",
-     .hint = "After ERROR_PIPE_BUSY (231) call WaitNamedPipe, then CreateFile again.")
-{
-    const char *address;
-    struct program *probe = start_listener(&address);
-    command(probe, "occupy");
-    struct program *client = start(CLIENT, address, NULL);
-    type(client, "hello\n");
-    expect_idle(client, 1.0, 10);
-    if (!is_running(client))
-        fail_test("the client did not wait: it ended with code %d", wait_end(client));
-    command(probe, "vacate");
-    expect_words(probe, "hello");
-    reply_words(probe, "ok");
-    wait_line(client, "client: received \"ok\"");
-    close_input(client);
-    expect_end(client, 0);
-    remove_name(probe);
-}
-
 TEST(
-    one_announcement, .judges = CLIENT, .pair = "", .unix_only = true, .points = 2,
-    .step = 3,
-    .name = "a client announces itself in one write, which no other bytes can split",
-    .hint =
-        "Write the announcement with one write(): up to PIPE_BUF bytes of one write stay together, two writes do not.")
-{
-    const char *address;
-    struct program *probe = start_listener(&address);
-    command(probe, "fill");
-    wait_line(probe, "pipe: filled");
-    struct program *client = start(CLIENT, address, NULL);
-    type(client, "hello\n");
-    command(probe, "spill");
-    wait_line(probe, "pipe: 0 bytes more came");
-    expect_words(probe, "hello");
-    reply_words(probe, "ok");
-    wait_line(client, "client: received \"ok\"");
-    close_input(client);
-    expect_end(client, 0);
-    remove_name(probe);
-}
-
-TEST(patient_client, .judges = CLIENT, .points = 1, .step = 5,
-     .name = "the client uses no processor time while it waits for its reply",
-     .hint = "Wait in a blocking read. Do not ask again and again.")
-{
-    const char *address;
-    struct program *probe = start_listener(&address);
-    struct program *client = start(CLIENT, address, NULL);
-    type(client, "hello\n");
-    expect_words(probe, "hello");
-    expect_idle(client, 1.0, 5);
-    reply_words(probe, "late");
-    wait_line(client, "client: received \"late\"");
-    close_input(client);
-    expect_end(client, 0);
-    remove_name(probe);
-}
-
-TEST(bad_text, .judges = CLIENT, .win32_only = true, .points = 1, .step = 4,
-     .name = "input that is not UTF-8 is an error line, and exit code 1",
-     .hint =
-         "Call MultiByteToWideChar with MB_ERR_INVALID_CHARS, and check what it returns.")
-{
-    const char *address;
-    struct program *probe = start_listener(&address);
-    struct program *client = start(CLIENT, address, NULL);
-    type(client, "\xFF\xFE\n");
-    close_input(client);
-    wait_error_like(client, "client: *");
-    expect_end(client, 1);
-    remove_name(probe);
-}
-
-TEST(other_machine, .judges = CLIENT, .win32_only = true, .points = 1, .step = 2,
-     .name = "the client opens a pipe of another machine, \\\\HOST\\pipe\\NAME",
-     .hint = "Pass the name to CreateFile as it was given.")
-{
-    if (!on_windows())
-        skip_test("needs Windows: Wine knows no pipes of other machines (error 3)");
-    const char *name = token(), *word = token();
-    struct program *server = start(SERVER, "--remote", text("\\\\.\\pipe\\%s", name),
-                                   NULL);
-    wait_line_like(server, "server: ready *");
-    struct program *client = start(CLIENT, text("\\\\localhost\\pipe\\%s", name), NULL);
-    type(client, text("%s\n", word));
-    wait_line(client, "client: received \"%s\"", word);
-    close_input(client);
-    expect_end(client, 0);
-    finish(server);
-}
-
-TEST(
-    not_a_pipe, .judges = CLIENT, .unix_only = true, .points = 1, .step = 2,
-    .name =
-        "a name that is a file of another kind is an error line, and the file is not changed",
-    .hint = "Check what was opened with fstat() before you write to it.")
-{
-    const char *name = token();
-    write_file(name, "precious", 8, 0644);
-    struct program *client = start(CLIENT, name, NULL);
-    wait_error_like(client, "client: *");
-    expect_end(client, 1);
-    size_t length;
-    char *bytes = read_file(name, &length);
-    expect_bytes("the file", NULL, 0, "precious", 8, bytes, length);
-}
-
-TEST(
-    file_in_the_way, .judges = SERVER, .unix_only = true, .points = 1, .step = 2,
-    .name =
-        "a file of another kind with the server's name is an error line, and is not changed",
-    .hint =
-        "Remove a name only if it is a FIFO or a socket that a killed server has left.")
-{
-    const char *name = token();
-    write_file(name, "precious", 8, 0644);
-    struct program *server = start(SERVER, name, NULL);
-    wait_error_like(server, "server: *");
-    expect_end(server, 1);
-    size_t length;
-    char *bytes = read_file(name, &length);
-    expect_bytes("the file", NULL, 0, "precious", 8, bytes, length);
-}
-
-TEST(client_without_streams, .judges = CLIENT, .points = 1, .step = 2,
-     .name = "the client works without its standard input, output and error",
-     .hint_unix =
-         "A closed descriptor is the next one that open() or socket() returns. Open "
-         "/dev/null until descriptors 0 to 2 are in use, or call "
-         "open_missing_streams(). Missing input is at its end.",
-     .hint_win32 =
-         "GetStdHandle returns NULL here. Missing input is at its end: do not fail, "
-         "or call open_missing_streams().")
+    client_without_streams, .judges = CLIENT, .stage = ROBUST, .needs = "sends_lines",
+    .points = 1, .step = 2,
+    .name = "the client works without its standard input, output and error",
+    .hint_unix =
+        "open() and socket() return the lowest descriptor that is free. Open /dev/null until descriptors 0 to 2 are in use, or call begin_program(). Missing input is at its end.",
+    .hint_win32 =
+        "GetStdHandle returns NULL here. Missing input is at its end: do not exit, or call begin_program().")
 {
     const char *address;
     struct program *probe = start_listener(&address);
@@ -1740,22 +1968,23 @@ TEST(client_without_streams, .judges = CLIENT, .points = 1, .step = 2,
     close_input(client);
     expect_end(client, 0);
     command(probe, "left");
-    wait_line(probe, "pipe: client left");
+    wait_report(probe, "client left", CLIENT_LEFT);
     client = start_with(CLIENT, (struct start_options){.closed = 1}, address, NULL);
     command(probe, "left");
     wait_line(client, "client: done");
     expect_end(client, 0);
-    if (under_test() == WIN32) /* with nothing to send it may not have connected */
+    if (under_test() == WIN32) /* a client with nothing to send need not have connected */
         return;
-    wait_line(probe, "pipe: client left");
+    wait_report(probe, "client left", CLIENT_LEFT);
     remove_name(probe);
 }
 
-TEST(client_interrupted, .judges = CLIENT, .unix_only = true, .points = 1, .step = 5,
-     .name = "signals that interrupt a call of the client change nothing",
-     .hint =
-         "Install handlers with SA_RESTART, or call read() and poll() again if they fail "
-         "with EINTR.")
+TEST(
+    client_interrupted, .judges = CLIENT, .unix_only = true, .stage = ROBUST,
+    .needs = "sends_lines", .points = 1, .step = 5,
+    .name = "signals that interrupt a call of the client change nothing",
+    .hint =
+        "Install handlers with SA_RESTART, or call read() and poll() again if they fail with EINTR.")
 {
     const char *address;
     struct program *probe = start_listener(&address);
@@ -1770,22 +1999,13 @@ TEST(client_interrupted, .judges = CLIENT, .unix_only = true, .points = 1, .step
     remove_name(probe);
 }
 
-TEST(client_usage, .judges = CLIENT, .points = 1, .step = 1,
-     .name = "wrong arguments are a usage line on standard error, and exit code 2",
-     .hint = "Print a line that begins with \"usage: \" on standard error.")
-{
-    struct program *client = start(CLIENT, "one", "two", NULL);
-    wait_error_like(client, "usage: *");
-    expect_end(client, 2);
-}
-
-/* ---- Other programs ---------------------------------------------------------------- */
+/* ==== Other programs ================================================================= */
 
 TEST(
     idle_limit, .judges = SERVER, .only = "server_overlapped", .win32_only = true,
-    .points = 1, .step = 3,
+    .stage = COMPLETE, .points = 1, .step = 3,
     .name =
-        "with --idle the server ends when nobody comes, but not while a client is there",
+        "with --idle the server ends when no client comes, but not while a client is connected",
     .hint =
         "A wait that has timed out leaves its operation pending: call CancelIoEx, and wait until the operation is over.")
 {
@@ -1798,7 +2018,7 @@ TEST(
     exchange_words(probe, 1, token());
     expect_idle(server, 1.5, 5);
     if (!is_running(server))
-        fail_test("the server has ended, and its client is still there");
+        fail_test("the server ended, and its client is still connected");
     exchange_words(probe, 1, token());
     command(probe, "close 1");
     wait_line(server, "server: client 1 left");
@@ -1806,12 +2026,11 @@ TEST(
     expect_end(server, 0);
 }
 
-/* ---- pipe_info ---------------------------------------------------------------------- */
-
-TEST(info_tells, .judges = SERVER, .only = "pipe_info", .points = 1, .step = 5,
-     .name = "pipe_info reports what waits in a pipe, and what one read of it brings",
-     .hint_unix = "A FIFO carries bytes: one read brings all that is there.",
-     .hint_win32 = "A message pipe brings one message in one read.")
+TEST(info_tells, .judges = SERVER, .only = "pipe_info", .stage = BASIC, .points = 1,
+     .step = 5,
+     .name = "pipe_info reports what can be read from a pipe, and what one read returns",
+     .hint_unix = "A FIFO carries bytes: one read() returns all that is there.",
+     .hint_win32 = "A message pipe returns one message in one read.")
 {
     bool win32 = under_test() == WIN32;
     struct program *info = start_with(SERVER, (struct start_options){.name = "pipe_info"},

@@ -1,9 +1,10 @@
 /*
  * check.c - judges lab 03 from outside, by the contract alone.
  *
- * A server is tested with a probe for a writer, a client with the same probe for an owner
- * (grading/probe/mailslot.c). It speaks whatever the pair under test speaks: so most tests are
- * for every pair, and few ask which it is.
+ * The test's client and the test's server are one program (grading/probe/mailslot.c): it
+ * writes to a slot to judge a server, and owns a slot to judge a client. It obeys commands on
+ * its standard input and reports on its standard output. It speaks whatever the pair under
+ * test speaks, so most tests are for every pair, and few ask which one it is.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,25 +19,37 @@
 
 #include "contract.h"
 #include "harness.h"
-#include "say.h"
+#include "say.h" /* quoted */
 
 #define CYRILLIC "\xD0\xBF\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82" /* "привет" */
-#define MEGABYTE (1024 * 1024)
 
-/* ---- What the tests share ------------------------------------------------------------- */
+/* What the reports of the test's client and server mean, for wait_report(). */
+#define OF_CLIENT "the report of the test's client that "
+#define OPENED OF_CLIENT "it has opened the slot"
+#define NOT_OPENED OF_CLIENT "it cannot open the slot"
+#define SENT OF_CLIENT "it has sent a message"
+#define VISITED OF_CLIENT "every one of many clients has its reply"
+#define REPLY OF_CLIENT "it has received the reply"
+#define VANISHED OF_CLIENT "it has removed the name of its own slot"
+#define OF_SERVER "the report of the test's server that "
+#define OWNS OF_SERVER "it owns the slot"
+#define NOT_OWNED OF_SERVER "it cannot create the slot"
+#define RECEIVED OF_SERVER "it has received a message"
+
+/* ---- What the tests share -------------------------------------------------------------- */
 
 static bool is_pair(const char *name)
 {
     return strcmp(pair_under_test(), name) == 0;
 }
 
-/* A port that no other run uses: a socket of ours has it, on another address. */
+/* A port that no other run uses: this process has it, at another address. */
 static int free_port(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
-    static int holder; /* the harness's process ends with the test, and closes it */
+    static int holder; /* it is closed when this process ends, after the test */
     holder = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (holder == -1 || bind(holder, (struct sockaddr *)&address, size) == -1 ||
         getsockname(holder, (struct sockaddr *)&address, &size) == -1 ||
@@ -45,21 +58,28 @@ static int free_port(void)
     return ntohs(address.sin_port);
 }
 
-/* A slot that nobody has used before, as programs take it for an argument. */
+/* The name of a slot that has not existed before, as an argument for a program. */
 static const char *fresh_slot(void)
 {
-    return under_test() == WIN32  ? text("\\\\.\\mailslot\\%s", token())
+    return under_test() == WIN32  ? text(LOCAL_PREFIX "%s", token())
            : is_pair("mqueue")    ? text("/%s", token())
            : is_pair("broadcast") ? text("%d", free_port())
                                   : token();
 }
 
-/* The same as it stands behind "server: ready". */
+/* The name of a slot for replies. On UNIX it is a path for every pair. */
+static const char *fresh_own_slot(void)
+{
+    return under_test() == WIN32 ? fresh_slot() : token();
+}
+
+/* The slot as the line "server: ready" shows it. */
 static const char *address_of(const char *slot)
 {
     return is_pair("broadcast") ? text(BROADCAST_ADDRESS ":%s", slot) : slot;
 }
 
+/* Starts the server, which is to read `count` messages ("0": no limit). */
 static struct program *start_server(const char *slot, const char *count)
 {
     struct program *server = start(SERVER, slot, count, NULL);
@@ -70,7 +90,7 @@ static struct program *start_server(const char *slot, const char *count)
 static void command(struct program *probe, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Has the probe obey a command. */
+/* Gives the test's client or server a command. */
 static void command(struct program *probe, const char *format, ...)
 {
     char line[1024];
@@ -82,46 +102,64 @@ static void command(struct program *probe, const char *format, ...)
     send_bytes(probe, line, (size_t)length);
 }
 
-static struct program *start_hand(void)
+/* Waits for a report of the test's client or server, and returns it. `pattern` is as for
+ * fnmatch(3). A failure shows `meaning`, and not the report. */
+static const char *wait_report(struct program *probe, const char *pattern,
+                               const char *meaning)
+{
+    return wait_line_that(probe, text("mailslot: %s", pattern), meaning);
+}
+
+static struct program *start_tester(void)
 {
     const char *pair = pair_under_test();
     return start_probe("mailslot", *pair == '\0' ? "slot" : pair, NULL);
 }
 
-/* A probe that writes into `slot`. */
+/* Starts the test's client: it writes to `slot`. */
 static struct program *start_writer(const char *slot)
 {
-    struct program *writer = start_hand();
+    struct program *writer = start_tester();
     command(writer, "open %s", slot);
-    wait_line(writer, "mailslot: open");
+    wait_report(writer, "open", OPENED);
     return writer;
 }
 
-/* A probe that owns `slot`. A test ends it by farewell(), or its name stays behind. */
+/* Starts the test's server: it owns `slot`. A test ends it by end_tester(), so that the name
+ * does not stay. */
 static struct program *start_owner(const char *slot)
 {
-    struct program *owner = start_hand();
+    struct program *owner = start_tester();
     command(owner, "own %s", slot);
-    wait_line(owner, "mailslot: owns %s", slot);
+    wait_report(owner, "owns *", OWNS);
     return owner;
 }
 
-static void farewell(struct program *probe)
+/* Starts the test's client with a slot for replies: it owns `own`, and writes to `slot`. */
+static struct program *start_visitor(const char *own, const char *slot)
+{
+    struct program *visitor = start_owner(own);
+    command(visitor, "open %s", slot);
+    wait_report(visitor, "open", OPENED);
+    return visitor;
+}
+
+static void end_tester(struct program *probe)
 {
     close_input(probe);
     expect_end(probe, 0);
 }
 
-/* Has the probe send one message whose bytes are those of `words`, as they are. */
+/* Lets the test's client send these bytes as one message. */
 static void send_raw(struct program *writer, const char *bytes, size_t length)
 {
     const char *name = token();
     write_file(name, bytes, length, 0644);
     command(writer, "file %s", name);
-    wait_line(writer, "mailslot: sent %zu bytes", length);
+    wait_report(writer, text("sent %zu bytes", length), SENT);
 }
 
-/* ASCII `words` as they stand on the wire, and how many bytes that is. */
+/* The text `words`, in ASCII, in the form that it has on the wire: `*length` bytes. */
 static char *on_wire(const char *words, size_t *length)
 {
     size_t count = strlen(words);
@@ -135,17 +173,54 @@ static char *on_wire(const char *words, size_t *length)
     return bytes;
 }
 
-/* Waits until the probe has read a message, just the ASCII text `words`. */
+/* `count` bytes of UTF-16 after the address `name`, as a message of "echo" on Windows. */
+static const char *addressed(const char *name, const char *bytes, size_t count,
+                             size_t *length)
+{
+    size_t size;
+    const char *address = on_wire(name, &size);
+    char *message = random_bytes(size + count, 0, 0);
+    memcpy(message, address, size);
+    memcpy(message + size, bytes, count);
+    *length = size + count;
+    return message;
+}
+
+/* Lets the test's server receive so many messages, and reply if the pair is "echo". */
+static void let_receive(struct program *owner, int count)
+{
+    command(owner, "%s %d", is_pair("echo") ? "answer" : "receive", count);
+}
+
+/* Waits until the test's server has received a message, which must be the text `words`. */
 static void expect_message(struct program *owner, const char *words)
 {
     size_t length;
-    char *bytes = on_wire(words, &length);
-    char *line = quoted(bytes, length);
-    wait_line(owner, "mailslot: received %s", line);
-    free(line);
+    char *bytes = on_wire(words, &length), *expected = quoted(bytes, length);
+    const char *got = strchr(wait_report(owner, "received *", RECEIVED), '"');
+    if (strcmp(got, expected) != 0)
+        fail_test("expected the client to send %.100s (%zu bytes), got %.100s", expected,
+                  length, got);
+    free(expected);
 }
 
-/* Ends the server as Ctrl-C does; it must end in order. */
+/* The same for a message that `client` reports first: if it has failed, that is the reason. */
+static void expect_sent(struct program *client, struct program *owner, const char *words)
+{
+    wait_line(client, "client: sent \"%s\"", words);
+    expect_message(owner, words);
+}
+
+/* Lets the test's client send COUNT messages as fast as it can. All must arrive, in order. */
+static void expect_burst(struct program *server, struct program *writer, int count)
+{
+    const char *word = token();
+    command(writer, "burst 1 %d %s", count, word);
+    for (int number = 1; number <= count; number++)
+        wait_line(server, "server: received \"%s-1-%d\"", word, number);
+}
+
+/* Ends the server by Ctrl-C, as the contract says. */
 static void end_server(struct program *server)
 {
     send_signal(server, SIGINT);
@@ -153,13 +228,13 @@ static void end_server(struct program *server)
     expect_end(server, 0);
 }
 
-/* Ends a server that has passed its test. Whether Ctrl-C ends it in order, only the tests of Ctrl-C
- * ask: that one slip is not to cost the points of all others. Under Wine no name stays behind. */
-static void dismiss(struct program *server)
+/* Ends a server that has passed its test. Whether it obeys Ctrl-C well is judged by the tests
+ * of Ctrl-C alone. Under Wine it is killed: there no name stays. */
+static void finish(struct program *server)
 {
     if (under_test() == WIN32 && !on_windows()) {
         if (!is_running(server))
-            fail_test("expected a running server, but it has exited");
+            fail_test("expected the server to run until Ctrl-C, but it has exited");
         kill_program(server);
         return;
     }
@@ -169,7 +244,7 @@ static void dismiss(struct program *server)
         expect_end(server, 0);
 }
 
-/* Fails the test unless `program` has printed `expected` lines that begin with `start`. */
+/* Fails unless `program` has printed exactly `expected` lines that begin with `start`. */
 static void expect_count(struct program *program, const char *start, size_t expected)
 {
     size_t count = count_lines(program, text("%s *", start));
@@ -178,26 +253,68 @@ static void expect_count(struct program *program, const char *start, size_t expe
                   expected == 1 ? "" : "s", expected == 1 ? "s" : "", start, count);
 }
 
-/* ---- The pair ------------------------------------------------------------------------- */
+/* The server must hold no more memory and descriptors than it did `early`. */
+static void expect_no_growth(struct program *server, const char *what,
+                             struct resources early)
+{
+    struct resources late = resources_of(server);
+    if (late.descriptors > early.descriptors + 8)
+        fail_test("after 400 %s the server had %zu descriptors, after 2,000 it has %zu",
+                  what, early.descriptors, late.descriptors);
+    if (!instrumented() && late.memory > early.memory + 256 * 1024)
+        fail_test("after 400 %s the server held %zu kB, after 2,000 it holds %zu kB",
+                  what, early.memory / 1024, late.memory / 1024);
+}
 
-static const char *const usual[] = DEFAULT_MESSAGES();
+static void skip_without_private_names(void)
+{
+    if (!private_names())
+        skip_test("needs private names: other programs may use the default name now");
+}
 
-TEST(three_messages, .judges = PAIR, .points = 3, .step = 5,
-     .name = "the three default messages arrive in order, and both programs exit with 0",
-     .hint = "Read one message, print it, and stop after COUNT messages.",
-     .client_step = 3,
-     .client_hint =
-         "Write each message with one call and print \"sent\". Exit with 0 after "
-         "the last one.")
+static const char *const defaults[] = {DEFAULT_MESSAGES};
+
+/* ==== Basic ============================================================================= */
+
+TEST(
+    on_the_wire, .judges = CLIENT, .stage = BASIC, .points = 3, .step = 3,
+    .name =
+        "without MESSAGE arguments the client sends exactly the bytes of its three texts",
+    .hint_unix =
+        "Send each text with one send(), without its NUL: send(slot, text, strlen(text), 0). Print \"sent\" after it.",
+    .hint_win32 =
+        "Send each text with one WriteFile, in UTF-16 with a final NUL: (wcslen(text) + 1) * 2 bytes. Print \"sent\" after it.")
+{
+    const char *slot = fresh_slot();
+    struct program *owner = start_owner(slot);
+    let_receive(owner, 3);
+    struct program *client = start(CLIENT, slot, NULL);
+    for (size_t i = 0; i < 3; i++) {
+        expect_sent(client, owner, defaults[i]);
+        if (is_pair("echo"))
+            wait_line(client, "client: received \"%s\"", defaults[i]);
+    }
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    end_tester(owner);
+}
+
+TEST(
+    three_messages, .judges = PAIR, .stage = BASIC, .needs = "on_the_wire", .points = 3,
+    .step = 3, .client_step = 3,
+    .name = "three messages arrive in order, and both programs exit with 0",
+    .hint = "Read one message, print it, and end after COUNT messages.",
+    .client_hint =
+        "Write each message with one call, and print \"sent\". Exit with 0 after the last.")
 {
     const char *slot = fresh_slot();
     struct program *server = start_server(slot, "3");
     struct program *client = start(CLIENT, slot, NULL);
     for (size_t i = 0; i < 3; i++) {
-        wait_line(client, "client: sent \"%s\"", usual[i]);
-        wait_line(server, "server: received \"%s\"", usual[i]);
+        wait_line(client, "client: sent \"%s\"", defaults[i]);
+        wait_line(server, "server: received \"%s\"", defaults[i]);
         if (is_pair("echo"))
-            wait_line(client, "client: received \"%s\"", usual[i]);
+            wait_line(client, "client: received \"%s\"", defaults[i]);
     }
     wait_line(client, "client: done");
     expect_end(client, 0);
@@ -206,29 +323,50 @@ TEST(three_messages, .judges = PAIR, .points = 3, .step = 5,
     expect_count(server, "server: received", 3);
 }
 
+TEST(
+    prints_at_once, .judges = SERVER, .stage = BASIC, .needs = "three_messages",
+    .points = 2, .step = 4,
+    .name =
+        "without COUNT the server reads on, and prints each message before the next comes",
+    .hint =
+        "Print a line for each message when it has come: call fflush(stdout), or use log_event(). Without COUNT read until Ctrl-C.")
+{
+    const char *slot = fresh_slot();
+    struct program *server = start(SERVER, slot, NULL);
+    wait_line(server, "server: ready %s", address_of(slot));
+    struct program *writer = start_writer(slot);
+    for (int i = 0; i < 5; i++) {
+        const char *word = token();
+        command(writer, "text %s", word);
+        wait_line(server, "server: received \"%s\"", word);
+    }
+    finish(server);
+    expect_count(server, "server: received", 5);
+}
+
+/* ==== Complete: the pair ================================================================ */
+
 static void use_default_names(void)
 {
-    if (!private_names())
-        skip_test("the default name is another's, too, without a room of its own");
+    skip_without_private_names();
     struct program *server = start(SERVER, NULL);
     wait_line_like(server, "server: ready *sample_mailslot*");
     struct program *client = start(CLIENT, NULL);
     for (size_t i = 0; i < 3; i++)
-        wait_line(server, "server: received \"%s\"", usual[i]);
+        wait_line(server, "server: received \"%s\"", defaults[i]);
     wait_line(client, "client: done");
     expect_end(client, 0);
-    dismiss(server);
+    finish(server);
 }
 
-#define SLOT_UNIX                                                                 \
-    "Use $XDG_RUNTIME_DIR/sample_mailslot, as a message queue /sample_mailslot. " \
-    "The contract names the path without that variable."
-#define SLOT_WIN32 "Use \\\\.\\mailslot\\sample_mailslot."
+#define NAME_UNIX \
+    "Use $XDG_RUNTIME_DIR/sample_mailslot: runtime_path(SLOT_NAME) returns it. A message queue is called /sample_mailslot."
+#define NAME_WIN32 "Use \\\\.\\mailslot\\sample_mailslot."
 #define DEFAULT_NAMES                                                          \
-    .judges = PAIR, .points = 1, .step = 1,                                    \
-    .name = "without arguments server and client meet under the default name", \
-    .hint_unix = SLOT_UNIX, .hint_win32 = SLOT_WIN32, .client_step = 1,        \
-    .client_hint_unix = SLOT_UNIX, .client_hint_win32 = SLOT_WIN32
+    .judges = PAIR, .stage = COMPLETE, .needs = "three_messages", .points = 1, \
+    .step = 1, .name = "without arguments both programs use the default name", \
+    .hint_unix = NAME_UNIX, .hint_win32 = NAME_WIN32, .client_step = 1,        \
+    .client_hint_unix = NAME_UNIX, .client_hint_win32 = NAME_WIN32
 
 TEST(default_names, DEFAULT_NAMES, .pair = "")
 {
@@ -245,50 +383,48 @@ TEST(default_names_mqueue, DEFAULT_NAMES, .pair = "mqueue")
     use_default_names();
 }
 
-TEST(no_runtime_folder, .judges = PAIR, .points = 1, .step = 1, .pair = "",
-     .name = "without $XDG_RUNTIME_DIR the default slot is in /tmp, with the user's "
-             "number in its name",
-     .hint_unix =
-         "Use /tmp/sample_mailslot-UID if getenv(\"XDG_RUNTIME_DIR\") returns NULL "
-         "or an empty text.",
-     .hint_win32 = "The default slot does not depend on the environment.",
-     .client_step = 1,
-     .client_hint_unix =
-         "Use /tmp/sample_mailslot-UID if getenv(\"XDG_RUNTIME_DIR\") returns NULL "
-         "or an empty text.",
-     .client_hint_win32 = "The default slot does not depend on the environment.")
+#define NO_FOLDER                                                                     \
+    "Use /tmp/sample_mailslot.UID if getenv(\"XDG_RUNTIME_DIR\") returns NULL or an " \
+    "empty text, as runtime_path() does."
+#define NO_FOLDER_WIN32 "The default name does not depend on the environment."
+
+TEST(
+    no_runtime_folder, .judges = PAIR, .stage = COMPLETE, .needs = "three_messages",
+    .points = 1, .step = 1, .client_step = 1, .pair = "",
+    .name =
+        "without $XDG_RUNTIME_DIR the default slot is in /tmp, with the user's number in its name",
+    .hint_unix = NO_FOLDER, .hint_win32 = NO_FOLDER_WIN32, .client_hint_unix = NO_FOLDER,
+    .client_hint_win32 = NO_FOLDER_WIN32)
 {
-    if (!private_names())
-        skip_test("the default name is another's, too, without a room of its own");
-    /* An empty value is no folder, and the start of a program cannot take one away. */
+    skip_without_private_names();
+    /* Empty means the same as not set, and start_with() cannot unset a variable. */
     const char *const environment[] = {"XDG_RUNTIME_DIR=", NULL};
     struct start_options options = {.environment = environment};
     struct program *server = start_with(SERVER, options, NULL);
     if (under_test() == UNIX)
-        wait_line(server, "server: ready /tmp/" DEFAULT_NAME "-%ld", (long)getuid());
+        wait_line(server, "server: ready /tmp/" SLOT_NAME ".%ld", (long)getuid());
     else
         wait_line_like(server, "server: ready *");
     expect_end(start_with(CLIENT, options, NULL), 0);
-    wait_line(server, "server: received \"%s\"", usual[2]);
-    dismiss(server);
+    wait_line(server, "server: received \"%s\"", defaults[2]);
+    finish(server);
 }
 
-TEST(odd_texts, .judges = PAIR, .points = 2, .step = 5,
-     .name = "empty, long, Cyrillic and many-line texts arrive as they were given",
-     .hint = "Print as many bytes as the read returned. A message may be empty, and may "
-             "contain a newline.",
-     .client_step = 3,
-     .client_hint =
-         "Write each argument with one call, also the empty one. Print its newline "
-         "as \\n.")
+TEST(
+    odd_texts, .judges = PAIR, .stage = COMPLETE, .needs = "three_messages", .points = 2,
+    .step = 4, .client_step = 3,
+    .name = "empty, long, Cyrillic and many-line texts arrive as they were given",
+    .hint =
+        "Print as many bytes as the read returned. A message can be empty, and can contain a newline.",
+    .client_hint =
+        "Write each argument with one call, also an empty one. Print a newline in it as \\n.")
 {
     const char *slot = fresh_slot(), *word = token();
-    const char *longer = text("%s", random_bytes(5000, 'a', 'z'));
+    const char *longer = text("%.5000s", random_bytes(5000, 'a', 'z'));
     struct program *server = start_server(slot, "5");
-    struct program *client = start(CLIENT, slot, text("%.5000s", longer), "", CYRILLIC,
-                                   "two\nlines", word, NULL);
-    const char *const shown[] = {text("%.5000s", longer), "", CYRILLIC, "two\\nlines",
-                                 word};
+    struct program *client = start(CLIENT, slot, longer, "", CYRILLIC, "two\nlines", word,
+                                   NULL);
+    const char *const shown[] = {longer, "", CYRILLIC, "two\\nlines", word};
     for (size_t i = 0; i < 5; i++) {
         wait_line(client, "client: sent \"%s\"", shown[i]);
         wait_line(server, "server: received \"%s\"", shown[i]);
@@ -299,17 +435,16 @@ TEST(odd_texts, .judges = PAIR, .points = 2, .step = 5,
     expect_end(server, 0);
 }
 
-TEST(fifty_clients, .judges = PAIR, .points = 2, .step = 5,
-     .name = "50 clients at once: the messages of each one arrive in order",
-     .hint = "Read one message after the other; any number of clients may write at a "
-             "time.",
-     .client_step = 2,
-     .client_hint_unix =
-         "Wait in send() while the slot is full. EAGAIN means that nothing was "
-         "sent: send again.",
-     .client_hint_win32 =
-         "Open the slot with FILE_SHARE_READ | FILE_SHARE_WRITE. Otherwise "
-         "CreateFile fails with error 32 while another client writes.")
+TEST(
+    fifty_clients, .judges = PAIR, .stage = COMPLETE, .needs = "three_messages",
+    .points = 2, .step = 3, .client_step = 2,
+    .name = "with 50 clients at once the messages of each client arrive in order",
+    .hint =
+        "Read one message after the other. Any number of clients can write at a time.",
+    .client_hint_unix =
+        "Let send() block while the slot is full. EAGAIN means that nothing was sent: send again.",
+    .client_hint_win32 =
+        "Open the slot with FILE_SHARE_READ | FILE_SHARE_WRITE. Otherwise CreateFile fails with error 32 while another client writes.")
 {
     enum { CLIENTS = 50 };
     const char *slot = fresh_slot();
@@ -340,32 +475,52 @@ TEST(fifty_clients, .judges = PAIR, .points = 2, .step = 5,
     }
 }
 
-TEST(restart, .judges = PAIR, .points = 1, .step = 6,
-     .name = "a new server on the same slot receives what is sent from then on",
-     .hint_unix =
-         "Remove the slot's file with unlink() at the end, so that the next bind() "
-         "succeeds.",
-     .hint_win32 = "Close the slot's handle at the end, so that the next CreateMailslot "
-                   "succeeds.",
-     .client_step = 2, .client_hint = "Open the slot anew in each run, by its name.")
+TEST(
+    restart, .judges = PAIR, .stage = COMPLETE, .needs = "three_messages", .points = 1,
+    .step = 5, .client_step = 2,
+    .name =
+        "after a server has ended, the next one receives what is sent to the same slot",
+    .hint_unix =
+        "Remove the slot's file with unlink() at the end. Otherwise the next bind() fails.",
+    .hint_win32 =
+        "Close the slot's handle at the end. Otherwise the next CreateMailslot fails.",
+    .client_hint = "Open the slot by its name in each run.")
 {
     const char *slot = fresh_slot();
     for (int round = 0; round < 3; round++) {
         struct program *server = start_server(slot, round < 2 ? "3" : "0");
         expect_end(start(CLIENT, slot, NULL), 0);
-        wait_line(server, "server: received \"%s\"", usual[2]);
+        wait_line(server, "server: received \"%s\"", defaults[2]);
         if (round < 2)
             expect_end(server, 0);
         else
-            dismiss(server);
+            finish(server);
     }
 }
 
-/* ---- The server ----------------------------------------------------------------------- */
+TEST(every_slot, .judges = PAIR, .stage = COMPLETE, .needs = "three_messages",
+     .points = 1, .step = 2, .client_step = 2, .pair = "", .win32_only = true,
+     .name = "a message to every slot of a name arrives",
+     .hint = "Create the server's slot as \\\\.\\mailslot\\NAME.",
+     .client_hint = "Open \\\\*\\mailslot\\NAME as it is given, with CreateFile.")
+{
+    if (!on_windows())
+        skip_test("needs Windows: Wine has no \\\\*\\mailslot\\ (error 3)");
+    const char *name = token();
+    struct program *server = start_server(text(LOCAL_PREFIX "%s", name), "0");
+    struct program *client = start(CLIENT, text("\\\\*\\mailslot\\%s", name), name, NULL);
+    if (wait_end(client) != 0)
+        skip_test("needs remote mailslots, which are turned off on this Windows");
+    wait_line(server, "server: received \"%s\"", name);
+    finish(server);
+}
 
-TEST(in_order, .judges = SERVER, .points = 2, .step = 5,
+/* ==== Complete: the server ============================================================== */
+
+TEST(in_order, .judges = SERVER, .stage = COMPLETE, .needs = "prints_at_once",
+     .points = 2, .step = 3,
      .name =
-         "200 messages of five writers in turn arrive whole, each writer's in its order",
+         "200 messages of five clients in turn arrive whole, each client's in its order",
      .hint = "One read returns one message. Print it before the next read.")
 {
     const char *slot = fresh_slot(), *word = token();
@@ -379,15 +534,15 @@ TEST(in_order, .judges = SERVER, .points = 2, .step = 5,
     expect_count(server, "server: received", 200);
 }
 
-TEST(any_size, .judges = SERVER, .points = 2, .step = 5,
-     .name = "messages of 2 bytes to 64 KiB arrive whole, also a short one after a long "
-             "one",
-     .hint_unix = "Get the length first: recv() with MSG_PEEK | MSG_TRUNC returns it. A "
-                  "buffer that is too small cuts the message, and no call fails.",
-     .hint_win32 =
-         "Have a buffer for the longest message, or ask GetMailslotInfo for the "
-         "size of the next. ReadFile fails with error 122 if the buffer is too "
-         "small.")
+TEST(
+    any_size, .judges = SERVER, .stage = COMPLETE, .needs = "prints_at_once", .points = 2,
+    .step = 3,
+    .name =
+        "messages of 2 bytes to 64 KB arrive whole, also a short one after a long one",
+    .hint_unix =
+        "Get the length first: recv() with MSG_PEEK | MSG_TRUNC returns it. A buffer that is too small cuts the message, and no call fails.",
+    .hint_win32 =
+        "Have a buffer for the longest message, or get the size of the next one from GetMailslotInfo. ReadFile fails with error 122 if the buffer is too small.")
 {
     static const size_t sizes[] = {2,   98,    100,   102,         510,  512,
                                    514, 1000,  4094,  4096,        4098, 8192,
@@ -411,26 +566,26 @@ TEST(any_size, .judges = SERVER, .points = 2, .step = 5,
         send_raw(writer, bytes, length);
         wait_line(server, "server: received \"%s\"", words);
     }
-    if (under_test() == UNIX && is_pair("")) { /* longer than anybody has to take */
+    if (under_test() == UNIX && is_pair("")) { /* longer than a server must accept */
         const char *words = text("%.*s", 100000, random_bytes(100001, 'a', 'z'));
         send_raw(writer, words, 100000);
         command(writer, "text last");
         wait_line(server, "server: received \"last\"");
         if (printed_like(server, text("server: received \"%.40s*", words)) &&
             !printed_like(server, text("server: received \"%s\"", words)))
-            fail_test("of a message of 100,000 bytes only a part was received");
+            fail_test(
+                "expected a message of 100,000 bytes whole or not at all, got a part");
     }
-    dismiss(server);
+    finish(server);
 }
 
-TEST(empty_message, .judges = SERVER, .points = 2, .step = 5,
-     .name = "an empty text is a message, and not the end",
-     .hint_unix =
-         "Do not stop when recv() returns 0: on a datagram socket that is an empty "
-         "message.",
-     .hint_win32 =
-         "Do not stop at a message that has nothing before its NUL: it is an empty "
-         "text.")
+TEST(
+    empty_message, .judges = SERVER, .stage = COMPLETE, .needs = "prints_at_once",
+    .points = 2, .step = 4, .name = "an empty text is a message, and not the end",
+    .hint_unix =
+        "Do not stop when recv() returns 0: on a datagram socket that is an empty message.",
+    .hint_win32 =
+        "Do not stop at a message that consists of its NUL: it is an empty text.")
 {
     const char *slot = fresh_slot(), *word = token();
     struct program *server = start_server(slot, "4"), *writer = start_writer(slot);
@@ -445,9 +600,10 @@ TEST(empty_message, .judges = SERVER, .points = 2, .step = 5,
     expect_end(server, 0);
 }
 
-TEST(no_bytes, .judges = SERVER, .win32_only = true, .points = 1, .step = 5, .pair = "",
+TEST(no_bytes, .judges = SERVER, .stage = COMPLETE, .needs = "empty_message", .points = 1,
+     .step = 4, .pair = "", .win32_only = true,
      .name = "a message of 0 bytes is an empty text",
-     .hint_win32 = "Accept a ReadFile that returns 0 bytes: it is a message, and no end.")
+     .hint = "Accept a ReadFile that returns 0 bytes: it is a message, and not the end.")
 {
     if (!on_windows())
         skip_test("needs Windows: under Wine a message of 0 bytes breaks the read");
@@ -460,10 +616,12 @@ TEST(no_bytes, .judges = SERVER, .win32_only = true, .points = 1, .step = 5, .pa
     expect_end(server, 0);
 }
 
-TEST(any_bytes, .judges = SERVER, .points = 2, .step = 5,
-     .name = "a message ends with its last byte, whatever bytes are in it",
-     .hint = "Print as many bytes as the read returned, not up to a NUL. Do the same in "
-             "a reply.")
+TEST(
+    any_bytes, .judges = SERVER, .stage = COMPLETE, .needs = "prints_at_once",
+    .points = 2, .step = 4,
+    .name = "a message ends with its last byte, whatever bytes are in it",
+    .hint =
+        "Print as many bytes as the read returned, not up to a NUL. Print bytes that are not text as \\xNN, or use log_text().")
 {
     const char *slot = fresh_slot();
     struct program *server = start_server(slot, "3"), *writer = start_writer(slot);
@@ -473,7 +631,7 @@ TEST(any_bytes, .judges = SERVER, .points = 2, .step = 5,
         wait_line(server, "server: received \"a\\0b\\0\"");
         wait_line(server, "server: received \"\\x01\\x1A\\x7F\\xFF\\n\\\"\"");
     } else {
-        /* On the wire "echo" an address comes first, here an empty one, and a NUL comes last. */
+        /* A message of "echo" begins with an address, here an empty one, and ends with a NUL. */
         bool echo = is_pair("echo");
         if (echo)
             send_raw(writer, "\0\0w\0h\0o\0l\0e\0\0\0", 14);
@@ -489,64 +647,22 @@ TEST(any_bytes, .judges = SERVER, .points = 2, .step = 5,
     expect_end(server, 0);
 }
 
-/* `count` bytes of UTF-16LE behind the address `name`, as they stand on the wire of Windows. */
-static const char *addressed(const char *name, const char *bytes, size_t count,
-                             size_t *length)
-{
-    size_t size;
-    const char *address = on_wire(name, &size);
-    char *message = random_bytes(size + count, 0, 0);
-    memcpy(message, address, size);
-    memcpy(message + size, bytes, count);
-    *length = size + count;
-    return message;
-}
-
-TEST(no_text, .judges = SERVER, .win32_only = true, .points = 1, .step = 5,
-     .name =
-         "a message that is no UTF-16 is a line on standard error, and the next is read",
-     .hint_win32 =
-         "Check that the length is even, and that WideCharToMultiByte with "
-         "WC_ERR_INVALID_CHARS succeeds. If not, print one line and read the next "
-         "message.")
-{
-    const char *slot = fresh_slot(), *own = fresh_slot();
-    struct program *server = start_server(slot, "3"), *writer = start_owner(own);
-    command(writer, "open %s", slot);
-    wait_line(writer, "mailslot: open");
-    static const char *const wrong[] = {"o\0d\0d\0\0\0!", "\x00\xD8\x61\0\0\0"};
-    static const size_t lengths[] = {9, 6}; /* an odd one, and half of a surrogate pair */
-    for (size_t i = 0; i < 2; i++) {
-        size_t length = lengths[i];
-        const char *bytes = is_pair("echo")
-                                ? addressed(own, wrong[i], lengths[i], &length)
-                                : wrong[i];
-        send_raw(writer, bytes, length);
-        wait_error_like(server, "server: *");
-    }
-    command(writer, "text last");
-    wait_line(server, "server: received \"last\"");
-    expect_end(server, 0);
-    expect_count(server, "server: received", 1);
-    farewell(writer);
-}
-
-TEST(at_once, .judges = SERVER, .points = 2, .step = 4,
-     .name = "a message is read when it arrives, not at the next look",
-     .hint_unix = "Wait in recv() or poll() instead of looking every few seconds.",
-     .hint_win32 =
-         "Wait in ReadFile, with MAILSLOT_WAIT_FOREVER. The listing looks every "
-         "three seconds.")
+TEST(
+    at_once, .judges = SERVER, .stage = COMPLETE, .needs = "prints_at_once", .points = 2,
+    .step = 3, .name = "a message is read when it arrives, not some time later",
+    .hint_unix = "Block in recv() or poll(). Do not look for messages every few seconds.",
+    .hint_win32 =
+        "Block in ReadFile: create the slot with MAILSLOT_WAIT_FOREVER. The listing looks for messages every three seconds.")
 {
     const char *slot = fresh_slot(), *word = token();
     struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
-    /* Whoever looks now and then has just looked when the next message is sent, and takes most
-     * of his time for each. On a busy machine some take long for other reasons, but not all.
-     * Where our own pause was too long, the next look may be near: that is no proof. */
+    /* A server that looks now and then has just looked when the next message is sent, and is
+     * late with most of them. On a busy machine a right server is late with some, but not with
+     * all. If the pause was longer than intended, the next look may be near: no proof. */
     int quick = 0, count = 0;
     for (double end = now() + 10; quick < 2 && now() < end; count++) {
         double before = now();
-        usleep(30000); /* by then it looks no more, and waits, or sleeps */
+        usleep(30000); /* by then it has ended its look, and waits or sleeps */
         double start = now();
         command(writer, "text %s %d", word, count);
         wait_line(server, "server: received \"%s %d\"", word, count);
@@ -555,42 +671,39 @@ TEST(at_once, .judges = SERVER, .points = 2, .step = 4,
     }
     if (quick < 2)
         fail_test(
-            "of %d messages, each sent 30 ms after the one before was read, %d were read "
-            "within 40 ms",
+            "of %d messages, each sent 30 ms after the one before was read, %d were "
+            "read within 40 ms",
             count, quick);
-    dismiss(server);
+    finish(server);
 }
 
-TEST(idle, .judges = SERVER, .points = 1, .step = 4,
-     .name = "a server to which nobody writes uses no processor",
-     .hint_unix =
-         "Wait in recv() or in poll() without a timeout; do not ask again and again.",
-     .hint_win32 =
-         "Wait in ReadFile, with MAILSLOT_WAIT_FOREVER; do not call GetMailslotInfo "
-         "again and again.")
+TEST(
+    idle, .judges = SERVER, .stage = COMPLETE, .needs = "prints_at_once", .points = 1,
+    .step = 3, .name = "a server that waits for messages uses no processor time",
+    .hint_unix = "Block in recv(), or in poll() without a timeout.",
+    .hint_win32 =
+        "Block in ReadFile: create the slot with MAILSLOT_WAIT_FOREVER. Do not call GetMailslotInfo again and again.")
 {
     const char *slot = fresh_slot();
     struct program *server = start_server(slot, "0");
     expect_idle(server, 0.4, 5);
-    dismiss(server);
+    finish(server);
 }
 
-TEST(ctrl_c, .judges = SERVER, .points = 2, .step = 6,
-     .name = "Ctrl-C ends the server in order: it prints \"done\", and its name is free "
-             "again",
-     .hint_unix =
-         "Wait for SIGINT, SIGTERM and the slot together: signalfd() and poll(). "
-         "Then remove the name and exit with 0.",
-     .hint_win32 =
-         "Print \"done\" and call ExitProcess in the handler of "
-         "SetConsoleCtrlHandler. Under Wine ReadFile on a mailslot blocks even if "
-         "it is overlapped, so the main thread cannot wait for an event.")
+TEST(
+    ctrl_c, .judges = SERVER, .stage = COMPLETE, .needs = "prints_at_once", .points = 2,
+    .step = 5,
+    .name = "on Ctrl-C the server prints \"done\" and exits with 0, and its name is free",
+    .hint_unix =
+        "On SIGINT and SIGTERM remove the name, print \"done\" and exit with 0; or use end_on_interrupt().",
+    .hint_win32 =
+        "Print \"done\" and exit in the handler of SetConsoleCtrlHandler, or use end_on_interrupt(). Under Wine ReadFile on a mailslot blocks even if it is overlapped, so the main thread cannot wait for an event.")
 {
     const char *slot = fresh_slot();
     struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
     command(writer, "text before");
     wait_line(server, "server: received \"before\"");
-    farewell(writer); /* under Wine a slot that a writer has open keeps its name */
+    end_tester(writer); /* under Wine a slot that a client has open keeps its name */
     end_server(server);
     server = start_server(slot, "0");
     if (under_test() == UNIX) {
@@ -600,33 +713,34 @@ TEST(ctrl_c, .judges = SERVER, .points = 2, .step = 6,
     } else {
         end_server(server);
     }
-    struct program *late = start_hand();
+    struct program *late = start_tester();
     command(late, "open %s", slot);
     if (is_pair("broadcast"))
-        wait_line(late, "mailslot: open");
+        wait_report(late, "open", OPENED);
     else
-        wait_line_like(late, "mailslot: cannot open: *");
+        wait_report(late, "cannot open: *", NOT_OPENED);
 }
 
-TEST(second_owner, .judges = SERVER, .points = 2, .step = 3,
-     .name = "a second server is refused, and the first one keeps the slot",
-     .hint_unix =
-         "Check bind(): EADDRINUSE means that the name exists. Never unlink() the "
-         "name of a server that still runs: connect() succeeds there.",
-     .hint_win32 =
-         "Check CreateMailslot: error 183 (ERROR_ALREADY_EXISTS) means that the "
-         "slot has an owner.")
+TEST(
+    second_owner, .judges = SERVER, .stage = COMPLETE, .needs = "prints_at_once",
+    .points = 2, .step = 2,
+    .name =
+        "a second server for a slot is an error line and exit code 1, and the first one goes on",
+    .hint_unix =
+        "Check bind(): EADDRINUSE means that the name exists. Never remove the name of a server that is running.",
+    .hint_win32 =
+        "Check CreateMailslot: error 183 (ERROR_ALREADY_EXISTS) means that the slot has an owner.")
 {
     const char *slot = fresh_slot(), *word = token();
     struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
     struct program *second = start(SERVER, slot, "0", NULL);
-    if (is_pair("broadcast")) { /* where there is no owner: both read everything */
+    if (is_pair("broadcast")) { /* no owner: both read every message */
         wait_line(second, "server: ready %s", address_of(slot));
     } else {
         wait_error_like(second, "server: *error *");
         expect_end(second, 1);
         if (printed_like(second, "server: ready*"))
-            fail_test("the second server prints \"ready\"");
+            fail_test("expected no line \"server: ready\" of the second server, got one");
     }
     command(writer, "text %s", word);
     wait_line(server, "server: received \"%s\"", word);
@@ -635,35 +749,16 @@ TEST(second_owner, .judges = SERVER, .points = 2, .step = 3,
     wait_line(server, "server: received \"late\"");
     if (is_pair("broadcast")) {
         wait_line(second, "server: received \"late\"");
-        dismiss(second);
+        finish(second);
     }
-    dismiss(server);
+    finish(server);
 }
 
-TEST(killed_server, .judges = SERVER, .points = 2, .step = 3,
-     .name = "a new server takes over the slot of a killed one",
-     .hint_unix = "A killed server leaves its file. If connect() fails there with "
-                  "ECONNREFUSED, unlink() it and bind() again.",
-     .hint_win32 =
-         "Windows removes the slot with its owner. Make it with CreateMailslot as "
-         "if it had never existed.")
-{
-    const char *slot = fresh_slot(), *word = token();
-    for (int round = 0; round < 2; round++) {
-        struct program *killed = start_server(slot, "0");
-        kill_program(killed);
-    }
-    struct program *server = start_server(slot, "1"), *writer = start_writer(slot);
-    command(writer, "text %s", word);
-    wait_line(server, "server: received \"%s\"", word);
-    expect_end(server, 0);
-}
-
-/* Waits until a server that cannot have its slot has told so, and has exited with 1. */
+/* Waits until a server that cannot create its slot has reported it, and exited with 1. */
 static void expect_error(struct program *server)
 {
     if (strncmp(wait_line_like(server, "server: *"), "server: ready", 13) == 0)
-        fail_test("expected an error, got \"server: ready\": the name cannot be a slot");
+        fail_test("expected an error line, got \"server: ready\"");
     size_t length;
     const char *errors = errors_of(server, &length);
     if (memmem(errors, length, "error ", strlen("error ")) == NULL)
@@ -671,12 +766,13 @@ static void expect_error(struct program *server)
     expect_end(server, 1);
 }
 
-/* Starts a server on a name that cannot be a slot. */
+/* Starts a server with a name that cannot be a slot. */
 static void expect_refusal(const char *slot)
 {
     expect_error(start(SERVER, slot, "1", NULL));
 }
 
+/* Names of other things, and of nothing: none may become a slot, and nothing may be removed. */
 static void use_bad_names(void)
 {
     if (under_test() == WIN32) {
@@ -687,35 +783,34 @@ static void use_bad_names(void)
     size_t length;
     const char *file = write_file("precious", "data", 4, 0644);
     expect_refusal("precious");
-    /* A socket with a living server, though of another type: it is not stale. */
-    const char *living = write_file("living", "", 0, 0600);
+    /* A socket of another type, which a process has open: it is not stale. */
+    const char *open_socket = write_file("stream", "", 0, 0600);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", living);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", open_socket);
     int stranger = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (unlink(living) == -1 || stranger == -1 ||
+    if (unlink(open_socket) == -1 || stranger == -1 ||
         bind(stranger, (struct sockaddr *)&address, sizeof address) == -1 ||
         listen(stranger, 1) == -1)
         kit_error("a stream socket cannot be made");
-    expect_refusal("living");
-    if (access(living, F_OK) == -1)
+    expect_refusal("stream");
+    if (access(open_socket, F_OK) == -1)
         fail_test("the server has removed the name of a stream socket that is in use");
     close(stranger);
-    unlink(living);
+    unlink(open_socket);
     if (access(file, F_OK) == -1 ||
         memcmp(read_file("precious", &length), "data", 4) != 0)
-        fail_test("the server has removed a file that is no socket");
+        fail_test("the server has removed a file that is not a socket");
     expect_refusal("no-such-folder/slot");
     expect_refusal(text("%s", random_bytes(300, 'a', 'a')));
     expect_refusal("");
 }
 
-#define BAD_NAMES                                                                       \
-    .judges = SERVER, .points = 2, .step = 3,                                           \
-    .name = "a name that cannot be a slot is one line and exit code 1; a file of that " \
-            "name stays",                                                               \
-    .hint_unix =                                                                        \
-        "Before unlink() look with lstat() whether it is a socket (S_ISSOCK). Refuse "  \
-        "a path that is empty or longer than 107 bytes.",                               \
+#define BAD_NAMES                                                                                                                                         \
+    .judges = SERVER, .stage = COMPLETE, .points = 2, .step = 2,                                                                                          \
+    .name =                                                                                                                                               \
+        "a name that cannot be a slot is an error line and exit code 1, and a file of that name stays",                                                   \
+    .hint_unix =                                                                                                                                          \
+        "Check bind(). Refuse a path that is empty or longer than 107 bytes. Before unlink() look with lstat() whether the file is a socket (S_ISSOCK).", \
     .hint_win32 = "Check CreateMailslot, and exit with 1 if it fails."
 
 TEST(bad_names, BAD_NAMES, .pair = "")
@@ -728,21 +823,22 @@ TEST(bad_names_echo, BAD_NAMES, .pair = "echo")
     use_bad_names();
 }
 
-TEST(bad_names_mqueue, .judges = SERVER, .points = 1, .step = 3, .pair = "mqueue",
-     .unix_only = true,
-     .name = "a name that cannot be a message queue is one line and exit code 1",
-     .hint_unix = "Check mq_open(): a second slash in the name is EACCES, more than 255 "
-                  "bytes are ENAMETOOLONG.")
+TEST(
+    bad_names_mqueue, .judges = SERVER, .stage = COMPLETE, .points = 1, .step = 2,
+    .pair = "mqueue", .unix_only = true,
+    .name = "a name that cannot be a message queue is an error line and exit code 1",
+    .hint_unix =
+        "Check mq_open(): with a second slash in the name it fails with EACCES, with more than 255 bytes with ENAMETOOLONG.")
 {
     expect_refusal("/no/queue");
     expect_refusal(text("/%s", random_bytes(300, 'a', 'a')));
 }
 
-/* The same for the address of a network: somebody has the port, and does not share it. */
-TEST(taken_port, .judges = SERVER, .points = 1, .step = 3, .pair = "broadcast",
-     .unix_only = true,
-     .name = "a port that another program does not share is one line and exit code 1",
-     .hint_unix = "Check bind(): it fails with EADDRINUSE.")
+TEST(
+    taken_port, .judges = SERVER, .stage = COMPLETE, .points = 1, .step = 2,
+    .pair = "broadcast", .unix_only = true,
+    .name = "a port that another program does not share is an error line and exit code 1",
+    .hint_unix = "Check bind(): it fails with EADDRINUSE.")
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t size = sizeof address;
@@ -756,75 +852,11 @@ TEST(taken_port, .judges = SERVER, .points = 1, .step = 3, .pair = "broadcast",
     close(holder);
 }
 
-static void send_burst(void)
-{
-    enum { COUNT = 1000 };
-    const char *slot = fresh_slot(), *word = token();
-    struct program *server = start_server(slot, text("%d", COUNT));
-    struct program *writer = start_writer(slot);
-    command(writer, "burst 1 %d %s", COUNT, word);
-    for (int number = 1; number <= COUNT; number++)
-        wait_line(server, "server: received \"%s-1-%d\"", word, number);
-    expect_end(server, 0);
-    expect_count(server, "server: received", COUNT);
-}
-
-/* Not for UDP, which never waits: what does not fit is lost. */
-#define BURST                                                                       \
-    .judges = SERVER, .points = 2, .step = 5,                                       \
-    .name = "of 1,000 messages that are sent as fast as possible none is lost",     \
-    .hint_unix =                                                                    \
-        "After each wake-up read until nothing is left, or wait again before each " \
-        "read. Drop nothing because the output is slow.",                           \
-    .hint_win32 =                                                                   \
-        "Read again after each message. Drop nothing because the output is slow."
-
-TEST(burst, BURST, .pair = "")
-{
-    send_burst();
-}
-
-TEST(burst_echo, BURST, .pair = "echo")
-{
-    send_burst();
-}
-
-TEST(burst_mqueue, BURST, .pair = "mqueue")
-{
-    send_burst();
-}
-
-TEST(two_thousand, .judges = SERVER, .points = 2, .step = 5,
-     .name = "2,000 messages leave no memory, descriptor or handle in use",
-     .hint = "Free what is allocated for a message, and close what is opened for a "
-             "wait, before the next message.")
-{
-    const char *slot = fresh_slot(), *word = text("%.200s", random_bytes(300, 'a', 'z'));
-    struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
-    struct resources early = {0};
-    for (int bunch = 1; bunch <= 20; bunch++) {
-        command(writer, "burst 1 100 %s-%d", word, bunch);
-        wait_line(server, "server: received \"%s-%d-1-100\"", word, bunch);
-        if (bunch == 4)
-            early = resources_of(server);
-    }
-    struct resources late = resources_of(server);
-    if (late.descriptors > early.descriptors + 8)
-        fail_test(
-            "after 400 messages the server had %zu descriptors, after 2,000 it has %zu",
-            early.descriptors, late.descriptors);
-    if (!instrumented() && late.memory > early.memory + 256 * 1024)
-        fail_test("after 400 messages the server held %zu kB, after 2,000 it holds %zu",
-                  early.memory / 1024, late.memory / 1024);
-    dismiss(server);
-    expect_count(server, "server: received", 2000);
-}
-
-TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
-     .name = "wrong arguments are a usage line on standard error, and exit code 2",
-     .hint = "Accept at most two arguments. COUNT is a whole number from 0 to 1000000. "
-             "Otherwise print a line that begins with \"usage: \" on standard error, "
-             "and exit with 2.")
+TEST(
+    server_usage, .judges = SERVER, .stage = COMPLETE, .points = 1, .step = 1,
+    .name = "wrong arguments are a usage line on standard error, and exit code 2",
+    .hint =
+        "Accept at most two arguments, and for COUNT a whole number from 0 to 1000000. Otherwise print a line that begins with \"usage: \" on standard error, and exit with 2.")
 {
     static const char *const wrong[] = {"ten", "-1", "1000001", "", "1x"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -841,186 +873,82 @@ TEST(server_usage, .judges = SERVER, .points = 1, .step = 1,
     struct program *server = start(SERVER, fresh_slot(), "1", "2", NULL);
     wait_error_like(server, "usage: *");
     expect_end(server, 2);
-    dismiss(start_server(fresh_slot(), "1000000")); /* the greatest that is right */
+    finish(start_server(fresh_slot(), "1000000")); /* the greatest that is right */
 }
 
-/* Without a standard stream, by a bit of `closed`: 1 input, 2 output, 4 errors. Whether it is ready
- * is not always printed then, so clients come until one has reached it. */
-TEST(server_streams, .judges = SERVER, .points = 1, .step = 1,
-     .name = "a server without any of its standard streams reads its messages",
-     .hint_unix =
-         "Open /dev/null first until the numbers 0 to 2 are in use. Otherwise the slot "
-         "becomes a standard stream.",
-     .hint_win32 = "Do not depend on a standard handle: GetStdHandle may return NULL.")
-{
-    for (unsigned closed = 1; closed <= 7; closed++) {
-        const char *slot = fresh_slot(), *word = token();
-        struct program *server =
-            start_with(SERVER, (struct start_options){.closed = closed}, slot, "1", NULL);
-        if ((closed & 2) == 0)
-            wait_line(server, "server: ready %s", address_of(slot));
-        for (double end = now() + 10; is_running(server);) {
-            wait_end(start(CLIENT, slot, word, NULL));
-            if (now() > end)
-                fail_test(
-                    "the server does not read what clients have sent for 10 seconds");
-        }
-        expect_end(server, 0);
-        if ((closed & 2) == 0 &&
-            !printed_like(server, text("server: received \"%s\"", word)))
-            fail_test("the server has not printed the message");
-    }
-}
+/* ==== Complete: the client ============================================================== */
 
-/* ---- The client ----------------------------------------------------------------------- */
-
-TEST(on_the_wire, .judges = CLIENT, .points = 3, .step = 3,
-     .name = "the client sends exactly the bytes of the contract",
-     .hint_unix = "Send the text without its NUL: send(slot, text, strlen(text), 0).",
-     .hint_win32 =
-         "Send UTF-16LE with a final NUL of two bytes: (wcslen(text) + 1) * 2 bytes.")
-{
-    const char *slot = fresh_slot();
-    struct program *owner = start_owner(slot);
-    command(owner, "answer 3");
-    struct program *client = start(CLIENT, slot, NULL);
-    for (size_t i = 0; i < 3; i++) {
-        expect_message(owner, usual[i]);
-        wait_line(client, "client: sent \"%s\"", usual[i]);
-        if (is_pair("echo"))
-            wait_line(client, "client: received \"%s\"", usual[i]);
-    }
-    wait_line(client, "client: done");
-    expect_end(client, 0);
-    farewell(owner);
-}
-
-TEST(given_messages, .judges = CLIENT, .points = 2, .step = 3,
-     .name = "each argument is one message, also an empty one",
+TEST(given_messages, .judges = CLIENT, .stage = COMPLETE, .needs = "on_the_wire",
+     .points = 2, .step = 3, .name = "each argument is one message, also an empty one",
      .hint = "Write once for each argument. Do not leave out an empty text.")
 {
     const char *slot = fresh_slot(), *word = token();
     struct program *owner = start_owner(slot);
-    command(owner, "answer 4");
+    let_receive(owner, 4);
     struct program *client = start(CLIENT, slot, word, "", "x", text("%s two", word),
                                    NULL);
-    expect_message(owner, word);
-    expect_message(owner, "");
-    expect_message(owner, "x");
-    expect_message(owner, text("%s two", word));
+    expect_sent(client, owner, word);
+    expect_sent(client, owner, "");
+    expect_sent(client, owner, "x");
+    expect_sent(client, owner, text("%s two", word));
     wait_line(client, "client: done");
     expect_end(client, 0);
     expect_count(client, "client: sent", 4);
-    farewell(owner);
+    end_tester(owner);
 }
 
-TEST(bytes_of_argument, .judges = CLIENT, .points = 1, .step = 3, .unix_only = true,
-     .name = "any bytes of an argument are sent as they are",
-     .hint_unix = "Take the text from argv as bytes, and print it as the contract says: "
-                  "what is no UTF-8 as \\xNN.")
+TEST(
+    bytes_of_argument, .judges = CLIENT, .stage = COMPLETE, .needs = "given_messages",
+    .points = 1, .step = 3, .unix_only = true,
+    .name = "any bytes of an argument are sent as they are",
+    .hint =
+        "Send the bytes of the argument unchanged. Print those that are not UTF-8 text as \\xNN, or use log_text().")
 {
     const char *slot = fresh_slot();
     struct program *owner = start_owner(slot);
-    command(owner, "answer 1");
+    let_receive(owner, 1);
     struct program *client = start(CLIENT, slot, "\x01\x7F\xFF\xC3\"\\", NULL);
-    wait_line(owner, "mailslot: received \"\\x01\\x7F\\xFF\\xC3\\\"\\\\\"");
     wait_line(client, "client: sent \"\\x01\\x7F\\xFF\\xC3\\\"\\\\\"");
+    expect_message(owner, "\x01\x7F\xFF\xC3\"\\");
     wait_line(client, "client: done");
     expect_end(client, 0);
-    farewell(owner);
+    end_tester(owner);
 }
 
-/* Without a standard stream, by a bit of `closed`: 1 input, 2 output, 4 errors. */
-TEST(client_streams, .judges = CLIENT, .points = 1, .step = 1,
-     .name =
-         "a client without any of its standard streams sends its messages, and only them",
-     .hint_unix =
-         "Open /dev/null first until the numbers 0 to 2 are in use. Otherwise the slot "
-         "becomes standard output, and receives the transcript.",
-     .hint_win32 = "Do not depend on a standard handle: GetStdHandle may return NULL.")
+TEST(
+    longest, .judges = CLIENT, .stage = COMPLETE, .needs = "on_the_wire", .points = 2,
+    .step = 3,
+    .name = "the longest message that the contract promises is sent, and arrives whole",
+    .hint_unix =
+        "Do not copy the text into a buffer of a fixed size. Do not set SO_SNDBUF, or set it to at least 65,536 bytes.",
+    .hint_win32 = "Do not copy the text into a buffer of a fixed size.")
 {
     const char *slot = fresh_slot();
     struct program *owner = start_owner(slot);
-    for (unsigned closed = 1; closed <= 7; closed++) {
-        const char *word = token();
-        command(owner, "answer 2");
-        struct program *client = start_with(CLIENT,
-                                            (struct start_options){.closed = closed},
-                                            slot, word, "two", NULL);
-        expect_message(owner, word);
-        expect_message(owner, "two");
-        expect_end(client, 0);
-        if ((closed & 2) == 0)
-            wait_line(client, "client: done");
-    }
-    command(owner, "answer 1");
-    struct program *last = start(CLIENT, slot, "last", NULL);
-    expect_message(owner, "last");
-    expect_end(last, 0);
-    if (count_lines(owner, "mailslot: received *client*") > 0)
-        fail_test("the slot has received lines of the transcript");
-    farewell(owner);
+    size_t length = under_test() == WIN32 ? 32000 /* about what a command line can have */
+                    : is_pair("mqueue")   ? 8192
+                    : is_pair("broadcast") ? 65002
+                                           : MAX_MESSAGE;
+    const char *words = text("%.*s", (int)length, random_bytes(length + 1, 'a', 'z'));
+    let_receive(owner, 1);
+    struct program *client = start(CLIENT, slot, words, NULL);
+    expect_sent(client, owner, words);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    end_tester(owner);
 }
 
-TEST(no_owner, .judges = CLIENT, .points = 2, .step = 2,
-     .name = "if no server owns the slot, the client reports it and exits with 1",
-     .hint_unix =
-         "Check connect() or sendto(): ENOENT means no file, ECONNREFUSED a file "
-         "without a server.",
-     .hint_win32 = "Check CreateFile: it fails with error 2 if nobody owns the slot.")
-{
-    const char *slot = fresh_slot();
-    struct program *client = start(CLIENT, slot, NULL);
-    if (is_pair("broadcast")) { /* nobody can know */
-        wait_line(client, "client: done");
-        expect_end(client, 0);
-        return;
-    }
-    wait_error_like(client, "client: *error *");
-    expect_end(client, 1);
-    if (printed_like(client, "client: sent*") || printed_like(client, "client: done"))
-        fail_test("the client prints \"sent\" or \"done\" though nobody owns the slot");
-    if (is_pair("mqueue"))
-        return; /* a queue lives on without its server, and takes messages */
-    struct program *owner = start_owner(slot);
-    kill_program(owner);
-    client = start(CLIENT, slot, NULL);
-    wait_error_like(client, "client: *error *");
-    expect_end(client, 1);
-    if (under_test() == UNIX) {
-        owner = start_hand(); /* removes the file that it has not made */
-        command(owner, "own %s", slot);
-        wait_line_like(owner, "mailslot: cannot own*");
-        farewell(owner);
-    }
-}
-
-TEST(long_name, .judges = CLIENT, .points = 1, .step = 1, .unix_only = true, .pair = "",
-     .name = "a path of 107 bytes is a slot, and a longer one is refused, not cut",
-     .hint_unix = "Check the path's length before it is copied to sun_path.")
-{
-    const char *slot = text("%.107s", random_bytes(200, 'a', 'z'));
-    struct program *owner = start_owner(slot);
-    struct program *client = start(CLIENT, text("%sx", slot), "astray", NULL);
-    wait_error_like(client, "client: *");
-    expect_end(client, 1);
-    command(owner, "answer 1");
-    expect_end(start(CLIENT, slot, "right", NULL), 0);
-    expect_message(owner, "right");
-    farewell(owner);
-}
-
-TEST(too_long, .judges = CLIENT, .points = 2, .step = 3,
-     .name = "a message that is too long is refused with a line, or arrives whole",
+TEST(too_long, .judges = CLIENT, .stage = COMPLETE, .needs = "longest", .points = 2,
+     .step = 3, .name = "a message that is too long is an error line, or arrives whole",
      .hint_unix = "Check send(): EMSGSIZE means that nothing was sent.",
-     .hint_win32 = "Check WriteFile: an error means that nothing was sent.")
+     .hint_win32 = "Check WriteFile: if it fails, nothing was sent.")
 {
     const char *slot = fresh_slot();
     struct program *owner = start_owner(slot);
     size_t length = under_test() == WIN32 ? 32000 : is_pair("mqueue") ? 8193 : 131060;
     const char *words = text("%.*s", (int)length, random_bytes(length + 1, 'a', 'z'));
     struct program *client = start(CLIENT, slot, words, "last", NULL);
-    command(owner, "answer 1");
+    let_receive(owner, 1);
     size_t complaint = 0;
     for (bool sent = false; !sent && complaint == 0;) {
         sent = strncmp(wait_line_like(client, "client: *"), "client: sent ", 13) == 0;
@@ -1033,35 +961,71 @@ TEST(too_long, .judges = CLIENT, .points = 2, .step = 3,
         wait_end(other);
     } else {
         expect_message(owner, words);
-        command(owner, "answer 1");
+        let_receive(owner, 1);
         wait_line(client, "client: done");
         expect_end(client, 0);
     }
-    farewell(owner);
+    end_tester(owner);
 }
 
-TEST(beside_another, .judges = CLIENT, .points = 2, .step = 2,
-     .name = "the client may write while another writer has the slot open",
-     .hint_unix = "Open the slot without a lock: any number of clients may write.",
-     .hint_win32 =
-         "Open the slot with FILE_SHARE_READ | FILE_SHARE_WRITE. With "
-         "FILE_SHARE_READ alone CreateFile fails with error 32 while another client "
-         "writes.")
+TEST(no_owner, .judges = CLIENT, .stage = COMPLETE, .points = 2, .step = 2,
+     .name =
+         "if no server owns the slot, the client prints an error line and exits with 1",
+     .hint_unix =
+         "Check connect() or sendto(): it fails with ENOENT if the name does not exist.",
+     .hint_win32 = "Check CreateFile: it fails with error 2 if no server owns the slot.")
+{
+    const char *slot = fresh_slot();
+    struct program *client = start(CLIENT, slot, NULL);
+    if (is_pair("broadcast")) { /* it cannot find out that no server reads */
+        wait_line(client, "client: done");
+        expect_end(client, 0);
+        return;
+    }
+    wait_error_like(client, "client: *error *");
+    expect_end(client, 1);
+    if (printed_like(client, "client: sent*") || printed_like(client, "client: done"))
+        fail_test("expected no line \"sent\" or \"done\" without a server, got one");
+}
+
+TEST(long_name, .judges = CLIENT, .stage = COMPLETE, .needs = "on_the_wire", .points = 1,
+     .step = 1, .pair = "", .unix_only = true,
+     .name = "a path of 107 bytes is a slot, and a longer one is an error: it is not cut",
+     .hint = "Check the path's length before it is copied to sun_path.")
+{
+    const char *slot = text("%.107s", random_bytes(200, 'a', 'z'));
+    struct program *owner = start_owner(slot);
+    struct program *client = start(CLIENT, text("%sx", slot), "astray", NULL);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    let_receive(owner, 1);
+    expect_end(start(CLIENT, slot, "right", NULL), 0);
+    expect_message(owner, "right");
+    end_tester(owner);
+}
+
+TEST(
+    beside_another, .judges = CLIENT, .stage = COMPLETE, .needs = "given_messages",
+    .points = 2, .step = 2,
+    .name = "the client can write while another client has the slot open",
+    .hint_unix = "Open the slot without a lock: any number of clients can write.",
+    .hint_win32 =
+        "Open the slot with FILE_SHARE_READ | FILE_SHARE_WRITE. With FILE_SHARE_READ alone CreateFile fails with error 32 while another client has the slot open.")
 {
     const char *slot = fresh_slot();
     struct program *owner = start_owner(slot), *other = start_writer(slot);
-    command(owner, "answer 3");
+    let_receive(owner, 3);
     struct program *client = start(CLIENT, slot, "one", "two", NULL);
-    expect_message(owner, "one");
-    expect_message(owner, "two");
+    expect_sent(client, owner, "one");
+    expect_sent(client, owner, "two");
     expect_end(client, 0);
     command(other, "text three");
-    wait_line_like(owner, "mailslot: received *");
-    farewell(owner);
+    wait_report(owner, "received *", RECEIVED);
+    end_tester(owner);
 }
 
-/* How many datagrams may wait in a socket: 10 by Linux itself, more where the machine's
- * administrator, or systemd, has said so. */
+/* How many datagrams can wait in a socket: 10 by default, more if the administrator or
+ * systemd has set another number. */
 static long queue_limit(void)
 {
     long limit = 10;
@@ -1072,28 +1036,6 @@ static long queue_limit(void)
         fclose(file);
     }
     return limit;
-}
-
-TEST(longest, .judges = CLIENT, .points = 2, .step = 3,
-     .name = "the longest message that the contract promises is taken, and arrives whole",
-     .hint_unix =
-         "Set SO_SNDBUF to at least 65,536 bytes, or leave it alone; and copy the "
-         "text to no buffer of a fixed size.",
-     .hint_win32 = "Copy the text to no buffer of a fixed size.")
-{
-    const char *slot = fresh_slot();
-    struct program *owner = start_owner(slot);
-    size_t length = under_test() == WIN32  ? 32000 /* a command line has no more */
-                    : is_pair("mqueue")    ? 8192
-                    : is_pair("broadcast") ? 65002
-                                           : MAX_MESSAGE;
-    const char *words = text("%.*s", (int)length, random_bytes(length + 1, 'a', 'z'));
-    command(owner, "answer 1");
-    struct program *client = start(CLIENT, slot, words, NULL);
-    expect_message(owner, words);
-    wait_line(client, "client: done");
-    expect_end(client, 0);
-    farewell(owner);
 }
 
 static void send_twenty(void)
@@ -1109,61 +1051,40 @@ static void send_twenty(void)
     command(owner, "receive 20");
     expect_message(owner, word);
     for (int i = 2; i <= 20; i++)
-        expect_message(owner, text("%d", i));
+        expect_sent(client, owner, text("%d", i));
     wait_line(client, "client: done");
     expect_end(client, 0);
-    farewell(owner);
+    end_tester(owner);
 }
 
-TEST(client_waits, .judges = CLIENT, .points = 2, .step = 3, .pair = "",
-     .name = "20 messages to an owner that does not read yet all arrive, in order",
-     .hint_unix =
-         "Let send() wait while the slot is full. With MSG_DONTWAIT it fails with "
-         "EAGAIN, and nothing was sent: send again.",
-     .hint_win32 = "Check WriteFile, and write each message once.")
+TEST(
+    client_waits, .judges = CLIENT, .stage = COMPLETE, .needs = "given_messages",
+    .points = 2, .step = 3, .pair = "",
+    .name = "20 messages to a server that does not read yet all arrive, in order",
+    .hint_unix =
+        "Let send() block while the slot is full. With MSG_DONTWAIT it fails with EAGAIN, and nothing was sent: send again.",
+    .hint_win32 = "Check WriteFile, and write each message once.")
 {
     send_twenty();
 }
 
-TEST(queue_is_full, .judges = CLIENT, .points = 2, .step = 3, .pair = "mqueue",
-     .name = "20 messages to a queue that has room for 10 all arrive, in order",
-     .hint_unix =
-         "Let mq_send() wait while the queue is full. With O_NONBLOCK it fails with "
-         "EAGAIN, and nothing was sent.")
+TEST(
+    queue_is_full, .judges = CLIENT, .stage = COMPLETE, .needs = "given_messages",
+    .points = 2, .step = 3, .pair = "mqueue",
+    .name = "20 messages to a queue that has room for 10 all arrive, in order",
+    .hint_unix =
+        "Let mq_send() block while the queue is full. With O_NONBLOCK it fails with EAGAIN, and nothing was sent.")
 {
     send_twenty();
 }
 
-TEST(owner_dies, .judges = CLIENT, .points = 1, .step = 3, .pair = "",
-     .name = "if the owner exits, the client exits too, with an error or without",
-     .hint_unix =
-         "Check send(), with MSG_NOSIGNAL: ECONNREFUSED means that the owner has "
-         "gone.",
-     .hint_win32 = "Check WriteFile. Print \"done\" only if every write succeeded.")
-{
-    const char *slot = fresh_slot();
-    struct program *owner = start_owner(slot);
-    struct program *client = start(CLIENT, slot, "1", "2", "3", "4", "5", "6", "7", "8",
-                                   "9", "10", "11", "12", "13", "14", "15", "16", "17",
-                                   "18", "19", "20", NULL);
-    wait_line(client, "client: sent \"10\"");
-    farewell(owner);
-    int code = wait_end(client);
-    bool said = printed_like(client, "client: *error *");
-    bool done = printed_like(client, "client: done");
-    if (code > 1 || (code == 0) != done || (code == 1) != said)
-        fail_test("the client exited with code %d%s%s", code,
-                  done ? ", and prints \"done\"" : "",
-                  said ? ", and prints an error" : "");
-}
-
-TEST(everybody_limit, .judges = CLIENT, .points = 2, .step = 1, .pair = "",
-     .win32_only = true,
-     .name = "nothing longer than 424 bytes is sent to every slot of a name, and "
-             "nothing at all if one message is longer",
-     .hint_win32 =
-         "Compare every message with 424 bytes (212 units of UTF-16 with the NUL) "
-         "before the first write.")
+TEST(
+    every_slot_limit, .judges = CLIENT, .stage = COMPLETE, .points = 2, .step = 1,
+    .pair = "", .win32_only = true,
+    .name =
+        "to every slot of a name nothing is sent if one message is longer than 424 bytes",
+    .hint =
+        "Compare every message with 424 bytes (212 units of UTF-16 with the NUL) before the first write.")
 {
     const char *slot = text("\\\\*\\mailslot\\%s", token());
     const char *words = text("%.211s", random_bytes(300, 'a', 'a'));
@@ -1171,33 +1092,18 @@ TEST(everybody_limit, .judges = CLIENT, .points = 2, .step = 1, .pair = "",
     wait_error_like(client, "client: *424*");
     expect_end(client, 1);
     if (printed_like(client, "client: sent *"))
-        fail_test("the client has sent the message before the one that is too long");
+        fail_test(
+            "expected nothing to be sent, got the message before the one that is too long");
     client = start(CLIENT, slot, words, NULL);
     wait_end(client);
     if (printed_like(client, "client: *424*"))
-        fail_test("the client refuses a message of 424 bytes");
+        fail_test("expected a message of 424 bytes to be accepted, got an error line");
 }
 
-TEST(everybody, .judges = PAIR, .points = 1, .step = 2, .pair = "", .win32_only = true,
-     .name = "a message to every slot of a name arrives",
-     .hint_win32 = "Make the server's slot as \\\\.\\mailslot\\NAME.", .client_step = 2,
-     .client_hint_win32 = "Open \\\\*\\mailslot\\NAME as it is given, with CreateFile.")
-{
-    if (!on_windows())
-        skip_test("needs Windows: Wine knows no \\\\*\\mailslot\\ (error 3)");
-    const char *name = token();
-    struct program *server = start_server(text("\\\\.\\mailslot\\%s", name), "0");
-    struct program *client = start(CLIENT, text("\\\\*\\mailslot\\%s", name), name, NULL);
-    if (wait_end(client) != 0)
-        skip_test("needs remote mailslots, which this Windows has turned off");
-    wait_line(server, "server: received \"%s\"", name);
-    dismiss(server);
-}
+/* ==== Complete: the pair "echo" ========================================================= */
 
-/* ---- The pair "echo" ------------------------------------------------------------------ */
-
-TEST(crowd, .judges = SERVER, .points = 3, .step = 5, .pair = "echo",
-     .name = "of 50 clients at once each gets its own reply",
+TEST(crowd, .judges = SERVER, .stage = COMPLETE, .needs = "prints_at_once", .points = 3,
+     .step = 4, .pair = "echo", .name = "of 50 clients at once each gets its own reply",
      .hint_unix =
          "Send each reply to the address that recvfrom() returned with its message.",
      .hint_win32 = "Send each reply to the slot that its own message names.")
@@ -1205,172 +1111,19 @@ TEST(crowd, .judges = SERVER, .points = 3, .step = 5, .pair = "echo",
     const char *slot = fresh_slot();
     struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
     command(writer, "crowd 50");
-    wait_line(writer, "mailslot: visitors done");
+    wait_report(writer, "visitors done", VISITED);
     if (printed_like(writer, "mailslot: astray*"))
         fail_test("a client got no reply, or the reply of another one");
-    dismiss(server);
+    finish(server);
 }
 
-TEST(two_thousand_clients, .judges = SERVER, .points = 2, .step = 5, .pair = "echo",
-     .name = "2,000 clients, one after the other, leave no memory, descriptor or handle "
-             "in use",
-     .hint_unix = "Free each message, and close what was opened for its reply.",
-     .hint_win32 = "Close the handle of the reply's slot, and free each message.")
-{
-    const char *slot = fresh_slot();
-    struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
-    command(writer, "visitors 400");
-    wait_line(writer, "mailslot: visitors done");
-    struct resources early = resources_of(server);
-    command(writer, "visitors 1600");
-    wait_line(writer, "mailslot: visitors done");
-    struct resources late = resources_of(server);
-    if (printed_like(writer, "mailslot: astray*"))
-        fail_test("a client got no reply, or the reply of another one");
-    if (late.descriptors > early.descriptors + 8)
-        fail_test(
-            "after 400 clients the server had %zu descriptors, after 2,000 it has %zu",
-            early.descriptors, late.descriptors);
-    if (!instrumented() && late.memory > early.memory + 256 * 1024)
-        fail_test("after 400 clients the server held %zu kB, after 2,000 it holds %zu",
-                  early.memory / 1024, late.memory / 1024);
-    dismiss(server);
-}
-
-TEST(client_gone, .judges = SERVER, .points = 2, .step = 5, .pair = "echo",
-     .name = "a client that leaves before its reply, or has no address, does not end "
-             "the server",
-     .hint_unix =
-         "Check sendto(): ENOENT or ECONNREFUSED is one line on standard error. A "
-         "sender without an address has an addrlen of 2 bytes.",
-     .hint_win32 =
-         "Check CreateFile for the reply's slot: error 2 is one line on standard "
-         "error.")
-{
-    const char *slot = fresh_slot();
-    struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
-    command(writer, "text nowhere to");
-    wait_line(server, "server: received \"nowhere to\"");
-    wait_error_like(server, "server: *");
-    const char *own = under_test() == WIN32 ? fresh_slot() : token();
-    struct program *leaver = start_owner(own);
-    command(leaver, "open %s", slot);
-    wait_line(leaver, "mailslot: open");
-    command(leaver, "vanish");
-    wait_line(leaver, "mailslot: vanished");
-    command(leaver, "text leaving");
-    wait_line(server, "server: received \"leaving\"");
-    wait_error_like(server, "server: *");
-    farewell(leaver);
-    command(writer, "visitors 3");
-    wait_line(writer, "mailslot: visitors done");
-    dismiss(server);
-}
-
-TEST(does_not_read, .judges = SERVER, .points = 2, .step = 5, .pair = "echo",
-     .name = "a client that never reads its replies does not delay the others",
-     .hint_unix =
-         "Send a reply with MSG_DONTWAIT. If it fails with EAGAIN, print a line and "
-         "go on.",
-     .hint_win32 = "Write a reply once, and do not wait until it has been read.")
-{
-    const char *slot = fresh_slot(),
-               *own = under_test() == WIN32 ? fresh_slot() : token();
-    struct program *server = start_server(slot, "0"), *deaf = start_owner(own);
-    command(deaf, "open %s", slot);
-    wait_line(deaf, "mailslot: open");
-    for (int i = 0; i < 50; i++)
-        command(deaf, "text unread %d", i);
-    wait_line(server, "server: received \"unread 49\"");
-    if (under_test() == UNIX && queue_limit() < 40)
-        wait_error_like(server, "server: *"); /* for those that have found no room */
-    struct program *writer = start_writer(slot);
-    command(writer, "visitors 3");
-    wait_line(writer, "mailslot: visitors done");
-    dismiss(server);
-    farewell(deaf);
-}
-
-TEST(address_is_file, .judges = SERVER, .points = 2, .step = 5, .pair = "echo",
-     .win32_only = true,
-     .name = "a message whose reply address is a file does not get the file written",
-     .hint_win32 = "Accept only addresses that begin with \\\\.\\mailslot\\ after "
-                   "GetFullPathName. CreateFile opens any file.")
-{
-    const char *slot = fresh_slot(), *precious = write_file("precious", "data", 4, 0644);
-    struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
-    send_raw(writer, "p\0r\0e\0c\0i\0o\0u\0s\0\0\0g\0o\0n\0e\0\0\0", 28);
-    wait_error_like(server, "server: *");
-    /* The same by a name that begins like a mailslot's, and leads out of there. */
-    char *name = text("\\\\.\\mailslot\\..\\Z:%s", precious);
-    for (char *letter = name; *letter != '\0'; letter++)
-        if (*letter == '/')
-            *letter = '\\';
-    size_t size, length;
-    const char *address = on_wire(name, &size), *words = on_wire("gone", &length);
-    char *message = random_bytes(size + length, 0, 0);
-    memcpy(message, address, size);
-    memcpy(message + size, words, length);
-    send_raw(writer, message, size + length);
-    wait_error_like(server, "server: *");
-    char *bytes = read_file("precious", &length);
-    expect_bytes("the file", NULL, 0, "data", 4, bytes, length);
-    dismiss(server);
-}
-
-TEST(no_reply, .judges = CLIENT, .points = 2, .step = 5, .pair = "echo",
-     .name = "a reply that does not arrive is one line, and exit code 1",
-     .hint_unix =
-         "Set SO_RCVTIMEO, or give poll() a timeout: recv() then fails with EAGAIN.",
-     .hint_win32 =
-         "Call SetMailslotInfo with 3000 ms: ReadFile then fails with error 121.")
-{
-    const char *slot = fresh_slot();
-    struct program *owner = start_owner(slot);
-    struct program *client = start(CLIENT, slot, NULL);
-    wait_line(client, "client: sent \"%s\"", usual[0]);
-    double sent = now();
-    if (!instrumented())
-        expect_idle(client, 0.3, 10);
-    wait_error_like(client, "client: *");
-    if (now() - sent > 10)
-        fail_test("expected an end after 3 seconds without a reply, got one after %.1f",
-                  now() - sent);
-    expect_end(client, 1);
-    farewell(owner);
-}
-
-TEST(stopped, .judges = CLIENT, .points = 1, .step = 5, .pair = "echo", .unix_only = true,
-     .name = "a client that is stopped and continued while it waits for its reply goes "
-             "on",
-     .hint_unix = "Call recv() again if it fails with EINTR. With SO_RCVTIMEO it does so "
-                  "after SIGSTOP and SIGCONT, also without a handler.")
-{
-    const char *slot = fresh_slot();
-    struct program *owner = start_owner(slot);
-    struct program *client = start(CLIENT, slot, "one", "two", NULL);
-    wait_line(client, "client: sent \"one\"");
-    expect_idle(client, 0.1, 50); /* by then it waits */
-    send_signal(client, SIGSTOP);
-    command(owner, "answer 2");
-    expect_message(owner, "one");
-    send_signal(client, SIGCONT);
-    wait_line(client, "client: received \"one\"");
-    wait_line(client, "client: received \"two\"");
-    wait_line(client, "client: done");
-    expect_end(client, 0);
-    farewell(owner);
-}
-
-TEST(echo_any_bytes, .judges = SERVER, .points = 2, .step = 5, .pair = "echo",
-     .name = "a reply has the bytes of its message, NUL and all",
+TEST(echo_any_bytes, .judges = SERVER, .stage = COMPLETE, .needs = "any_bytes",
+     .points = 2, .step = 4, .pair = "echo",
+     .name = "a reply has the bytes of its message, also a NUL",
      .hint = "Send back as many bytes as were read, not up to a NUL.")
 {
-    const char *slot = fresh_slot(),
-               *own = under_test() == WIN32 ? fresh_slot() : token();
-    struct program *server = start_server(slot, "2"), *client = start_owner(own);
-    command(client, "open %s", slot);
-    wait_line(client, "mailslot: open");
+    const char *slot = fresh_slot(), *own = fresh_own_slot();
+    struct program *server = start_server(slot, "2"), *client = start_visitor(own, slot);
     static const char bytes[] = "\0\0a\0\0\0b\0\xFF\0\0\0";
     size_t length = sizeof bytes - 1;
     const char *message = under_test() == UNIX
@@ -1380,15 +1133,18 @@ TEST(echo_any_bytes, .judges = SERVER, .points = 2, .step = 5, .pair = "echo",
     command(client, "collect 1");
     char *expected = under_test() == UNIX ? quoted(bytes, sizeof bytes - 1)
                                           : quoted(bytes + 2, sizeof bytes - 3);
-    wait_line(client, "mailslot: reply %s", expected);
+    const char *got = strchr(wait_report(client, "reply *", REPLY), '"');
+    if (strcmp(got, expected) != 0)
+        fail_test("expected the reply %s, got %s", expected, got);
     free(expected);
     command(client, "text last");
     wait_line(server, "server: received \"last\"");
     expect_end(server, 0);
-    farewell(client);
+    end_tester(client);
 }
 
-TEST(reply_any_bytes, .judges = CLIENT, .points = 1, .step = 5, .pair = "echo",
+TEST(reply_any_bytes, .judges = CLIENT, .stage = COMPLETE, .needs = "on_the_wire",
+     .points = 1, .step = 3, .pair = "echo",
      .name = "a reply ends with its last byte, whatever bytes are in it",
      .hint = "Print as many bytes as the read returned, not up to a NUL.")
 {
@@ -1404,31 +1160,36 @@ TEST(reply_any_bytes, .judges = CLIENT, .points = 1, .step = 5, .pair = "echo",
                                            : "client: received \"a\\0b\xC3\xBF\"");
     wait_line(client, "client: done");
     expect_end(client, 0);
-    farewell(owner);
+    end_tester(owner);
 }
 
-/* ---- The pair "mqueue" ---------------------------------------------------------------- */
+/* ==== Complete: the pair "mqueue" ======================================================= */
 
-TEST(priorities, .judges = SERVER, .points = 2, .step = 5, .pair = "mqueue",
-     .name = "of several waiting messages the most urgent one is read first",
-     .hint_unix =
-         "Read one message at a time: mq_receive() returns the one with the highest "
-         "priority.")
+TEST(
+    priorities, .judges = SERVER, .stage = COMPLETE, .needs = "prints_at_once",
+    .points = 2, .step = 3, .pair = "mqueue",
+    .name =
+        "of several messages that wait, the one with the highest priority is read first",
+    .hint_unix =
+        "Read one message at a time: mq_receive() returns the one with the highest priority.")
 {
     const char *slot = fresh_slot();
-    /* So that they wait: a queue lives on when its server is killed. */
-    kill_program(start_server(slot, "4"));
-    struct program *writer = start_writer(slot);
-    command(writer, "text usual");
-    command(writer, "priority 9");
-    command(writer, "text urgent");
-    command(writer, "priority 31");
-    command(writer, "text most urgent");
-    command(writer, "priority 9");
-    command(writer, "text also urgent");
-    for (int i = 0; i < 4; i++)
-        wait_line_like(writer, "mailslot: sent *");
-    struct program *server = start_server(slot, "4");
+    struct program *server = start_server(slot, "5"), *writer = start_writer(slot);
+    /* The server is stopped, so that messages wait. A server that is blocked in mq_receive()
+     * may get the first message, whatever comes after it. */
+    send_signal(server, SIGSTOP);
+    static const char *const messages[][2] = {{"31", "first"},
+                                              {"0", "usual"},
+                                              {"9", "urgent"},
+                                              {"31", "most urgent"},
+                                              {"9", "also urgent"}};
+    for (size_t i = 0; i < 5; i++) {
+        command(writer, "priority %s", messages[i][0]);
+        command(writer, "text %s", messages[i][1]);
+        wait_report(writer, "sent *", SENT);
+    }
+    send_signal(server, SIGCONT);
+    wait_line(server, "server: received \"first\"");
     wait_line(server, "server: received \"most urgent\"");
     wait_line(server, "server: received \"urgent\"");
     wait_line(server, "server: received \"also urgent\"");
@@ -1436,8 +1197,9 @@ TEST(priorities, .judges = SERVER, .points = 2, .step = 5, .pair = "mqueue",
     expect_end(server, 0);
 }
 
-TEST(with_priority, .judges = CLIENT, .points = 2, .step = 3, .pair = "mqueue",
-     .name = "-p sets the priority of a client's messages",
+TEST(with_priority, .judges = CLIENT, .stage = COMPLETE, .needs = "on_the_wire",
+     .points = 2, .step = 3, .pair = "mqueue",
+     .name = "-p sets the priority of a client's messages, from 0 to 31",
      .hint_unix = "Pass PRIORITY to mq_send() as its last argument.")
 {
     const char *slot = fresh_slot();
@@ -1455,26 +1217,10 @@ TEST(with_priority, .judges = CLIENT, .points = 2, .step = 3, .pair = "mqueue",
     wrong = start(CLIENT, "-p", NULL);
     wait_error_like(wrong, "usage: *");
     expect_end(wrong, 2);
-    farewell(owner);
+    end_tester(owner);
 }
 
-TEST(queue_survives, .judges = SERVER, .points = 2, .step = 3, .pair = "mqueue",
-     .name = "the next server receives what a killed server had not read",
-     .hint_unix =
-         "Open the queue that exists: mq_open() with O_CREAT, without O_EXCL, and "
-         "no mq_unlink() before it.")
-{
-    const char *slot = fresh_slot(), *word = token();
-    kill_program(start_server(slot, "0"));
-    struct program *writer = start_writer(slot);
-    command(writer, "text %s", word);
-    wait_line_like(writer, "mailslot: sent *");
-    struct program *server = start_server(slot, "1");
-    wait_line(server, "server: received \"%s\"", word);
-    expect_end(server, 0);
-}
-
-/* ---- The pair "broadcast" ------------------------------------------------------------- */
+/* ==== Complete: the pair "broadcast" ==================================================== */
 
 static void reach_three(const char *option)
 {
@@ -1497,38 +1243,41 @@ static void reach_three(const char *option)
             wait_line(servers[i], "server: received \"%s\"", word);
             wait_line(servers[i], "server: received \"\"");
         }
-        dismiss(servers[i]);
+        finish(servers[i]);
         expect_count(servers[i], "server: received", 4);
     }
 }
 
-TEST(three_readers, .judges = PAIR, .points = 3, .step = 3, .pair = "broadcast",
+TEST(three_readers, .judges = PAIR, .stage = COMPLETE, .needs = "three_messages",
+     .points = 3, .step = 2, .client_step = 2, .pair = "broadcast", .unix_only = true,
      .name = "three servers on one port read what is sent once",
-     .hint_unix = "Set SO_REUSEADDR before bind(), in every server.", .client_step = 2,
+     .hint_unix = "Set SO_REUSEADDR before bind(), in every server.",
      .client_hint_unix = "Set SO_BROADCAST. Otherwise send() fails with EACCES.")
 {
     reach_three(NULL);
 }
 
-TEST(three_members, .judges = PAIR, .points = 3, .step = 3, .pair = "broadcast",
-     .name = "three members of the group read what is sent once to the group",
-     .hint_unix =
-         "Join with IP_ADD_MEMBERSHIP on the loopback interface, after SO_REUSEADDR "
-         "and bind().",
-     .client_step = 2,
-     .client_hint_unix = "Choose the loopback interface with IP_MULTICAST_IF.")
+TEST(
+    three_members, .judges = PAIR, .stage = COMPLETE, .needs = "three_messages",
+    .points = 3, .step = 2, .client_step = 2, .pair = "broadcast", .unix_only = true,
+    .name =
+        "with -m three servers on one port read what is sent once to the multicast group",
+    .hint_unix =
+        "Set SO_REUSEADDR, call bind(), then join the group with IP_ADD_MEMBERSHIP on the loopback interface.",
+    .client_hint_unix = "Choose the loopback interface with IP_MULTICAST_IF.")
 {
     reach_three("-m");
 }
 
-TEST(strangers_port, .judges = SERVER, .points = 1, .step = 3, .pair = "broadcast",
+TEST(strangers_port, .judges = SERVER, .stage = COMPLETE, .needs = "prints_at_once",
+     .points = 1, .step = 2, .pair = "broadcast",
      .name = "what is sent to another port is not read",
-     .hint_unix = "Bind to the port that was given.")
+     .hint_unix = "Give bind() the port that was given as PORT.")
 {
     const char *port = fresh_slot(), *other = fresh_slot();
     struct program *server = start_server(port, "1"), *stranger = start_writer(other);
     command(stranger, "text stranger");
-    wait_line_like(stranger, "mailslot: sent *");
+    wait_report(stranger, "sent *", SENT);
     struct program *writer = start_writer(port);
     command(writer, "text friend");
     wait_line(server, "server: received \"friend\"");
@@ -1536,21 +1285,416 @@ TEST(strangers_port, .judges = SERVER, .points = 1, .step = 3, .pair = "broadcas
     expect_count(server, "server: received", 1);
 }
 
-/* ---- What `make run` shows ------------------------------------------------------------ */
+/* ==== Robust: the server ================================================================ */
+
+TEST(
+    killed_server, .judges = SERVER, .stage = ROBUST, .needs = "prints_at_once",
+    .points = 2, .step = 2, .name = "a server takes over the slot of one that was killed",
+    .hint_unix =
+        "A killed server leaves its file. If it is a socket, and connect() fails with ECONNREFUSED, remove it and call bind().",
+    .hint_win32 =
+        "Windows removes the name with the last handle. Call CreateMailslot as if the slot had never existed.")
+{
+    const char *slot = fresh_slot(), *word = token();
+    for (int round = 0; round < 2; round++) {
+        struct program *killed = start_server(slot, "0");
+        kill_program(killed);
+    }
+    struct program *server = start_server(slot, "1"), *writer = start_writer(slot);
+    command(writer, "text %s", word);
+    wait_line(server, "server: received \"%s\"", word);
+    expect_end(server, 0);
+}
+
+static void expect_thousand(void)
+{
+    const char *slot = fresh_slot();
+    struct program *server = start_server(slot, "1000"), *writer = start_writer(slot);
+    expect_burst(server, writer, 1000);
+    expect_end(server, 0);
+    expect_count(server, "server: received", 1000);
+}
+
+/* Not for UDP, which never blocks: a message that does not fit is lost. */
+#define BURST                                                                                                     \
+    .judges = SERVER, .stage = ROBUST, .needs = "in_order", .points = 2, .step = 3,                               \
+    .name = "of 1,000 messages that a client sends as fast as it can none is lost",                               \
+    .hint_unix =                                                                                                  \
+        "If you wait with poll() or mq_notify(), read until no message is left, or wait again before each read.", \
+    .hint_win32 = "Call ReadFile again after each message."
+
+TEST(burst, BURST, .pair = "")
+{
+    expect_thousand();
+}
+
+TEST(burst_echo, BURST, .pair = "echo")
+{
+    expect_thousand();
+}
+
+TEST(burst_mqueue, BURST, .pair = "mqueue")
+{
+    expect_thousand();
+}
+
+TEST(
+    two_thousand, .judges = SERVER, .stage = ROBUST, .needs = "in_order", .points = 2,
+    .step = 4,
+    .name =
+        "after 2,000 messages the server has no more memory, descriptors or handles in use",
+    .hint =
+        "Free what was allocated for a message, and close what was opened for it, before you read the next one.")
+{
+    const char *slot = fresh_slot(), *word = text("%.200s", random_bytes(300, 'a', 'z'));
+    struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
+    struct resources early = {0};
+    for (int bunch = 1; bunch <= 20; bunch++) {
+        command(writer, "burst 1 100 %s-%d", word, bunch);
+        wait_line(server, "server: received \"%s-%d-1-100\"", word, bunch);
+        if (bunch == 4)
+            early = resources_of(server);
+    }
+    expect_no_growth(server, "messages", early);
+    finish(server);
+    expect_count(server, "server: received", 2000);
+}
+
+TEST(
+    no_text, .judges = SERVER, .stage = ROBUST, .needs = "prints_at_once", .points = 1,
+    .step = 4, .win32_only = true,
+    .name = "a message that is not UTF-16 is an error line, and the next one is read",
+    .hint =
+        "Check that the length is even, and that WideCharToMultiByte with WC_ERR_INVALID_CHARS succeeds. If not, print one line on standard error and read the next message.")
+{
+    const char *slot = fresh_slot(), *own = fresh_slot();
+    struct program *server = start_server(slot, "3"), *writer = start_visitor(own, slot);
+    static const char *const wrong[] = {"o\0d\0d\0\0\0!", "\x00\xD8\x61\0\0\0"};
+    static const size_t lengths[] = {9, 6}; /* an odd one, and half of a surrogate pair */
+    for (size_t i = 0; i < 2; i++) {
+        size_t length = lengths[i];
+        const char *bytes = is_pair("echo")
+                                ? addressed(own, wrong[i], lengths[i], &length)
+                                : wrong[i];
+        send_raw(writer, bytes, length);
+        wait_error_like(server, "server: *");
+    }
+    command(writer, "text last");
+    wait_line(server, "server: received \"last\"");
+    expect_end(server, 0);
+    expect_count(server, "server: received", 1);
+    end_tester(writer);
+}
+
+/* In `closed` each bit is a stream: 1 input, 2 output, 4 errors. Without output the server
+ * does not print "ready", so clients are started until one has reached it. */
+TEST(
+    server_streams, .judges = SERVER, .stage = ROBUST, .needs = "prints_at_once",
+    .points = 1, .step = 1,
+    .name = "the server works without its standard input, output and error",
+    .hint_unix =
+        "socket() returns the lowest descriptor that is free: then the slot is a standard stream. Open /dev/null until descriptors 0 to 2 are in use, or call begin_program().",
+    .hint_win32 = "GetStdHandle returns NULL here: do not exit, or call begin_program().")
+{
+    for (unsigned closed = 1; closed <= 7; closed++) {
+        const char *slot = fresh_slot(), *word = token();
+        struct program *server =
+            start_with(SERVER, (struct start_options){.closed = closed}, slot, "1", NULL);
+        if ((closed & 2) == 0)
+            wait_line(server, "server: ready %s", address_of(slot));
+        /* One message is enough: with more, a client can be left without a server. But a
+         * client of UDP cannot know whether its message has reached the server. */
+        int code = 1;
+        for (double end = now() + 10;
+             is_running(server) && (code != 0 || is_pair("broadcast"));) {
+            code = wait_end(start(CLIENT, slot, word, NULL));
+            if (now() > end)
+                fail_test(
+                    "expected the server to read a message, but for 10 seconds it has read none");
+        }
+        expect_end(server, 0);
+        if ((closed & 2) == 0 &&
+            !printed_like(server, text("server: received \"%s\"", word)))
+            fail_test("expected the line: server: received \"%s\"", word);
+    }
+}
+
+/* ==== Robust: the client ================================================================ */
+
+static void send_to_killed(void)
+{
+    const char *slot = fresh_slot();
+    kill_program(start_owner(slot));
+    struct program *client = start(CLIENT, slot, NULL);
+    wait_error_like(client, "client: *error *");
+    expect_end(client, 1);
+    if (under_test() == UNIX) { /* the test's server removes the file at its end */
+        struct program *owner = start_tester();
+        command(owner, "own %s", slot);
+        wait_report(owner, "cannot own*", NOT_OWNED);
+        end_tester(owner);
+    }
+}
+
+/* Not for a queue, which accepts messages without its server, and not for UDP. */
+#define KILLED_OWNER                                                                                    \
+    .judges = CLIENT, .stage = ROBUST, .needs = "no_owner", .points = 1, .step = 2,                     \
+    .name =                                                                                             \
+        "if the slot's server was killed, the client prints an error line and exits with 1",            \
+    .hint_unix =                                                                                        \
+        "Check connect() or sendto(): a socket file without a server is ECONNREFUSED. Leave the file.", \
+    .hint_win32 = "Check CreateFile: it fails with error 2 if no server owns the slot."
+
+TEST(killed_owner, KILLED_OWNER, .pair = "")
+{
+    send_to_killed();
+}
+
+TEST(killed_owner_echo, KILLED_OWNER, .pair = "echo")
+{
+    send_to_killed();
+}
+
+TEST(owner_exits, .judges = CLIENT, .stage = ROBUST, .needs = "given_messages",
+     .points = 1, .step = 3, .pair = "",
+     .name = "if the server exits, the client exits too, with an error line or without",
+     .hint_unix = "Check send(): it fails with ECONNREFUSED if the server has exited.",
+     .hint_win32 = "Check WriteFile. Print \"done\" only if every write succeeded.")
+{
+    const char *slot = fresh_slot();
+    struct program *owner = start_owner(slot);
+    struct program *client = start(CLIENT, slot, "1", "2", "3", "4", "5", "6", "7", "8",
+                                   "9", "10", "11", "12", "13", "14", "15", "16", "17",
+                                   "18", "19", "20", NULL);
+    wait_line(client, "client: sent \"10\"");
+    end_tester(owner);
+    int code = wait_end(client);
+    bool said = printed_like(client, "client: *error *");
+    bool done = printed_like(client, "client: done");
+    /* On UNIX a slot has no room for 20 messages: send() blocks, and then fails. */
+    bool must_fail = under_test() == UNIX && queue_limit() < 18;
+    if (must_fail && (code != 1 || !said))
+        fail_test("expected code 1 and an error line, got code %d and %s", code,
+                  said ? "an error line" : "no error line");
+    if (code > 1 || (code == 0) != done || (code == 1) != said)
+        fail_test(
+            "expected code 0 and \"done\", or code 1 and an error line, got code %d, %s "
+            "and %s",
+            code, done ? "\"done\"" : "no \"done\"",
+            said ? "an error line" : "no error line");
+}
+
+TEST(
+    client_streams, .judges = CLIENT, .stage = ROBUST, .needs = "given_messages",
+    .points = 1, .step = 1,
+    .name =
+        "the client works without its standard input, output and error, and sends only its messages",
+    .hint_unix =
+        "socket() returns the lowest descriptor that is free: then what is printed goes to the slot. Open /dev/null until descriptors 0 to 2 are in use, or call begin_program().",
+    .hint_win32 = "GetStdHandle returns NULL here: do not exit, or call begin_program().")
+{
+    const char *slot = fresh_slot();
+    struct program *owner = start_owner(slot);
+    for (unsigned closed = 1; closed <= 7; closed++) {
+        const char *word = token();
+        let_receive(owner, 2);
+        struct program *client = start_with(CLIENT,
+                                            (struct start_options){.closed = closed},
+                                            slot, word, "two", NULL);
+        expect_end(client, 0);
+        expect_message(owner, word);
+        expect_message(owner, "two");
+        if ((closed & 2) == 0)
+            wait_line(client, "client: done");
+    }
+    let_receive(owner, 1);
+    struct program *last = start(CLIENT, slot, "last", NULL);
+    expect_end(last, 0);
+    expect_message(owner, "last");
+    end_tester(owner);
+}
+
+/* ==== Robust: the pair "echo" =========================================================== */
+
+TEST(
+    two_thousand_clients, .judges = SERVER, .stage = ROBUST, .needs = "crowd",
+    .points = 2, .step = 4, .pair = "echo",
+    .name =
+        "after 2,000 clients the server has no more memory, descriptors or handles in use",
+    .hint_unix = "Free each message, and close what was opened for its reply.",
+    .hint_win32 = "Close the handle of the reply's slot, and free each message.")
+{
+    const char *slot = fresh_slot();
+    struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
+    command(writer, "visitors 400");
+    wait_report(writer, "visitors done", VISITED);
+    struct resources early = resources_of(server);
+    command(writer, "visitors 1600");
+    wait_report(writer, "visitors done", VISITED);
+    if (printed_like(writer, "mailslot: astray*"))
+        fail_test("a client got no reply, or the reply of another one");
+    expect_no_growth(server, "clients", early);
+    finish(server);
+}
+
+TEST(
+    client_gone, .judges = SERVER, .stage = ROBUST, .needs = "prints_at_once",
+    .points = 2, .step = 4, .pair = "echo",
+    .name =
+        "a client that exits before its reply, or has no address, does not end the server",
+    .hint_unix =
+        "Check sendto(): ENOENT or ECONNREFUSED is one line on standard error. For a sender without an address recvfrom() returns an address of 2 bytes.",
+    .hint_win32 =
+        "Check CreateFile for the reply's slot: error 2 is one line on standard error.")
+{
+    const char *slot = fresh_slot();
+    struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
+    command(writer, "text nowhere to");
+    wait_line(server, "server: received \"nowhere to\"");
+    wait_error_like(server, "server: *");
+    struct program *leaver = start_visitor(fresh_own_slot(), slot);
+    command(leaver, "vanish");
+    wait_report(leaver, "vanished", VANISHED);
+    command(leaver, "text leaving");
+    wait_line(server, "server: received \"leaving\"");
+    wait_error_like(server, "server: *");
+    end_tester(leaver);
+    command(writer, "visitors 3");
+    wait_report(writer, "visitors done", VISITED);
+    finish(server);
+}
+
+TEST(
+    does_not_read, .judges = SERVER, .stage = ROBUST, .needs = "prints_at_once",
+    .points = 2, .step = 4, .pair = "echo",
+    .name = "a client that never reads its replies does not delay the others",
+    .hint_unix =
+        "Send a reply with MSG_DONTWAIT. If it fails with EAGAIN, print a line on standard error and go on.",
+    .hint_win32 = "Write a reply once, and do not wait until it has been read.")
+{
+    const char *slot = fresh_slot();
+    struct program *server = start_server(slot, "0"),
+                   *silent = start_visitor(fresh_own_slot(), slot);
+    for (int i = 0; i < 50; i++)
+        command(silent, "text unread %d", i);
+    wait_line(server, "server: received \"unread 49\"");
+    if (under_test() == UNIX && queue_limit() < 40)
+        wait_error_like(server, "server: *"); /* for the replies that do not fit */
+    struct program *writer = start_writer(slot);
+    command(writer, "visitors 3");
+    wait_report(writer, "visitors done", VISITED);
+    finish(server);
+    end_tester(silent);
+}
+
+TEST(
+    address_is_file, .judges = SERVER, .stage = ROBUST, .needs = "prints_at_once",
+    .points = 2, .step = 4, .pair = "echo", .win32_only = true,
+    .name = "if the address for a reply is a file, nothing is written to it",
+    .hint =
+        "Accept only addresses that begin with \\\\.\\mailslot\\ after GetFullPathName. CreateFile opens any file.")
+{
+    const char *slot = fresh_slot(), *precious = write_file("precious", "data", 4, 0644);
+    struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
+    send_raw(writer, "p\0r\0e\0c\0i\0o\0u\0s\0\0\0g\0o\0n\0e\0\0\0", 28);
+    wait_error_like(server, "server: *");
+    /* The same file by a name that begins like a mailslot's. */
+    char *name = text(LOCAL_PREFIX "..\\Z:%s", precious);
+    for (char *letter = name; *letter != '\0'; letter++)
+        if (*letter == '/')
+            *letter = '\\';
+    size_t length;
+    const char *words = on_wire("gone", &length);
+    const char *message = addressed(name, words, length, &length);
+    send_raw(writer, message, length);
+    wait_error_like(server, "server: *");
+    char *bytes = read_file("precious", &length);
+    expect_bytes("the file", NULL, 0, "data", 4, bytes, length);
+    finish(server);
+}
+
+TEST(
+    no_reply, .judges = CLIENT, .stage = ROBUST, .needs = "on_the_wire", .points = 2,
+    .step = 3, .pair = "echo",
+    .name =
+        "if a reply does not come, the client prints an error line after 3 seconds and exits with 1",
+    .hint_unix =
+        "Set SO_RCVTIMEO, so that recv() fails with EAGAIN; or give poll() a timeout.",
+    .hint_win32 =
+        "Give CreateMailslot a read timeout of 3000 ms: ReadFile then fails with error 121.")
+{
+    const char *slot = fresh_slot();
+    struct program *owner = start_owner(slot);
+    struct program *client = start(CLIENT, slot, NULL);
+    wait_line(client, "client: sent \"%s\"", defaults[0]);
+    double sent = now();
+    if (!instrumented())
+        expect_idle(client, 0.3, 10);
+    wait_error_like(client, "client: *");
+    if (now() - sent > 10)
+        fail_test(
+            "expected an error line after 3 seconds without a reply, got one after %.1f",
+            now() - sent);
+    expect_end(client, 1);
+    end_tester(owner);
+}
+
+TEST(
+    stopped, .judges = CLIENT, .stage = ROBUST, .needs = "on_the_wire", .points = 1,
+    .step = 3, .pair = "echo", .unix_only = true,
+    .name = "a client that is stopped and continued while it waits for a reply goes on",
+    .hint =
+        "Call recv() again if it fails with EINTR. With SO_RCVTIMEO it does so after SIGSTOP and SIGCONT, without any handler.")
+{
+    const char *slot = fresh_slot();
+    struct program *owner = start_owner(slot);
+    struct program *client = start(CLIENT, slot, "one", "two", NULL);
+    wait_line(client, "client: sent \"one\"");
+    expect_idle(client, 0.1, 50); /* by then it is blocked */
+    send_signal(client, SIGSTOP);
+    let_receive(owner, 2);
+    expect_message(owner, "one");
+    send_signal(client, SIGCONT);
+    wait_line(client, "client: received \"one\"");
+    wait_line(client, "client: received \"two\"");
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    end_tester(owner);
+}
+
+/* ==== Robust: the pair "mqueue" ========================================================= */
+
+TEST(
+    queue_survives, .judges = SERVER, .stage = ROBUST, .needs = "prints_at_once",
+    .points = 2, .step = 2, .pair = "mqueue",
+    .name = "the next server receives what a killed server had not read",
+    .hint_unix =
+        "Open the queue that exists: call mq_open() with O_CREAT, without O_EXCL, and do not call mq_unlink() before it.")
+{
+    const char *slot = fresh_slot(), *word = token();
+    kill_program(start_server(slot, "0"));
+    struct program *writer = start_writer(slot);
+    command(writer, "text %s", word);
+    wait_report(writer, "sent *", SENT);
+    struct program *server = start_server(slot, "1");
+    wait_line(server, "server: received \"%s\"", word);
+    expect_end(server, 0);
+}
+
+/* ---- What `make run` shows ------------------------------------------------------------- */
 
 static void conversation(void)
 {
     const char *slot = fresh_slot();
     narrate(
-        "The server makes a slot and reads from it. A client opens the slot, writes three\n"
-        "messages and leaves. Then another one writes a single message.");
+        "The server creates a slot and reads from it. A client opens the slot, writes three\n"
+        "messages and exits. Then another client writes one message.");
     struct program *server = start_server(slot, "4");
     expect_end(start(CLIENT, slot, NULL), 0);
     expect_end(start(CLIENT, slot, CYRILLIC, NULL), 0);
     expect_end(server, 0);
 
-    narrate(
-        "Two-way: the client has a slot of its own, and the server writes into that.");
+    narrate("Replies: the client has a slot of its own, and the server writes to it.");
     struct program *echo = start_with(SERVER,
                                       (struct start_options){.name = "server_echo"}, slot,
                                       "2", NULL);
@@ -1562,7 +1706,7 @@ static void conversation(void)
     if (under_test() == WIN32)
         return;
 
-    narrate("One to many: two servers, and a message that is sent once.");
+    narrate("One message for many: two servers read what the client sends once.");
     const char *port = text("%d", free_port());
     struct program *readers[2];
     for (size_t i = 0; i < 2; i++) {
@@ -1572,7 +1716,7 @@ static void conversation(void)
         wait_line_like(readers[i], "server: ready *");
     }
     expect_end(start_with(CLIENT, (struct start_options){.name = "client_broadcast"},
-                          port, "to everybody", NULL),
+                          port, "to all servers", NULL),
                0);
     for (size_t i = 0; i < 2; i++)
         expect_end(readers[i], 0);

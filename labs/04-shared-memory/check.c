@@ -1039,9 +1039,8 @@ TEST(writer_dies_waking, .pair = "", .judges = CLIENT, .points = 2, .step = 5,
      .unix_only = true,
      .name = "the writer is killed in the middle of waking the client: the client "
              "reports the kill and exits",
-     .hint_unix =
-         "Call sem_post() also if the semaphore is 1 already: whoever raised it may "
-         "have been killed before it woke the sleeper.")
+     .hint_unix = "Call sem_post() also if the semaphore is 1 already: the program that "
+                  "raised it may have been killed before it woke the sleeper.")
 {
     const char *name = token();
     struct program *server = start_mapping("server", name);

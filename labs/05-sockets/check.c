@@ -335,7 +335,7 @@ TEST(six_and_four, .judges = PAIR, .pair = "", .points = 1, .step = 3,
     }
 }
 
-/* Whoever is killed is a program of UNIX in every run: of a killed one of Windows, Wine 8 now
+/* The killed program is one of UNIX in every run: of a killed one of Windows, Wine 8 now
  * and then keeps the connection open. */
 static struct program *start_reference(enum role role, const char *first,
                                        const char *second)
@@ -529,7 +529,7 @@ TEST(
     char *piece = random_bytes(PIECE_SIZE, 'a', 'z');
     snprintf(piece + PIECE_SIZE - QUIT_SIZE, QUIT_SIZE + 1, "%s", QUIT);
     exchange_by("send", peer, 1, piece, PIECE_SIZE);
-    /* Whoever reads less than a piece at a time finds QUIT alone behind one of these. */
+    /* A program that reads less than a piece at a time finds QUIT alone behind one of these. */
     static const size_t before[] = {32,  64,  100, 128, 200, 250,
                                     255, 256, 500, 511, 512, 996};
     for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
@@ -724,8 +724,7 @@ TEST(all_reaped, .judges = SERVER, .pair = "", .unix_only = true, .points = 1, .
     struct program *peer = start_unix_probe("peer", NULL);
     tell(peer, "crowd 100 100 " LOOPBACK " %s", port);
     wait_line(peer, "peer: crowd served 100");
-    for (int i = 0; i < 2;
-         i++) /* who does not wait for SIGCHLD may look at each client */
+    for (int i = 0; i < 2; i++) /* a server without SIGCHLD may look at each client */
         expect_service(peer, 1, port);
     expect_reaped(server);
 }

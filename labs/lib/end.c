@@ -17,7 +17,7 @@ _Noreturn static void end_now(void)
 {
     if (clean_up_function != NULL)
         clean_up_function();
-    log_last("%s: done", program_name);
+    log_last("%s: done", ipclab_name);
     exit(EXIT_SUCCESS);
 }
 

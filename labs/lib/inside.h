@@ -6,9 +6,10 @@
 
 #include "ipclab.h"
 
-extern const char *program_name; /* as begin_program() was told */
+/* The prefix keeps these names free for programs that are linked with the library. */
+extern const char *ipclab_name; /* the program's name, from begin_program() */
 
 /* Prints one line, `format` filled in, on `stream`: stdout or stderr. */
-void print_line(FILE *stream, const char *format, ...) LIKE_PRINTF(2, 3);
+void ipclab_print_line(FILE *stream, const char *format, ...) LIKE_PRINTF(2, 3);
 
 #endif

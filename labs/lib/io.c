@@ -35,14 +35,7 @@ static long write_some(HANDLE file, const void *bytes, size_t length)
                                                                           : -1;
 }
 
-static long send_some(SOCKET socket, const void *bytes, size_t length)
-{
-    return send(socket, bytes, (int)portion(length), 0);
-}
-
 #else
-
-#include <sys/socket.h>
 
 /* A signal handler that runs meanwhile ends a read or write with EINTR: it is begun again. */
 static long read_some(int file, void *bytes, size_t length)
@@ -61,15 +54,6 @@ static long write_some(int file, const void *bytes, size_t length)
         written = write(file, bytes, portion(length));
     while (written == -1 && errno == EINTR);
     return written;
-}
-
-static long send_some(int socket, const void *bytes, size_t length)
-{
-    ssize_t sent;
-    do
-        sent = send(socket, bytes, portion(length), 0);
-    while (sent == -1 && errno == EINTR);
-    return sent;
 }
 
 #endif
@@ -95,17 +79,6 @@ bool write_all(ipc_file file, const void *bytes, size_t length)
         if (written == -1)
             return false;
         done += (size_t)written;
-    }
-    return true;
-}
-
-bool send_all(ipc_socket socket, const void *bytes, size_t length)
-{
-    for (size_t done = 0; done < length;) {
-        long sent = send_some(socket, (const char *)bytes + done, length - done);
-        if (sent == -1)
-            return false;
-        done += (size_t)sent;
     }
     return true;
 }
@@ -166,13 +139,38 @@ char *read_line(size_t *length)
         at_end = !read_input();
     if (taken == 0 && input.length == 0)
         return NULL;
-    if (taken == 0) { /* the last line may lack its newline */
-        buffer_append(&input, "\n", 1);
+    if (taken > 0) {
+        *length = taken - 1;
+        if (*length > 0 && input.bytes[*length - 1] == '\r')
+            --*length;
+    } else { /* the last line has no newline */
+        *length = input.length;
+        buffer_append(&input, "", 1);
         taken = input.length;
     }
-    *length = taken - 1;
-    if (*length > 0 && input.bytes[*length - 1] == '\r')
-        --*length;
     input.bytes[*length] = '\0';
     return input.bytes;
 }
+
+#ifdef _WIN32
+wchar_t *read_line_utf16(size_t *units)
+{
+    static wchar_t *wide;
+    size_t length;
+    const char *line = read_line(&length);
+    free(wide);
+    wide = NULL;
+    if (line == NULL)
+        return NULL;
+    wide = allocate((length + 1) *
+                    sizeof *wide); /* UTF-16 has no more units than bytes */
+    *units = 0;
+    if (length > 0)
+        *units = (size_t)MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, line,
+                                             (int)length, wide, (int)length);
+    if (length > 0 && *units == 0)
+        fatal("a line of the input is not UTF-8");
+    wide[*units] = L'\0';
+    return wide;
+}
+#endif

@@ -20,6 +20,10 @@ static SRWLOCK lock = SRWLOCK_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 #endif
 
+/* Here and not in start.c: a program that only prints needs no start.c, which on Windows loads
+ * shell32.dll. */
+const char *ipclab_name = "program";
+
 static bool events_on_stderr;
 
 /* ---- What differs between the systems --------------------------------------------------- */
@@ -143,7 +147,7 @@ static void print_values(FILE *stream, const char *start, bool last, const char 
 #endif
 }
 
-void print_line(FILE *stream, const char *format, ...)
+void ipclab_print_line(FILE *stream, const char *format, ...)
 {
     va_list values;
     va_start(values, format);
@@ -182,8 +186,12 @@ void log_to_stderr(void)
 #ifdef _WIN32
 void log_utf16(const char *what, const wchar_t *text, size_t units)
 {
-    char *bytes = to_utf8(text, units);
-    log_text(what, bytes, strlen(bytes));
+    size_t room = units *
+                  3; /* a unit is at most 3 bytes of UTF-8; a NUL is one of them */
+    char *bytes = allocate(room + 1);
+    int length = WideCharToMultiByte(CP_UTF8, 0, text, (int)units, bytes, (int)room, NULL,
+                                     NULL);
+    log_text(what, bytes, (size_t)length);
     free(bytes);
 }
 #endif
@@ -193,7 +201,7 @@ void log_utf16(const char *what, const wchar_t *text, size_t units)
 static void print_error(const char *format, va_list values)
 {
     char start[64];
-    snprintf(start, sizeof start, "%s: ", program_name);
+    snprintf(start, sizeof start, "%s: ", ipclab_name);
     print_values(stderr, start, false, format, values);
 }
 

@@ -13,7 +13,6 @@
 #include <shellapi.h>
 #endif
 
-const char *program_name = "program";
 static const char *program_usage = "";
 
 #ifdef _WIN32
@@ -64,7 +63,7 @@ static void open_missing_streams(void)
 
 void begin_program(const char *name, const char *usage, char **argv[])
 {
-    program_name = name;
+    ipclab_name = name;
     program_usage = usage;
     open_missing_streams();
 #ifdef _WIN32
@@ -80,7 +79,7 @@ void begin_program(const char *name, const char *usage, char **argv[])
 
 void usage_exit(void)
 {
-    print_line(stderr, "usage: %s %s", program_name, program_usage);
+    ipclab_print_line(stderr, "usage: %s %s", ipclab_name, program_usage);
     exit(2);
 }
 
@@ -91,8 +90,8 @@ long parse_long(const char *what, const char *text, long least, long most)
     long number = strtol(text, &end, 10);
     bool digits = *text >= '0' && *text <= '9'; /* strtol also takes blanks and a sign */
     if (!digits || *end != '\0' || errno == ERANGE || number < least || number > most) {
-        print_line(stderr, "usage: %s %s; %s is a whole number from %ld to %ld",
-                   program_name, program_usage, what, least, most);
+        ipclab_print_line(stderr, "usage: %s %s; %s is a whole number from %ld to %ld",
+                          ipclab_name, program_usage, what, least, most);
         exit(2);
     }
     return number;

@@ -1,5 +1,8 @@
 /*
- * tcp.c - a socket that listens, or is connected. Lab 05's pair shows these calls themselves.
+ * tcp.c - sockets that listen or are connected. Lab 05's pair shows these calls themselves.
+ *
+ * Everything that needs Winsock is in this file, so that only programs that call it load
+ * ws2_32.dll.
  */
 #include "ipclab.h"
 
@@ -14,7 +17,8 @@
 #define CLOSE_ON_EXEC SOCK_CLOEXEC
 #endif
 
-#define ADDRESS_SIZE 80 /* room for the longest address and port */
+#define MOST_AT_ONCE (1u << 30) /* bytes for one call: Windows counts them in 31 bits */
+#define ADDRESS_SIZE 80         /* room for the longest address and port */
 
 static void start_sockets(void)
 {
@@ -118,4 +122,30 @@ const char *socket_address(ipc_socket socket)
                 AF_INET6; /* whose colons must not run into the port's */
     snprintf(text, sizeof text, ipv6 ? "[%s]:%s" : "%s:%s", host, port);
     return text;
+}
+
+/* Sends a part. A signal handler that runs meanwhile ends send() with EINTR: it is called again. */
+static long send_some(ipc_socket socket, const void *bytes, size_t length)
+{
+    size_t portion = length < MOST_AT_ONCE ? length : MOST_AT_ONCE;
+#ifdef _WIN32
+    return send(socket, bytes, (int)portion, 0);
+#else
+    ssize_t sent;
+    do
+        sent = send(socket, bytes, portion, 0);
+    while (sent == -1 && errno == EINTR);
+    return sent;
+#endif
+}
+
+bool send_all(ipc_socket socket, const void *bytes, size_t length)
+{
+    for (size_t done = 0; done < length;) {
+        long sent = send_some(socket, (const char *)bytes + done, length - done);
+        if (sent == -1)
+            return false;
+        done += (size_t)sent;
+    }
+    return true;
 }

@@ -45,25 +45,19 @@
  * For UNIX alone: TCP reaches the programs of both systems. It ends with its input. Exit code
  * 99: a command that it does not know.
  */
+#include "ipclab.h"
+
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
-
-#include "say.h"
 
 #define MOST_PEERS 64
 #define MOST_CROWD 1000
@@ -93,7 +87,8 @@ static int listener = -1;
 
 _Noreturn static void give_up(const char *why)
 {
-    say(stderr, "peer: fault: %s", why);
+    log_to_stderr();
+    log_event("peer: fault: %s", why);
     exit(99);
 }
 
@@ -145,7 +140,7 @@ static void end(size_t k, bool hard)
     fclose(peers[k].received);
     free(peers[k].bytes);
     peers[k].open = false;
-    say(stdout, "peer: %zu closed", k);
+    log_event("peer: %zu closed", k);
 }
 
 static void load(struct peer *peer, const char *name)
@@ -173,7 +168,7 @@ static void send_more(size_t k)
     if (length == -1 && errno == EAGAIN)
         return;
     if (length == -1) {
-        say(stdout, "peer: %zu could not send: %zu bytes are left", k, size);
+        log_event("peer: %zu could not send: %zu bytes are left", k, size);
         peer->sent = peer->length;
         return;
     }
@@ -181,7 +176,7 @@ static void send_more(size_t k)
     if (peer->stepping)
         peer->wanted = 1;
     else if (peer->sent == peer->length)
-        say(stdout, "peer: %zu sent", k);
+        log_event("peer: %zu sent", k);
     if (peer->sent == peer->length && peer->shut)
         shutdown(peer->socket, SHUT_WR);
 }
@@ -199,8 +194,9 @@ static void read_more(size_t k)
         return;
     if (length <= 0) {
         fflush(peer->received);
-        say(stdout,
-            length == 0 ? "peer: %zu received the end" : "peer: %zu received a reset", k);
+        log_event(length == 0 ? "peer: %zu received the end"
+                              : "peer: %zu received a reset",
+                  k);
         peer->wanted = 0;
         return;
     }
@@ -211,9 +207,9 @@ static void read_more(size_t k)
         return;
     fflush(peer->received);
     if (!peer->stepping)
-        say(stdout, "peer: %zu received all", k);
+        log_event("peer: %zu received all", k);
     else if (peer->sent == peer->length)
-        say(stdout, "peer: %zu received all", k);
+        log_event("peer: %zu received all", k);
 }
 
 /* One exchange of the text of number `i`, blocking. Returns whether it came back. */
@@ -252,7 +248,7 @@ static void crowd(int count, int held, const char *address, const char *port)
             served += hear(sockets[i], i);
         close(sockets[i]);
     }
-    say(stdout, "peer: crowd served %d", served);
+    log_event("peer: crowd served %d", served);
 }
 
 static void echo(size_t k)
@@ -266,7 +262,7 @@ static void echo(size_t k)
             if ((sent = send(peers[k].socket, bytes + done, (size_t)(length - done),
                              MSG_NOSIGNAL)) == -1)
                 give_up("an echo cannot be sent");
-    say(stdout, "peer: %zu received the end", k);
+    log_event("peer: %zu received the end", k);
 }
 
 static double seconds(void)
@@ -295,7 +291,7 @@ static void series(int count, const char *address, const char *port)
             setsockopt(one, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
         close(one);
     }
-    say(stdout, "peer: series served %d of %d", served, i);
+    log_event("peer: series served %d of %d", served, i);
 }
 
 static void flood(int count, const char *address, const char *port)
@@ -320,7 +316,7 @@ static void flood(int count, const char *address, const char *port)
     }
     for (int i = 0; i < count; i++)
         close(list[i].fd);
-    say(stdout, "peer: flood ended");
+    log_event("peer: flood ended");
 }
 
 /* ---- Datagrams: blocking, for nothing else is under way then ---- */
@@ -342,7 +338,7 @@ static void open_datagrams(size_t k, const char *address, const char *port, bool
     struct sockaddr_in bound = {0};
     if (binding &&
         getsockname(one, (struct sockaddr *)&bound, &(socklen_t){sizeof bound}) == 0)
-        say(stdout, "peer: bound to %d", ntohs(bound.sin_port));
+        log_event("peer: bound to %d", ntohs(bound.sin_port));
 }
 
 static void cast(size_t k, const char *name, bool stranger)
@@ -369,7 +365,7 @@ static void catch (size_t k)
         give_up("no datagram");
     fwrite(bytes, 1, (size_t)length, file);
     fclose(file);
-    say(stdout, "peer: %zu caught %zd", k, length);
+    log_event("peer: %zu caught %zd", k, length);
 }
 
 /* Messages of `size` bytes, one after the other has come back; blocking. */
@@ -383,7 +379,7 @@ static void talk(size_t k, size_t size, long count)
             send(peers[k].socket, message, size, MSG_NOSIGNAL) != (ssize_t)size ||
             recv(peers[k].socket, echo, size, MSG_WAITALL) != (ssize_t)size)
             break;
-    say(stdout, "peer: %zu talked %ld", k, done);
+    log_event("peer: %zu talked %ld", k, done);
 }
 
 /* Begins to connect, and does not wait for it. */
@@ -405,7 +401,7 @@ static void reach(size_t k, const char *address, const char *port)
     begin(k, begin_to_connect(&there));
     peers[k].there = there;
     peers[k].reaching = seconds();
-    say(stdout, "peer: %zu reaches out", k);
+    log_event("peer: %zu reaches out", k);
 }
 
 /* Where the other end's queue is full our system asks again after 1, 3, 7 and 15 seconds; so we
@@ -455,15 +451,15 @@ static void obey(char *line)
             getsockname(listener, (struct sockaddr *)&bound,
                         &(socklen_t){sizeof bound}) == -1)
             give_up("it cannot listen");
-        say(stdout, "peer: listening at %d", ntohs(bound.sin6_port)); /* as sin_port */
+        log_event("peer: listening at %d", ntohs(bound.sin6_port)); /* as sin_port */
     } else if (strcmp(verb, "accept") == 0) {
         begin(k, accept(listener, NULL, NULL));
-        say(stdout, "peer: %zu accepted", k);
+        log_event("peer: %zu accepted", k);
     } else if (strcmp(verb, "connect") == 0) {
         int one = open_socket(words[2], words[3], false);
         if (one != -1)
             begin(k, one);
-        say(stdout, one == -1 ? "peer: %zu refused" : "peer: %zu connected", k);
+        log_event(one == -1 ? "peer: %zu refused" : "peer: %zu connected", k);
     } else if (strcmp(verb, "reach") == 0) {
         reach(k, words[2], words[3]);
     } else if (strcmp(verb, "datagram") == 0) {
@@ -486,13 +482,13 @@ static void obey(char *line)
     } else if (strcmp(verb, "read") == 0) {
         peer->wanted = atol(words[2]);
         if (peer->wanted == 0)
-            say(stdout, "peer: %zu received all", k);
+            log_event("peer: %zu received all", k);
     } else if (strcmp(verb, "stall") == 0) {
         peer->stalls = true;
     } else if (strcmp(verb, "look") == 0) {
         int unread = 0;
         ioctl(peer->socket, FIONREAD, &unread);
-        say(stdout, "peer: %zu has %d bytes to read", k, unread);
+        log_event("peer: %zu has %d bytes to read", k, unread);
     } else if (strcmp(verb, "echo") == 0) {
         echo(k);
     } else if (strcmp(verb, "settle") == 0) {
@@ -500,7 +496,7 @@ static void obey(char *line)
         int left = 1;
         while (ioctl(peer->socket, SIOCOUTQ, &left) == 0 && left > 0)
             poll(NULL, 0, 1);
-        say(stdout, "peer: %zu settled", k);
+        log_event("peer: %zu settled", k);
     } else if (strcmp(verb, "drain") == 0) {
         peer->wanted = TO_THE_END;
     } else if (strcmp(verb, "shut") == 0) {
@@ -562,7 +558,7 @@ int main(void)
         if (ready == -1)
             give_up("poll");
         if (ready == 0 && stalling < MOST_PEERS) {
-            say(stdout, "peer: %zu stalled", stalling);
+            log_event("peer: %zu stalled", stalling);
             peers[stalling].stalls = false;
         }
         for (nfds_t i = 1; i < count; i++) {

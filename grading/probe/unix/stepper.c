@@ -32,17 +32,11 @@
  * A moment is counted from 1. The breakpoint is missed where the program goes another way the second
  * time; SECOND then comes when it is about to wait.
  */
-#include <errno.h>
+#include "ipclab.h"
+
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
-
-#include "say.h"
 
 #ifdef __x86_64__
 
@@ -122,15 +116,17 @@ static void tick(int number)
     (void)number; /* it interrupts waitpid() */
 }
 
+/* fatal() needs begin_program(), which opens closed standard streams: the program would get them. */
 _Noreturn static void give_up(const char *why)
 {
-    say(stderr, "stepper: fault: %s: error %d: %s", why, errno, strerror(errno));
+    log_to_stderr();
+    log_event("stepper: fault: %s: error %d: %s", why, errno, strerror(errno));
     exit(99);
 }
 
 _Noreturn static void not_possible(const char *why)
 {
-    say(stdout, "stepper: not possible: %s", why);
+    log_event("stepper: not possible: %s", why);
     exit(0);
 }
 
@@ -333,8 +329,7 @@ static int finish(void)
 /* Reports that the program has not come to wait. */
 static int report_busy(void)
 {
-    say(stdout,
-        ended ? "stepper: the program ended" : "stepper: the program never waits");
+    log_event(ended ? "stepper: the program ended" : "stepper: the program never waits");
     return ended ? finish() : 0;
 }
 
@@ -478,7 +473,7 @@ static enum kind disturb(size_t which, int first, int second)
 /* Reports at which moment the program went wrong, and how; 0 is before the first. */
 static int report_loss(size_t moment)
 {
-    say(stdout, "stepper: moment %zu, the program %s", moment, ended ? "ended" : "rests");
+    log_event("stepper: moment %zu, the program %s", moment, ended ? "ended" : "rests");
     return ended ? finish() : 0;
 }
 
@@ -507,7 +502,7 @@ static int run_each(int first, int second)
         if (disturb(i, first, second) != RESTS)
             return report_loss(i + 1);
     }
-    say(stdout, "stepper: %zu of %zu moments", passed_count, moment_count);
+    log_event("stepper: %zu of %zu moments", passed_count, moment_count);
     kill(program, SIGTERM);
     return finish();
 }
@@ -525,11 +520,11 @@ static int run_once(int number, long at, long lines)
     if (settle(lines) != RESTS)
         return report_busy();
     open_memory();
-    say(stdout, "stepper: it waits");
+    log_event("stepper: it waits");
     long count = step(at, &last, ignore);
     if (count != -1) {
         kill(program, number);
-        say(stdout, "stepper: sent at step %ld", count + 1);
+        log_event("stepper: sent at step %ld", count + 1);
         resume(&last, false);
     }
     return finish();
@@ -555,7 +550,7 @@ int main(int argc, char *argv[])
 
 int main(void)
 {
-    say(stdout, "stepper: not possible: it knows x86-64 alone");
+    log_event("stepper: not possible: it knows x86-64 alone");
     return 0;
 }
 

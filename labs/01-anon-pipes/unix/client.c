@@ -48,6 +48,7 @@ int main(int argc, char *argv[])
         log_text("client: received", inbox.bytes, size - 1);
         buffer_remove(&inbox, size);
     }
+    free(inbox.bytes);
 
     /* STEP 5: Close the pipe: the server reads end of file. */
     if (close(to_server) == -1)

@@ -35,8 +35,8 @@ int main(int argc, char *argv[])
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* STEP 2: Create two pipes, because each is one-way: [0] is its read end, [1] its
-     * write end. O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
+    /* STEP 2: Create two one-way pipes, each with a read end [0] and a write end [1].
+     * O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
     int to_client[2], from_client[2];
     if (pipe2(to_client, O_CLOEXEC) == -1 || pipe2(from_client, O_CLOEXEC) == -1)
         sys_error("pipe2");
@@ -68,6 +68,7 @@ int main(int argc, char *argv[])
         log_text("server: received", inbox.bytes, size - 1);
         buffer_remove(&inbox, size);
     }
+    free(inbox.bytes);
     log_event("server: client 1 left");
 
     /* STEP 7: Wait for the client, and report how it ended. */

@@ -18,7 +18,8 @@
  * - STEP 6: half a message is reported, and the program still reports the client's end.
  * Standard streams that are closed at the start are opened by begin_program() already.
  *
- * Counterpart: ../win32/server_robust.c. Not here: a limit for the memory of the echoes.
+ * Counterpart: ../win32/server_robust.c. The same with poll() and one thread:
+ * server_poll.c. Not here: a limit for the memory of the echoes.
  * To try: env --ignore-signal=CHLD server 3, and the same with server_robust.
  */
 #include <fcntl.h>
@@ -56,8 +57,8 @@ int main(int argc, char *argv[])
     const char *path = argc > 2 ? argv[2] : program_beside("client");
     signal(SIGCHLD, SIG_DFL); /* if it is ignored, waitpid() finds no exit code */
 
-    /* STEP 2: Create two pipes, because each is one-way: [0] is its read end, [1] its
-     * write end. O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
+    /* STEP 2: Create two one-way pipes, each with a read end [0] and a write end [1].
+     * O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
     int to_client[2], from_client[2];
     if (pipe2(to_client, O_CLOEXEC) == -1 || pipe2(from_client, O_CLOEXEC) == -1)
         sys_error("pipe2");
@@ -96,6 +97,7 @@ int main(int argc, char *argv[])
     }
     if (inbox.length > 0)
         log_error("client 1 left in the middle of a message (%zu bytes)", inbox.length);
+    free(inbox.bytes);
     log_event("server: client 1 left");
 
     /* STEP 7: Wait for the thread and the client, and report how the client ended. */

@@ -3,14 +3,12 @@
  *
  * Usage: server_socketpair [COUNT [CLIENT]]
  *
- * The client's standard input and output are one socket. close() of one of the two
- * descriptors ends nothing, because the other one is still open: shutdown() ends one
- * direction.
+ * The client's standard input and output are one socket. To close one of these two
+ * descriptors ends nothing, because the other is still open: shutdown() ends a direction.
  *
  * Everything else is server.c. Counterpart: ../win32/server.c.
- * Leaves out what server.c leaves out (see server_robust.c), and one thing more: if the
- * client exits before it has read all echoes, read() fails with ECONNRESET, and so does
- * this program.
+ * Leaves out what server.c leaves out (see server_robust.c). And if the client exits
+ * before it has read all echoes, read() fails with ECONNRESET, and this program exits.
  * To try: ls -l /proc/PID/fd of a client that waits, here and under server.
  */
 #include <signal.h>
@@ -59,14 +57,14 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 6: Shut down the direction to the client, which may wait for end of file
-     * before it exits. ENOTCONN: it has exited. Read what it still sends: if the socket
-     * were full, it would block in write() and never exit. */
+     * before it exits. ENOTCONN: it has. Then read what the client still sends. */
     if (shutdown(ends[0], SHUT_WR) == -1 && errno != ENOTCONN)
         sys_error("shutdown");
     while ((size = receive_message(ends[0], &inbox)) > 0) {
         log_text("server: received", inbox.bytes, size - 1);
         buffer_remove(&inbox, size);
     }
+    free(inbox.bytes);
     log_event("server: client 1 left");
 
     /* STEP 7: Wait for the client, and report how it ended. */

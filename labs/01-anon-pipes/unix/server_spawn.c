@@ -9,8 +9,7 @@
  *
  * Everything else is server.c. Counterpart: ../win32/server.c.
  * Leaves out what server.c leaves out: see server_robust.c.
- * To try: server_spawn 1 /no/such, and the same with server: which process reports the
- * error?
+ * To try: server_spawn 1 /no/such; server 1 /no/such. Which process reports the error?
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -33,8 +32,8 @@ int main(int argc, char *argv[])
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* STEP 2: Create two pipes, because each is one-way: [0] is its read end, [1] its
-     * write end. O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
+    /* STEP 2: Create two one-way pipes, each with a read end [0] and a write end [1].
+     * O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
     int to_client[2], from_client[2];
     if (pipe2(to_client, O_CLOEXEC) == -1 || pipe2(from_client, O_CLOEXEC) == -1)
         sys_error("pipe2");
@@ -66,6 +65,7 @@ int main(int argc, char *argv[])
         log_text("server: received", inbox.bytes, size - 1);
         buffer_remove(&inbox, size);
     }
+    free(inbox.bytes);
     log_event("server: client 1 left");
 
     /* STEP 7: Wait for the client, and report how it ended. */
@@ -81,9 +81,8 @@ static pid_t start_client(const char *path, long count, int input, int output)
     char argument[MESSAGE_SIZE];
     snprintf(argument, sizeof argument, "%ld", count);
 
-    /* What the child does before it becomes the client. These functions return an error
-     * number, and do not set errno. The copies that dup2() makes stay open: they do not
-     * have O_CLOEXEC. */
+    /* What the child does before it becomes the client. The copies that dup2() makes stay
+     * open: they do not have O_CLOEXEC. Errors are returned, and errno is not set. */
     posix_spawn_file_actions_t actions;
     int error = posix_spawn_file_actions_init(&actions);
     if (error == 0)

@@ -47,6 +47,7 @@ int main(int argc, char *argv[])
         log_text("client: received", inbox.bytes, size - 1);
         buffer_remove(&inbox, size);
     }
+    free(inbox.bytes);
 
     /* STEP 5: Close the pipe: the server's ReadFile fails with ERROR_BROKEN_PIPE. */
     if (!CloseHandle(to_server))

@@ -31,8 +31,7 @@ int main(int argc, char *argv[])
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* STEP 2: Create two pipes, because each is one-way: [0] is its read end, [1] its
-     * write end. NULL: no end is inheritable; STEP 3 gives the client two. */
+    /* STEP 2: Create two one-way pipes, each with a read end [0] and a write end [1]. */
     HANDLE to_client[2], from_client[2];
     if (!CreatePipe(&to_client[0], &to_client[1], NULL, 0) ||
         !CreatePipe(&from_client[0], &from_client[1], NULL, 0))
@@ -65,6 +64,7 @@ int main(int argc, char *argv[])
         log_text("server: received", inbox.bytes, size - 1);
         buffer_remove(&inbox, size);
     }
+    free(inbox.bytes);
     log_event("server: client 1 left");
 
     /* STEP 7: Wait for the client, and report how it ended. */
@@ -77,8 +77,8 @@ int main(int argc, char *argv[])
  * its standard input and output. Returns the handle of its process. */
 static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE output)
 {
-    /* CreateProcess with TRUE: the client inherits every inheritable handle. Of the four
-     * ends, make these two inheritable. */
+    /* The client inherits every inheritable handle (CreateProcess with TRUE). CreatePipe
+     * with NULL makes no end inheritable: make these two so. */
     if (!SetHandleInformation(input, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
         !SetHandleInformation(output, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT))
         sys_error("SetHandleInformation");

@@ -54,8 +54,7 @@ int main(int argc, char *argv[])
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     const char *path = argc > 2 ? argv[2] : program_beside("client");
 
-    /* STEP 2: Create two pipes, because each is one-way: [0] is its read end, [1] its
-     * write end. NULL: no end is inheritable; STEP 3 gives the client two. */
+    /* STEP 2: Create two one-way pipes, each with a read end [0] and a write end [1]. */
     HANDLE to_client[2], from_client[2];
     if (!CreatePipe(&to_client[0], &to_client[1], NULL, 0) ||
         !CreatePipe(&from_client[0], &from_client[1], NULL, 0))
@@ -94,6 +93,7 @@ int main(int argc, char *argv[])
     }
     if (inbox.length > 0)
         log_error("client 1 left in the middle of a message (%zu bytes)", inbox.length);
+    free(inbox.bytes);
     log_event("server: client 1 left");
 
     /* STEP 7: Wait for the thread and the client, and report how the client ended. */

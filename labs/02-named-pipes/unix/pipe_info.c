@@ -1,109 +1,94 @@
 /*
- * pipe_info.c - what can be told of a FIFO, looked at while it is in use.
+ * pipe_info.c - what the system reports about a FIFO that is in use.
  *
  * Usage: pipe_info [PIPE]
  *
- * Makes the FIFO PIPE (pipe_info.PID in the current folder), opens both ends, and tells what
- * the system knows about it: most lines stand in the output of the twin, too.
+ * Creates the FIFO PIPE (pipe_info.PID in the current folder), opens both ends, and prints what
+ * the system knows about it. Most lines are the same on both systems.
  *
- * Its twin: ../win32/pipe_info.c. To try: both, side by side.
+ * Counterpart: ../win32/pipe_info.c. To try: both, side by side.
  */
-#define PROGRAM "pipe_info"
-
 #include <fcntl.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
 #define FIRST "one"
 #define SECOND "three"
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
     /* STEP 1: Take the argument: the name. */
-    if (argc > 2 || (argc == 2 && (*argv[1] == '\0' || *argv[1] == '-'))) {
-        say(stderr, "usage: pipe_info [PIPE]");
-        return 2;
-    }
-    char name[PATH_MAX];
-    int size = argc == 2 ? snprintf(name, sizeof name, "%s", argv[1])
-                         : snprintf(name, sizeof name, "pipe_info.%ld", (long)getpid());
-    if (size >= (int)sizeof name)
-        fail_with(ENAMETOOLONG, "pipe_info");
+    begin_program("pipe_info", "[PIPE]", &argv);
+    char own[OWN_NAME_SIZE];
+    snprintf(own, sizeof own, "pipe_info.%ld", (long)getpid());
+    const char *name = argc > 1 ? argv[1] : own;
+    if (argc > 2 || *name == '\0' || *name == '-')
+        usage_exit();
 
-    /* STEP 2: Make the pipe, and open both ends: the reading one first, and without waiting,
-     * for nobody else is there to open the other. */
+    /* STEP 2: Create the pipe, and open both ends. The one for reading comes first, with
+     * O_NONBLOCK: otherwise open() would block until a process opens the other. */
     if (mkfifo(name, FIFO_MODE) == -1)
-        fail("mkfifo");
+        sys_error("mkfifo");
     int reader = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     int writer = reader == -1 ? -1 : open(name, O_WRONLY | O_CLOEXEC);
-    int error = errno;
-    if (unlink(name) == -1) /* the ends stay, the name is not needed any more */
-        fail("unlink");
     if (writer == -1)
-        fail_with(error, name);
-    say(stdout, "pipe_info: ready %s", name);
+        sys_error("open");
+    if (unlink(name) == -1) /* the open ends stay, and the name is not needed any more */
+        sys_error("unlink");
+    log_event("pipe_info: ready %s", name);
 
-    /* STEP 3: What it is made to be, for good. */
+    /* STEP 3: What cannot be changed later. */
     struct stat facts;
     if (fstat(reader, &facts) == -1)
-        fail("fstat");
-    say(stdout, "pipe_info: carries: bytes");
-    say(stdout, "pipe_info: directions: 1");
-    say(stdout, "pipe_info: instances: 1, for all who open it");
-    say(stdout, "pipe_info: who may open it: mode %04o, user %ld",
-        (unsigned)facts.st_mode & 07777, (long)facts.st_uid);
+        sys_error("fstat");
+    log_event("pipe_info: carries: bytes");
+    log_event("pipe_info: directions: 1");
+    log_event("pipe_info: instances: 1, for all who open it");
+    log_event("pipe_info: who may open it: mode %04o, user %ld",
+              (unsigned)facts.st_mode & 07777, (long)facts.st_uid);
     int capacity = fcntl(reader, F_GETPIPE_SZ);
     if (capacity == -1)
-        fail("F_GETPIPE_SZ");
-    say(stdout, "pipe_info: room: %d bytes", capacity);
+        sys_error("F_GETPIPE_SZ");
+    log_event("pipe_info: room: %d bytes", capacity);
 
-    /* STEP 4: What can be changed: its capacity for all, and for each end whether it waits. */
+    /* STEP 4: What can be changed: its capacity, and for each end whether its calls block. */
     capacity = fcntl(reader, F_SETPIPE_SZ, 2 * capacity);
     if (capacity == -1)
-        fail("F_SETPIPE_SZ");
-    say(stdout, "pipe_info: room, changed: %d bytes", capacity);
+        sys_error("F_SETPIPE_SZ");
+    log_event("pipe_info: room, changed: %d bytes", capacity);
     char portion[BUFFER_SIZE];
     if (read(reader, portion, sizeof portion) != -1 || errno != EAGAIN)
-        fail("read");
-    say(stdout, "pipe_info: an empty pipe is read without waiting: error %d", errno);
+        sys_error("read");
+    log_event("pipe_info: an empty pipe is read without waiting: error %d", errno);
     if (fcntl(reader, F_SETFL, 0) == -1)
-        fail("F_SETFL");
-    say(stdout, "pipe_info: reads wait again: %s",
-        fcntl(reader, F_GETFL) & O_NONBLOCK ? "no" : "yes");
+        sys_error("F_SETFL");
+    log_event("pipe_info: reads wait again: %s",
+              fcntl(reader, F_GETFL) & O_NONBLOCK ? "no" : "yes");
 
-    /* STEP 5: Write twice, and look at what waits without reading it. */
+    /* STEP 5: Write twice, and ask how many bytes can be read, without reading them. */
     if (write(writer, FIRST, strlen(FIRST)) == -1 ||
         write(writer, SECOND, strlen(SECOND)) == -1)
-        fail("write");
+        sys_error("write");
     int waiting;
     if (ioctl(reader, FIONREAD, &waiting) == -1)
-        fail("FIONREAD");
-    say(stdout, "pipe_info: written: %zu bytes and %zu", strlen(FIRST), strlen(SECOND));
-    say(stdout, "pipe_info: waiting: %d bytes", waiting);
+        sys_error("FIONREAD");
+    log_event("pipe_info: written: %zu bytes and %zu", strlen(FIRST), strlen(SECOND));
+    log_event("pipe_info: waiting: %d bytes", waiting);
 
     /* STEP 6: Read once. */
     ssize_t got = read(reader, portion, sizeof portion);
     if (got == -1)
-        fail("read");
-    char *text = quoted(portion, (size_t)got);
-    say(stdout, "pipe_info: one read brings: %s", text);
-    free(text);
+        sys_error("read");
+    log_text("pipe_info: one read brings:", portion, (size_t)got);
     if (ioctl(reader, FIONREAD, &waiting) == -1)
-        fail("FIONREAD");
-    say(stdout, "pipe_info: left: %d bytes", waiting);
+        sys_error("FIONREAD");
+    log_event("pipe_info: left: %d bytes", waiting);
 
     if (close(reader) == -1 || close(writer) == -1)
-        fail("close");
-    say(stdout, "pipe_info: done");
+        sys_error("close");
+    log_event("pipe_info: done");
     return EXIT_SUCCESS;
 }

@@ -1,245 +1,152 @@
 /*
- * server_seqpacket.c - as server.c, over a socket that carries messages: SOCK_SEQPACKET.
+ * server_seqpacket.c - as server.c, with a socket that carries messages: SOCK_SEQPACKET.
  *
  * Usage: server_seqpacket [SOCKET]
  *
- * Sends back what clients send on the socket SOCKET ($XDG_RUNTIME_DIR/$$MyPipe$$.socket, or
- * /tmp/$$MyPipe$$.socket.UID), each in a thread of its own, until "exit" comes or the client
- * leaves. Ends on Ctrl-C.
+ * Sends back what clients send through the socket SOCKET ($XDG_RUNTIME_DIR/$$MyPipe$$.socket,
+ * or /tmp/$$MyPipe$$.socket.UID), each in a thread of its own. The text "exit" ends a client's
+ * session, Ctrl-C the server.
  *
- * This, and not the FIFO, is the nearest relative of a named pipe of Windows: two-way,
- * a connection for each client, and a read brings one message, never a part of the next.
- * Compare win32/server.c. To try: server_seqpacket, and then client_seqpacket.
+ * Not the FIFO but this is what comes nearest to a named pipe of Windows: each client has a
+ * two-way connection, and one read returns one message. Compare ../win32/server.c.
+ * Not here: what server.c leaves out as well.
+ * To try: client_seqpacket in other terminals.
  */
-#define PROGRAM "server"
-
-#include <limits.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-#define PAUSE_SECONDS 1 /* after an accept() that failed */
-
-/* A client, owned by the thread that serves it. */
+/* A client. Its thread frees it. */
 struct client {
-    int socket;
     long number;
-    char message[MAX_MESSAGE];
+    int socket;
 };
 
-static const char *default_path(void);
-static int make_socket(const char *path);
-static void *accept_clients(void *argument);
-static void *serve(void *argument);
-static void hang_up(struct client *client);
-static bool receive_message(struct client *client, size_t *length);
-static size_t text_length(const char *message, size_t length);
-static bool is_exit(const char *message, size_t length);
+static const char *path; /* of the socket on which clients connect */
+
+static int create_socket(void);
+static void serve(void *argument);
+static bool receive_message(int socket, char *message, size_t *size);
+static void close_connection(int socket);
+static size_t text_length(const char *message, size_t size);
+static bool is_exit(const char *message, size_t size);
+static void remove_socket(void);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the argument: the path of the socket. */
+    begin_program("server", "[SOCKET]", &argv);
+    path = argc > 1 ? argv[1] : runtime_path(SOCKET_NAME);
+    if (argc > 2 || *path == '\0' || *path == '-')
+        usage_exit();
 
-    /* STEP 1: Take the argument: where the socket is to be. */
-    if (argc > 2 || (argc == 2 && (*argv[1] == '\0' || *argv[1] == '-'))) {
-        say(stderr, "usage: server_seqpacket [SOCKET]");
-        return 2;
+    /* STEP 2: Create the name that clients connect to. */
+    int listener = create_socket();
+    log_event("server: ready %s", path);
+
+    for (long number = 1;; number++) {
+        /* STEP 3: Wait for a client. */
+        int socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (socket == -1)
+            sys_error("accept4");
+
+        /* STEP 4: Start a thread for it, so that no client waits for another. */
+        struct client *client = allocate(sizeof *client);
+        client->number = number;
+        client->socket = socket;
+        if (!start_thread(serve, client))
+            sys_error("pthread_create");
     }
-    const char *path = argc == 2 ? argv[1] : default_path();
-
-    /* Ctrl-C is waited for in STEP 7. */
-    sigset_t stop;
-    if (sigemptyset(&stop) == -1 || sigaddset(&stop, SIGINT) == -1 ||
-        sigaddset(&stop, SIGTERM) == -1)
-        fail("sigaddset");
-    int error = pthread_sigmask(SIG_BLOCK, &stop, NULL);
-    if (error != 0)
-        fail_with(error, "pthread_sigmask");
-
-    /* STEP 2: Make the name on which clients find us. */
-    int listener = make_socket(path);
-    pthread_t thread;
-    error = pthread_create(&thread, NULL, accept_clients, &listener);
-    if (error != 0)
-        fail_with(error, "pthread_create");
-    say(stdout, "server: ready %s", path);
-
-    /* STEP 7: End on Ctrl-C. The name would outlive us; the clients see the end. */
-    int number;
-    error = sigwait(&stop, &number);
-    if (error != 0)
-        fail_with(error, "sigwait");
-    if (unlink(path) == -1)
-        fail("unlink");
-    flockfile(stdout); /* nobody prints behind this line, or while exit() does */
-    say(stdout, "server: done");
-    return EXIT_SUCCESS;
 }
 
-/* In the folder that is the user's own and goes with the session; else in the one of all. */
-static const char *default_path(void)
-{
-    static char name[PATH_MAX];
-    const char *folder = getenv("XDG_RUNTIME_DIR");
-    int length = folder != NULL && *folder == '/'
-                     ? snprintf(name, sizeof name, "%s/%s", folder, SOCKET_NAME)
-                     : snprintf(name, sizeof name, "/tmp/%s.%ld", SOCKET_NAME,
-                                (long)getuid());
-    if (length >= (int)sizeof name)
-        fail_with(ENAMETOOLONG, "XDG_RUNTIME_DIR");
-    return name;
-}
-
-static int make_socket(const char *path)
+/* Creates the socket that waits for connections, with a name. */
+static int create_socket(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
-        fail_with(ENAMETOOLONG, path);
+        fatal("%s is too long for the name of a socket", path);
     memcpy(address.sun_path, path, strlen(path) + 1);
 
-    /* A name that a killed server has left would refuse us for ever. Whether somebody is there
-     * is found out by calling; should two servers do so at the same moment, one is left without
-     * its name, where server.c has a lock against it. */
     int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    int caller = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (listener == -1 || caller == -1)
-        fail("socket");
-    if (connect(caller, (struct sockaddr *)&address, sizeof address) == 0) {
-        say(stderr, PROGRAM ": %s: another server is there", path);
-        exit(EXIT_FAILURE);
-    }
-    /* What is no socket refuses a call as well, and is somebody's file. */
-    bool refused = errno == ECONNREFUSED;
-    struct stat facts;
-    if (refused && lstat(path, &facts) == 0 && S_ISSOCK(facts.st_mode) &&
-        unlink(path) == -1)
-        fail("unlink");
-    umask(~(mode_t)FIFO_MODE & 0777); /* nobody else's clients */
+    if (listener == -1)
+        sys_error("socket");
+    umask(~(mode_t)FIFO_MODE & 0777); /* only clients of this user can connect */
     if (bind(listener, (struct sockaddr *)&address, sizeof address) == -1)
-        fail("bind");
+        sys_error("bind");
+    end_on_interrupt(remove_socket);
     if (listen(listener, BACKLOG) == -1)
-        fail("listen");
-    close(caller);
+        sys_error("listen");
     return listener;
 }
 
-static void *accept_clients(void *argument)
-{
-    int listener = *(int *)argument;
-    for (long count = 0;;) {
-        /* STEP 3: Wait for a client. */
-        int socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        if (socket == -1) {
-            /* The client may have left again, or something is short, perhaps for a while: without
-             * a pause this would try again and again at full speed. */
-            say(stderr, PROGRAM ": accept4: error %d: %s", errno, strerror(errno));
-            sleep(PAUSE_SECONDS);
-            continue;
-        }
-
-        /* STEP 4: Give it a thread, so that nobody waits for anybody. Where that cannot be done
-         * this client has to go, and no other. One descriptor must be left behind: without it
-         * the next client could not even be sent away. */
-        struct client *client = malloc(sizeof *client);
-        int left = client == NULL ? -1 : dup(socket);
-        if (left == -1) {
-            say(stderr, PROGRAM ": no room for a client: error %d: %s", errno,
-                strerror(errno));
-            close(socket);
-            free(client);
-            continue;
-        }
-        close(left);
-        client->socket = socket;
-        client->number = count + 1;
-        pthread_t thread;
-        int error = pthread_create(&thread, NULL, serve, client);
-        if (error != 0) {
-            say(stderr, PROGRAM ": no thread for a client: error %d: %s", error,
-                strerror(error));
-            hang_up(client);
-            continue;
-        }
-        count++;
-        error = pthread_detach(thread);
-        if (error != 0)
-            fail_with(error, "pthread_detach");
-    }
-}
-
-/* The thread of one client. Whatever that client does, or fails to do, only this one waits. */
-static void *serve(void *argument)
+/* The thread of one client. */
+static void serve(void *argument)
 {
     struct client *client = argument;
-    long number = client->number;
-    say(stdout, "server: client %ld connected", number);
+    char message[MAX_MESSAGE];
+    size_t size;
+    log_event("server: client %ld connected", client->number);
 
-    /* STEP 5: Send back each message as it came, until "exit" or the client's end. */
-    size_t length;
-    bool goes_on = true;
-    while (goes_on && receive_message(client, &length)) {
-        char *text = quoted(client->message, text_length(client->message, length));
-        say(stdout, "server: received %s", text);
-        free(text);
-        goes_on = send(client->socket, client->message, length, MSG_NOSIGNAL) != -1 &&
-                  !is_exit(client->message, length);
+    /* STEP 5: Send back each message as it came, until "exit" or the client's end.
+     * MSG_NOSIGNAL: if the client has left, send() fails with EPIPE, and SIGPIPE does not
+     * kill the server. */
+    bool more = true;
+    while (more && receive_message(client->socket, message, &size)) {
+        log_text("server: received", message, text_length(message, size));
+        more = send(client->socket, message, size, MSG_NOSIGNAL) != -1 &&
+               !is_exit(message, size);
     }
 
-    /* STEP 6: Close the connection. What was sent can still be read. */
-    hang_up(client);
-    say(stdout, "server: client %ld left", number);
-    return NULL;
-}
-
-/* Closes the connection. A socket that is closed with something unread in it is reset, and then
- * the client gets an error in place of our last reply: so let nothing more come, and take out
- * what has. (A message of no bytes among it looks like the end, and what is behind it stays.) */
-static void hang_up(struct client *client)
-{
-    if (shutdown(client->socket, SHUT_RD) == 0)
-        while (recv(client->socket, client->message, 1, MSG_TRUNC) > 0)
-            continue;
-    if (close(client->socket) == -1)
-        fail("close");
+    /* STEP 6: Close the connection. The client can still read what was sent. */
+    close_connection(client->socket);
+    log_event("server: client %ld left", client->number);
     free(client);
 }
 
-/* Reads one message. Returns false when the client has left or must. One of no bytes cannot be
- * told from the end: this is why a text brings its NUL along. */
-static bool receive_message(struct client *client, size_t *length)
+/* Receives one message. Returns false if the client has left, or if the message is too long.
+ * A message of 0 bytes cannot be told from the end: therefore a text comes with its NUL. */
+static bool receive_message(int socket, char *message, size_t *size)
 {
-    /* With MSG_TRUNC recv returns the message's own length, whatever the room for it. */
-    ssize_t got = recv(client->socket, client->message, MAX_MESSAGE, MSG_TRUNC);
+    /* With MSG_TRUNC recv() returns the size of the message, not that of the part that fitted. */
+    ssize_t got = recv(socket, message, MAX_MESSAGE, MSG_TRUNC);
     if (got > MAX_MESSAGE)
-        say(stderr, PROGRAM ": client %ld sent a message of %zd bytes; %d is the limit",
-            client->number, got, MAX_MESSAGE);
-    else if (got == -1 && errno != ECONNRESET) /* it left, and had not read all echoes */
-        say(stderr, PROGRAM ": recv: error %d: %s", errno, strerror(errno));
-    *length = got > 0 ? (size_t)got : 0;
+        log_error("a message of %zd bytes is too long", got);
+    *size = got > 0 ? (size_t)got : 0;
     return got > 0 && got <= MAX_MESSAGE;
 }
 
-/* Without the NUL, if there is one. */
-static size_t text_length(const char *message, size_t length)
+/* Closes the connection. If messages of the client are unread, close() resets it: the client
+ * gets ECONNRESET in place of the last reply. So receive no more, and read what has come. */
+static void close_connection(int socket)
 {
-    return length > 0 && message[length - 1] == '\0' ? length - 1 : length;
+    char byte;
+    if (shutdown(socket, SHUT_RD) == 0)
+        while (recv(socket, &byte, 1, 0) > 0)
+            ;
+    close(socket);
 }
 
-/* The whole text, not its beginning: "exitus" is a message. */
-static bool is_exit(const char *message, size_t length)
+/* How many bytes of a message are text: all but the NUL at its end, if it has one. */
+static size_t text_length(const char *message, size_t size)
 {
-    length = text_length(message, length);
+    return size > 0 && message[size - 1] == '\0' ? size - 1 : size;
+}
+
+/* Whether the whole text is "exit", with or without a newline: "exitus" is not. */
+static bool is_exit(const char *message, size_t size)
+{
+    size_t length = text_length(message, size);
     if (length > 0 && message[length - 1] == '\n')
         length--;
     return length == strlen(EXIT_TEXT) && memcmp(message, EXIT_TEXT, length) == 0;
+}
+
+/* STEP 7: End on Ctrl-C: remove the name, which would stay without the server. */
+static void remove_socket(void)
+{
+    unlink(path);
 }

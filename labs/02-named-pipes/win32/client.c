@@ -3,247 +3,99 @@
  *
  * Usage: client [PIPE]
  *
- * Opens the pipe PIPE (\\.\pipe\$$MyPipe$$; \\HOST\pipe\NAME is one on another machine), sends
- * each line of its input as a message, and waits for the reply. The line "exit", or the end of
- * the input, ends it.
+ * Opens the pipe PIPE (\\.\pipe\$$MyPipe$$; \\HOST\pipe\NAME is one of another machine). Sends
+ * each line of its input as a message, and reads the reply. The line "exit", or the end of the
+ * input, ends it.
  *
- * Mirrors listings 4 and 5 of the report. Its twin: ../unix/client.c. Other ways to do the
- * same: client_transact.c (a message and its reply in one call), client_call.c (the connection
- * as well). To try: server in another window; client, and type; client \\.\pipe\no_such.
+ * Mirrors listings 4 and 5 of the report. Counterpart: ../unix/client.c. In other ways:
+ * client_transact.c (a message and its reply in one call), client_call.c (the connection as
+ * well).
+ * To try: server in another window; client, and type; client \\.\pipe\no_such.
  */
-#define PROGRAM "client"
-
-#include <fcntl.h>
-#include <io.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <wchar.h>
-#include <windows.h>
-
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-#define WIDE_AGAIN(text) L##text
-#define WIDE(text) WIDE_AGAIN(text) /* contract.h's names as UTF-16 */
-#define CTRL_Z L'\x1A'
-
-/* A line of the input: `length` units of UTF-16, and room for a NUL behind them. */
-struct line {
-    wchar_t *text;
-    size_t length, room;
-};
-
-static HANDLE open_pipe(const wchar_t *name);
+static HANDLE open_pipe(const char *path);
 static wchar_t *receive_message(HANDLE pipe, size_t *length);
-static bool read_line(struct line *line);
-static bool read_console(HANDLE input, struct line *line);
-static bool read_file(struct line *line);
-static void make_room(struct line *line, size_t more);
-static char *quoted_text(const wchar_t *message, size_t length);
-static bool is_gone(DWORD error);
-_Noreturn static void give_up(const char *why);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the argument: the pipe's name. */
+    begin_program("client", "[PIPE]", &argv);
+    const char *path = argc > 1 ? argv[1] : PIPE_PREFIX PIPE_NAME;
+    if (argc > 2 || *path == '\0' || *path == '-')
+        usage_exit();
 
-    /* STEP 1: Take the argument: the pipe's name, \\.\pipe\NAME or \\HOST\pipe\NAME. */
-    const wchar_t *name = argc == 2 ? argv[1] : WIDE(PIPE_PREFIX) WIDE(PIPE_NAME);
-    if (argc > 2 || *name == L'\0' || *name == L'-') {
-        say(stderr, "usage: client [PIPE]");
-        return 2;
-    }
-    /* As the bytes are: in text mode 0x1A would end the input. */
-    if (_setmode(_fileno(stdin), _O_BINARY) == -1)
-        fail("_setmode");
+    /* STEP 2: Find the server: open the pipe. */
+    HANDLE pipe = open_pipe(path);
 
-    /* STEP 2: Find the server: open the pipe, and wait where it is busy. */
-    HANDLE pipe = open_pipe(name);
-
-    /* STEP 3: The connection is made. Read it by messages: whoever opens a pipe reads it by
-     * bytes at first, and then two replies may arrive as one. */
+    /* STEP 3: The open pipe is the connection. Read messages from it: at first a client's
+     * handle reads bytes, and then two replies can come as one. */
     DWORD mode = PIPE_READMODE_MESSAGE | PIPE_WAIT;
     if (!SetNamedPipeHandleState(pipe, &mode, NULL, NULL))
-        fail("SetNamedPipeHandleState");
+        sys_error("SetNamedPipeHandleState");
 
-    struct line line = {0};
-    bool over = false;
-    while (!over && read_line(&line)) {
-        /* STEP 4: Send one line as one message, with a NUL in place of what ends the line. */
-        line.text[line.length] = L'\0';
-        size_t size = (line.length + 1) * sizeof *line.text;
+    wchar_t *line;
+    size_t length;
+    bool more = true;
+    while (more && (line = read_line_utf16(&length)) != NULL) {
+        /* STEP 4: Send one line as one message, with its NUL. */
+        DWORD size = (DWORD)((length + 1) * sizeof *line), written;
         if (size > MAX_MESSAGE)
-            give_up("a line of the input is too long for a message");
-        DWORD written;
-        if (!WriteFile(pipe, line.text, (DWORD)size, &written, NULL)) {
-            if (is_gone(GetLastError()))
-                give_up("the server has gone");
-            fail("WriteFile");
-        }
-        char *sent = quoted_text(line.text, size);
-        say(stdout, "client: sent %s", sent);
-        free(sent);
-        over = line.length == strlen(EXIT_TEXT) &&
-               wmemcmp(line.text, WIDE(EXIT_TEXT), line.length) == 0;
+            fatal("a line of the input is too long for a message");
+        if (!WriteFile(pipe, line, size, &written, NULL))
+            sys_error("WriteFile");
+        log_utf16("client: sent", line, length);
+        more = length != wcslen(WIDE_EXIT_TEXT) || wcscmp(line, WIDE_EXIT_TEXT) != 0;
 
         /* STEP 5: Wait for the reply, and read all of it. */
-        wchar_t *reply = receive_message(pipe, &size);
-        char *received = quoted_text(reply, size);
-        say(stdout, "client: received %s", received);
-        free(received);
+        wchar_t *reply = receive_message(pipe, &length);
+        log_utf16("client: received", reply, length);
         free(reply);
     }
 
-    /* STEP 6: Close the pipe, by which the server learns that we have left. */
-    free(line.text);
+    /* STEP 6: Close the pipe: the server's read fails with ERROR_BROKEN_PIPE. */
     if (!CloseHandle(pipe))
-        fail("CloseHandle");
-    say(stdout, "client: done");
+        sys_error("CloseHandle");
+    log_event("client: done");
     return EXIT_SUCCESS;
 }
 
-/* Opens the pipe, and waits for a free instance if all are taken. Another client may be quicker
- * to take the one that has become free: so ask again. */
-static HANDLE open_pipe(const wchar_t *name)
+/* Opens the pipe. If all instances are busy it waits for a free one, and tries again: another
+ * client may take it first. */
+static HANDLE open_pipe(const char *path)
 {
-    ULONGLONG limit = GetTickCount64() + WAIT_MILLISECONDS;
-    for (;;) {
-        HANDLE pipe = CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL,
-                                  OPEN_EXISTING, 0, NULL);
-        if (pipe != INVALID_HANDLE_VALUE)
-            return pipe;
-        if (GetLastError() == ERROR_FILE_NOT_FOUND)
-            give_up("no server is there");
-        if (GetLastError() != ERROR_PIPE_BUSY)
-            fail("CreateFile");
-        ULONGLONG now = GetTickCount64();
-        if (now >= limit)
-            give_up("the server is busy");
-        if (!WaitNamedPipeW(name, (DWORD)(limit - now)) &&
-            GetLastError() != ERROR_FILE_NOT_FOUND)
-            fail("WaitNamedPipe");
+    wchar_t *name = to_utf16(path);
+    ULONGLONG now, limit = GetTickCount64() + WAIT_MILLISECONDS;
+    HANDLE pipe;
+    while ((pipe = CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
+                               0, NULL)) == INVALID_HANDLE_VALUE) {
+        if (GetLastError() != ERROR_PIPE_BUSY || (now = GetTickCount64()) >= limit)
+            sys_error("CreateFile");
+        WaitNamedPipeW(name, (DWORD)(limit - now));
     }
+    free(name);
+    return pipe;
 }
 
-/* Reads one message, of any length. Returns it, for the caller to free. */
+/* Receives one message, of any length, and returns it; the caller frees it. `*length` is
+ * that of its text, without the NUL. */
 static wchar_t *receive_message(HANDLE pipe, size_t *length)
 {
-    char *message = NULL;
-    size_t room = 0;
-    *length = 0;
-    for (;;) {
-        room = 2 * room + BUFFER_SIZE;
-        message = realloc(message, room);
-        if (message == NULL)
-            fail_with(ERROR_OUTOFMEMORY, "realloc");
-        DWORD got = 0;
-        BOOL whole = ReadFile(pipe, message + *length, (DWORD)(room - *length), &got,
-                              NULL);
-        /* A message that is longer than the room for it is no failure: the rest waits. */
-        if (!whole && is_gone(GetLastError()))
-            give_up("the server has gone");
-        if (!whole && GetLastError() != ERROR_MORE_DATA)
-            fail("ReadFile");
-        *length += got;
-        if (whole)
-            return (wchar_t *)message;
-    }
-}
-
-/* Whether the other end has closed its handle, is about to, or has disconnected us. */
-static bool is_gone(DWORD error)
-{
-    return error == ERROR_BROKEN_PIPE || error == ERROR_NO_DATA ||
-           error == ERROR_PIPE_NOT_CONNECTED || error == ERROR_BAD_PIPE;
-}
-
-/* Reads a line of the input, without its end, into `line`. Returns false at the end. */
-static bool read_line(struct line *line)
-{
-    HANDLE input = GetStdHandle(STD_INPUT_HANDLE);
-    DWORD mode;
-    line->length = 0;
-    bool more = GetConsoleMode(input, &mode) ? read_console(input, line)
-                                             : read_file(line);
-    if (line->length > 0 && line->text[line->length - 1] == L'\n' && --line->length > 0 &&
-        line->text[line->length - 1] == L'\r')
-        line->length--;
-    return more;
-}
-
-/* From the keyboard, as UTF-16: what the C library reads there has been through the console's
- * code page, which may know no Cyrillic. Ctrl-Z at the beginning of a line is the end. */
-static bool read_console(HANDLE input, struct line *line)
-{
-    DWORD got;
+    struct buffer message = {0};
+    char part[BUFFER_SIZE];
+    DWORD size;
+    BOOL whole;
     do {
-        make_room(line, BUFFER_SIZE);
-        if (!ReadConsoleW(input, line->text + line->length, BUFFER_SIZE, &got, NULL))
-            fail("ReadConsole");
-        line->length += got;
-    } while (got > 0 && line->text[line->length - 1] != L'\n');
-    return line->length > 0 && line->text[0] != CTRL_Z;
-}
-
-/* From a file or a pipe, where text is UTF-8. */
-static bool read_file(struct line *line)
-{
-    char *bytes = NULL;
-    size_t length = 0, room = 0;
-    for (int byte = 0; byte != '\n' && (byte = getchar()) != EOF;) {
-        if (length == room)
-            bytes = realloc(bytes, room = 2 * room + BUFFER_SIZE);
-        if (bytes == NULL)
-            fail_with(ERROR_OUTOFMEMORY, "realloc");
-        bytes[length++] = (char)byte;
-    }
-    if (ferror(stdin))
-        fail_with(ERROR_READ_FAULT, "getchar");
-    if (length > 0) {
-        make_room(line, length); /* no more units than bytes */
-        int units = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, bytes, (int)length,
-                                        line->text, (int)line->room);
-        if (units == 0)
-            give_up("a line of the input is not UTF-8");
-        line->length = (size_t)units;
-    }
-    free(bytes);
-    return length > 0;
-}
-
-/* Room for `more` units, and a NUL. */
-static void make_room(struct line *line, size_t more)
-{
-    if (line->length + more < line->room)
-        return;
-    line->room = 2 * (line->length + more) + 1;
-    line->text = realloc(line->text, line->room * sizeof *line->text);
-    if (line->text == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "realloc");
-}
-
-/* The text of a message for the transcript, without its NUL, if it has one. */
-static char *quoted_text(const wchar_t *message, size_t length)
-{
-    int units = (int)(length / sizeof *message);
-    if (units > 0 && message[units - 1] == L'\0')
-        units--;
-    char *bytes = malloc((size_t)units * 3 +
-                         1); /* a unit is 3 bytes of UTF-8 at the most */
-    if (bytes == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "malloc");
-    int size = units == 0 ? 0
-                          : WideCharToMultiByte(CP_UTF8, 0, message, units, bytes,
-                                                units * 3, NULL, NULL);
-    char *text = quoted(bytes, (size_t)size);
-    free(bytes);
+        whole = ReadFile(pipe, part, sizeof part, &size, NULL);
+        if (!whole &&
+            GetLastError() != ERROR_MORE_DATA) /* there is more of the message */
+            sys_error("ReadFile");
+        buffer_append(&message, part, size);
+    } while (!whole);
+    wchar_t *text = (wchar_t *)message.bytes;
+    *length = message.length / sizeof *text;
+    if (*length > 0 && text[*length - 1] == L'\0')
+        --*length;
     return text;
-}
-
-_Noreturn static void give_up(const char *why)
-{
-    say(stderr, PROGRAM ": %s", why);
-    exit(EXIT_FAILURE);
 }

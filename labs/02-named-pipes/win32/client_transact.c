@@ -1,238 +1,100 @@
 /*
- * client_transact.c - as client.c, a message and its reply in one call: TransactNamedPipe.
+ * client_transact.c - as client.c, with a message and its reply in one call: TransactNamedPipe.
  *
  * Usage: client_transact [PIPE]
  *
- * Opens the pipe PIPE (\\.\pipe\$$MyPipe$$; \\HOST\pipe\NAME is one on another machine), sends
- * each line of its input as a message, and waits for the reply. The line "exit", or the end of
- * the input, ends it.
+ * Opens the pipe PIPE (\\.\pipe\$$MyPipe$$; \\HOST\pipe\NAME is one of another machine). Sends
+ * each line of its input as a message, and reads the reply. The line "exit", or the end of the
+ * input, ends it.
  *
- * One call where client.c has two: over a network that is one round trip, and no other thread
- * can come between a message and its reply. The pipe must be read by messages.
+ * One call in place of two: over a network that is one round trip, and no other thread's
+ * message can come between a message and its reply. It works only on a pipe from which messages
+ * are read.
+ * To try: server in another window.
  */
-#define PROGRAM "client"
-
-#include <fcntl.h>
-#include <io.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <wchar.h>
-#include <windows.h>
-
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-#define WIDE_AGAIN(text) L##text
-#define WIDE(text) WIDE_AGAIN(text) /* contract.h's names as UTF-16 */
-#define CTRL_Z L'\x1A'
+static HANDLE open_pipe(const char *path);
+static wchar_t *transact(HANDLE pipe, wchar_t *message, DWORD size, size_t *length);
 
-/* A line of the input: `length` units of UTF-16, and room for a NUL behind them. */
-struct line {
-    wchar_t *text;
-    size_t length, room;
-};
-
-static HANDLE open_pipe(const wchar_t *name);
-static wchar_t *transact(HANDLE pipe, wchar_t *message, size_t *length);
-static bool read_line(struct line *line);
-static bool read_console(HANDLE input, struct line *line);
-static bool read_file(struct line *line);
-static void make_room(struct line *line, size_t more);
-static char *quoted_text(const wchar_t *message, size_t length);
-_Noreturn static void give_up(const char *why);
-
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the argument: the pipe's name. */
+    begin_program("client", "[PIPE]", &argv);
+    const char *path = argc > 1 ? argv[1] : PIPE_PREFIX PIPE_NAME;
+    if (argc > 2 || *path == '\0' || *path == '-')
+        usage_exit();
 
-    /* STEP 1: Take the argument: the pipe's name, \\.\pipe\NAME or \\HOST\pipe\NAME. */
-    const wchar_t *name = argc == 2 ? argv[1] : WIDE(PIPE_PREFIX) WIDE(PIPE_NAME);
-    if (argc > 2 || *name == L'\0' || *name == L'-') {
-        say(stderr, "usage: client_transact [PIPE]");
-        return 2;
-    }
-    /* As the bytes are: in text mode 0x1A would end the input. */
-    if (_setmode(_fileno(stdin), _O_BINARY) == -1)
-        fail("_setmode");
+    /* STEP 2: Find the server: open the pipe. */
+    HANDLE pipe = open_pipe(path);
 
-    /* STEP 2: Find the server: open the pipe, and wait where it is busy. */
-    HANDLE pipe = open_pipe(name);
-
-    /* STEP 3: The connection is made. Read it by messages: else there is no transaction. */
+    /* STEP 3: The open pipe is the connection. Read messages from it: at first a client's
+     * handle reads bytes, and then TransactNamedPipe fails. */
     DWORD mode = PIPE_READMODE_MESSAGE | PIPE_WAIT;
     if (!SetNamedPipeHandleState(pipe, &mode, NULL, NULL))
-        fail("SetNamedPipeHandleState");
+        sys_error("SetNamedPipeHandleState");
 
-    struct line line = {0};
-    bool over = false;
-    while (!over && read_line(&line)) {
-        /* STEP 4: Make one line one message, with a NUL in place of what ends the line. */
-        line.text[line.length] = L'\0';
-        size_t size = (line.length + 1) * sizeof *line.text;
+    wchar_t *line;
+    size_t length;
+    bool more = true;
+    while (more && (line = read_line_utf16(&length)) != NULL) {
+        /* STEP 4: Make one line one message, with its NUL. */
+        DWORD size = (DWORD)((length + 1) * sizeof *line);
         if (size > MAX_MESSAGE)
-            give_up("a line of the input is too long for a message");
-        over = line.length == strlen(EXIT_TEXT) &&
-               wmemcmp(line.text, WIDE(EXIT_TEXT), line.length) == 0;
-        char *sent = quoted_text(line.text, size);
+            fatal("a line of the input is too long for a message");
+        more = length != wcslen(WIDE_EXIT_TEXT) || wcscmp(line, WIDE_EXIT_TEXT) != 0;
 
         /* STEP 5: Send it, wait for the reply, and read all of it. */
-        wchar_t *reply = transact(pipe, line.text, &size);
-        say(stdout, "client: sent %s", sent);
-        char *received = quoted_text(reply, size);
-        say(stdout, "client: received %s", received);
-        free(sent);
-        free(received);
+        size_t reply_length;
+        wchar_t *reply = transact(pipe, line, size, &reply_length);
+        log_utf16("client: sent", line, length);
+        log_utf16("client: received", reply, reply_length);
         free(reply);
     }
 
-    /* STEP 6: Close the pipe, by which the server learns that we have left. */
-    free(line.text);
+    /* STEP 6: Close the pipe: the server's read fails with ERROR_BROKEN_PIPE. */
     if (!CloseHandle(pipe))
-        fail("CloseHandle");
-    say(stdout, "client: done");
+        sys_error("CloseHandle");
+    log_event("client: done");
     return EXIT_SUCCESS;
 }
 
-/* Opens the pipe, and waits for a free instance if all are taken. Another client may be quicker
- * to take the one that has become free: so ask again. */
-static HANDLE open_pipe(const wchar_t *name)
+/* Opens the pipe. If all instances are busy it waits for a free one, and tries again: another
+ * client may take it first. */
+static HANDLE open_pipe(const char *path)
 {
-    ULONGLONG limit = GetTickCount64() + WAIT_MILLISECONDS;
-    for (;;) {
-        HANDLE pipe = CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL,
-                                  OPEN_EXISTING, 0, NULL);
-        if (pipe != INVALID_HANDLE_VALUE)
-            return pipe;
-        if (GetLastError() == ERROR_FILE_NOT_FOUND)
-            give_up("no server is there");
-        if (GetLastError() != ERROR_PIPE_BUSY)
-            fail("CreateFile");
-        ULONGLONG now = GetTickCount64();
-        if (now >= limit)
-            give_up("the server is busy");
-        if (!WaitNamedPipeW(name, (DWORD)(limit - now)) &&
-            GetLastError() != ERROR_FILE_NOT_FOUND)
-            fail("WaitNamedPipe");
+    wchar_t *name = to_utf16(path);
+    ULONGLONG now, limit = GetTickCount64() + WAIT_MILLISECONDS;
+    HANDLE pipe;
+    while ((pipe = CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
+                               0, NULL)) == INVALID_HANDLE_VALUE) {
+        if (GetLastError() != ERROR_PIPE_BUSY || (now = GetTickCount64()) >= limit)
+            sys_error("CreateFile");
+        WaitNamedPipeW(name, (DWORD)(limit - now));
     }
+    free(name);
+    return pipe;
 }
 
-/* Sends the message of `*length` bytes. Returns its reply, of any length, which is put into
- * `*length`, for the caller to free. */
-static wchar_t *transact(HANDLE pipe, wchar_t *message, size_t *length)
+/* Sends a message and returns its reply, of any length; the caller frees it. `*length` is
+ * that of the reply's text, without the NUL. */
+static wchar_t *transact(HANDLE pipe, wchar_t *message, DWORD size, size_t *length)
 {
-    size_t room = BUFFER_SIZE, done = 0;
-    char *reply = malloc(room);
-    if (reply == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "malloc");
-    DWORD got = 0;
-    BOOL whole = TransactNamedPipe(pipe, message, (DWORD)*length, reply, BUFFER_SIZE,
-                                   &got, NULL);
-    /* A reply that is longer than the room for it is no failure: the rest is read as usual. */
-    while (!whole && GetLastError() == ERROR_MORE_DATA) {
-        done += got;
-        room *= 2;
-        reply = realloc(reply, room);
-        if (reply == NULL)
-            fail_with(ERROR_OUTOFMEMORY, "realloc");
-        whole = ReadFile(pipe, reply + done, (DWORD)(room - done), &got, NULL);
-    }
-    if (!whole &&
-        (GetLastError() == ERROR_BROKEN_PIPE || GetLastError() == ERROR_NO_DATA ||
-         GetLastError() == ERROR_PIPE_NOT_CONNECTED || GetLastError() == ERROR_BAD_PIPE))
-        give_up("the server has gone");
-    if (!whole)
-        fail("TransactNamedPipe");
-    *length = done + got;
-    return (wchar_t *)reply;
-}
-
-/* Reads a line of the input, without its end, into `line`. Returns false at the end. */
-static bool read_line(struct line *line)
-{
-    HANDLE input = GetStdHandle(STD_INPUT_HANDLE);
-    DWORD mode;
-    line->length = 0;
-    bool more = GetConsoleMode(input, &mode) ? read_console(input, line)
-                                             : read_file(line);
-    if (line->length > 0 && line->text[line->length - 1] == L'\n' && --line->length > 0 &&
-        line->text[line->length - 1] == L'\r')
-        line->length--;
-    return more;
-}
-
-/* From the keyboard, as UTF-16: what the C library reads there has been through the console's
- * code page, which may know no Cyrillic. Ctrl-Z at the beginning of a line is the end. */
-static bool read_console(HANDLE input, struct line *line)
-{
+    struct buffer reply = {0};
+    char part[BUFFER_SIZE];
     DWORD got;
-    do {
-        make_room(line, BUFFER_SIZE);
-        if (!ReadConsoleW(input, line->text + line->length, BUFFER_SIZE, &got, NULL))
-            fail("ReadConsole");
-        line->length += got;
-    } while (got > 0 && line->text[line->length - 1] != L'\n');
-    return line->length > 0 && line->text[0] != CTRL_Z;
-}
-
-/* From a file or a pipe, where text is UTF-8. */
-static bool read_file(struct line *line)
-{
-    char *bytes = NULL;
-    size_t length = 0, room = 0;
-    for (int byte = 0; byte != '\n' && (byte = getchar()) != EOF;) {
-        if (length == room)
-            bytes = realloc(bytes, room = 2 * room + BUFFER_SIZE);
-        if (bytes == NULL)
-            fail_with(ERROR_OUTOFMEMORY, "realloc");
-        bytes[length++] = (char)byte;
+    BOOL whole = TransactNamedPipe(pipe, message, size, part, sizeof part, &got, NULL);
+    while (!whole && GetLastError() == ERROR_MORE_DATA) { /* the rest is read as usual */
+        buffer_append(&reply, part, got);
+        whole = ReadFile(pipe, part, sizeof part, &got, NULL);
     }
-    if (ferror(stdin))
-        fail_with(ERROR_READ_FAULT, "getchar");
-    if (length > 0) {
-        make_room(line, length); /* no more units than bytes */
-        int units = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, bytes, (int)length,
-                                        line->text, (int)line->room);
-        if (units == 0)
-            give_up("a line of the input is not UTF-8");
-        line->length = (size_t)units;
-    }
-    free(bytes);
-    return length > 0;
-}
-
-/* Room for `more` units, and a NUL. */
-static void make_room(struct line *line, size_t more)
-{
-    if (line->length + more < line->room)
-        return;
-    line->room = 2 * (line->length + more) + 1;
-    line->text = realloc(line->text, line->room * sizeof *line->text);
-    if (line->text == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "realloc");
-}
-
-/* The text of a message for the transcript, without its NUL, if it has one. */
-static char *quoted_text(const wchar_t *message, size_t length)
-{
-    int units = (int)(length / sizeof *message);
-    if (units > 0 && message[units - 1] == L'\0')
-        units--;
-    char *bytes = malloc((size_t)units * 3 +
-                         1); /* a unit is 3 bytes of UTF-8 at the most */
-    if (bytes == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "malloc");
-    int size = units == 0 ? 0
-                          : WideCharToMultiByte(CP_UTF8, 0, message, units, bytes,
-                                                units * 3, NULL, NULL);
-    char *text = quoted(bytes, (size_t)size);
-    free(bytes);
+    if (!whole)
+        sys_error("TransactNamedPipe");
+    buffer_append(&reply, part, got);
+    wchar_t *text = (wchar_t *)reply.bytes;
+    *length = reply.length / sizeof *text;
+    if (*length > 0 && text[*length - 1] == L'\0')
+        --*length;
     return text;
-}
-
-_Noreturn static void give_up(const char *why)
-{
-    say(stderr, PROGRAM ": %s", why);
-    exit(EXIT_FAILURE);
 }

@@ -1,143 +1,126 @@
 /*
- * pipe_info.c - what can be told of a named pipe, looked at while it is in use.
+ * pipe_info.c - what the system reports about a named pipe that is in use.
  *
  * Usage: pipe_info [PIPE]
  *
- * Makes the pipe PIPE (\\.\pipe\pipe_info.PID), opens both ends, and tells what the system
- * knows about it: most lines stand in the output of the twin, too.
+ * Creates the pipe PIPE (\\.\pipe\pipe_info.PID), opens both ends, and prints what the system
+ * knows about it. Most lines are the same on both systems.
  *
- * Its twin: ../unix/pipe_info.c. To try: both, side by side.
+ * Counterpart: ../unix/pipe_info.c. To try: both, side by side.
  */
-#define PROGRAM "pipe_info"
-
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <wchar.h>
-#include <windows.h>
+#include "contract.h"
+#include "ipclab.h"
 
 #include <aclapi.h>
 #include <sddl.h>
 
-#include "contract.h"
-#include "fail.h"
-#include "say.h"
-
-#define WIDE_AGAIN(text) L##text
-#define WIDE(text) WIDE_AGAIN(text)
 #define FIRST "one"
 #define SECOND "three"
 
-static void tell_access(HANDLE pipe);
+static void report_access(HANDLE pipe);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
     /* STEP 1: Take the argument: the name. */
-    if (argc > 2 || (argc == 2 && (*argv[1] == L'\0' || *argv[1] == L'-'))) {
-        say(stderr, "usage: pipe_info [PIPE]");
-        return 2;
-    }
-    wchar_t own[64];
-    swprintf(own, sizeof own / sizeof *own, WIDE(PIPE_PREFIX) L"pipe_info.%lu",
-             GetCurrentProcessId());
-    const wchar_t *name = argc == 2 ? argv[1] : own;
+    begin_program("pipe_info", "[PIPE]", &argv);
+    char own[OWN_NAME_SIZE];
+    snprintf(own, sizeof own, PIPE_PREFIX "pipe_info.%lu", GetCurrentProcessId());
+    const char *path = argc > 1 ? argv[1] : own;
+    if (argc > 2 || *path == '\0' || *path == '-')
+        usage_exit();
 
-    /* STEP 2: Make the pipe, and open both ends: the server's first. The client's is there
-     * before anybody waits for it, so there is nothing to wait for. */
+    /* STEP 2: Create the pipe, and open both ends, the server's first. ConnectNamedPipe then
+     * fails with ERROR_PIPE_CONNECTED: the client's end is open already. */
+    wchar_t *name = to_utf16(path);
     HANDLE server = CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX,
                                      PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE |
                                          PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS,
                                      1, BUFFER_SIZE, BUFFER_SIZE,
                                      DEFAULT_WAIT_MILLISECONDS, NULL);
     if (server == INVALID_HANDLE_VALUE)
-        fail("CreateNamedPipe");
+        sys_error("CreateNamedPipe");
     HANDLE client = CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL,
                                 OPEN_EXISTING, 0, NULL);
     if (client == INVALID_HANDLE_VALUE)
-        fail("CreateFile");
+        sys_error("CreateFile");
     if (ConnectNamedPipe(server, NULL) || GetLastError() != ERROR_PIPE_CONNECTED)
-        fail("ConnectNamedPipe");
-    char shown[3 * MAX_PATH] = "";
-    WideCharToMultiByte(CP_UTF8, 0, name, -1, shown, sizeof shown - 1, NULL, NULL);
-    say(stdout, "pipe_info: ready %s", shown);
+        sys_error("ConnectNamedPipe");
+    free(name);
+    log_event("pipe_info: ready %s", path);
 
-    /* STEP 3: What it is made to be, for good. */
+    /* STEP 3: What cannot be changed later. */
     DWORD type, out, in, most, state, now;
     if (!GetNamedPipeInfo(client, &type, &out, &in, &most))
-        fail("GetNamedPipeInfo");
+        sys_error("GetNamedPipeInfo");
     if (!GetNamedPipeHandleStateW(client, &state, &now, NULL, NULL, NULL, 0))
-        fail("GetNamedPipeHandleState");
-    say(stdout, "pipe_info: carries: %s",
-        type & PIPE_TYPE_MESSAGE ? "messages" : "bytes");
-    say(stdout, "pipe_info: directions: 2");
-    say(stdout, "pipe_info: instances: %lu of at most %lu", now, most);
-    tell_access(server);
-    say(stdout, "pipe_info: room: %lu bytes out, %lu bytes in", out, in);
+        sys_error("GetNamedPipeHandleState");
+    log_event("pipe_info: carries: %s", type & PIPE_TYPE_MESSAGE ? "messages" : "bytes");
+    log_event("pipe_info: directions: 2");
+    log_event("pipe_info: instances: %lu of at most %lu", now, most);
+    report_access(server);
+    log_event("pipe_info: room: %lu bytes out, %lu bytes in", out, in);
 
-    /* STEP 4: What can be changed, for each end: whether it waits, and whether it reads by
-     * messages, which the client's at first does not. The room cannot. */
-    say(stdout, "pipe_info: the client's end at first reads by: %s",
-        state & PIPE_READMODE_MESSAGE ? "messages" : "bytes");
+    /* STEP 4: What can be changed, for each end: whether its calls block, and whether it reads
+     * messages. The buffers cannot. */
+    log_event("pipe_info: the client's end at first reads by: %s",
+              state & PIPE_READMODE_MESSAGE ? "messages" : "bytes");
     DWORD mode = PIPE_READMODE_MESSAGE | PIPE_NOWAIT;
     if (!SetNamedPipeHandleState(client, &mode, NULL, NULL))
-        fail("SetNamedPipeHandleState");
+        sys_error("SetNamedPipeHandleState");
     char portion[BUFFER_SIZE];
     DWORD got;
     if (ReadFile(client, portion, sizeof portion, &got, NULL) ||
         GetLastError() != ERROR_NO_DATA)
-        fail("ReadFile");
-    say(stdout, "pipe_info: an empty pipe is read without waiting: error %lu",
-        GetLastError());
+        sys_error("ReadFile");
+    log_event("pipe_info: an empty pipe is read without waiting: error %lu",
+              GetLastError());
     mode = PIPE_READMODE_MESSAGE | PIPE_WAIT;
     if (!SetNamedPipeHandleState(client, &mode, NULL, NULL) ||
         !GetNamedPipeHandleStateW(client, &state, NULL, NULL, NULL, NULL, 0))
-        fail("SetNamedPipeHandleState");
-    say(stdout, "pipe_info: reads wait again: %s", state & PIPE_NOWAIT ? "no" : "yes");
+        sys_error("SetNamedPipeHandleState");
+    log_event("pipe_info: reads wait again: %s", state & PIPE_NOWAIT ? "no" : "yes");
 
-    /* STEP 5: Write twice, and look at what waits without reading it. */
+    /* STEP 5: Write twice, and ask how many bytes can be read, without reading them. */
     DWORD written, waiting, rest;
     if (!WriteFile(server, FIRST, (DWORD)strlen(FIRST), &written, NULL) ||
         !WriteFile(server, SECOND, (DWORD)strlen(SECOND), &written, NULL))
-        fail("WriteFile");
+        sys_error("WriteFile");
     if (!PeekNamedPipe(client, portion, 1, &got, &waiting, &rest))
-        fail("PeekNamedPipe");
-    say(stdout, "pipe_info: written: %zu bytes and %zu", strlen(FIRST), strlen(SECOND));
-    say(stdout, "pipe_info: waiting: %lu bytes, %lu of them in the first message",
-        waiting, got + rest);
+        sys_error("PeekNamedPipe");
+    log_event("pipe_info: written: %zu bytes and %zu", strlen(FIRST), strlen(SECOND));
+    log_event("pipe_info: waiting: %lu bytes, %lu of them in the first message", waiting,
+              got + rest);
 
     /* STEP 6: Read once. */
     if (!ReadFile(client, portion, sizeof portion, &got, NULL))
-        fail("ReadFile");
-    char *text = quoted(portion, got);
-    say(stdout, "pipe_info: one read brings: %s", text);
-    free(text);
+        sys_error("ReadFile");
+    log_text("pipe_info: one read brings:", portion, got);
     if (!PeekNamedPipe(client, NULL, 0, NULL, &waiting, NULL))
-        fail("PeekNamedPipe");
-    say(stdout, "pipe_info: left: %lu bytes", waiting);
+        sys_error("PeekNamedPipe");
+    log_event("pipe_info: left: %lu bytes", waiting);
 
     if (!CloseHandle(client) || !CloseHandle(server))
-        fail("CloseHandle");
-    say(stdout, "pipe_info: done");
+        sys_error("CloseHandle");
+    log_event("pipe_info: done");
     return EXIT_SUCCESS;
 }
 
-/* The list of who may do what. We gave none, so this is what Windows gives by itself. */
-static void tell_access(HANDLE pipe)
+/* Reports the list of who may do what. The pipe was created without one, so it is the default. */
+static void report_access(HANDLE pipe)
 {
     PSECURITY_DESCRIPTOR descriptor;
     DWORD error = GetSecurityInfo(pipe, SE_KERNEL_OBJECT, DACL_SECURITY_INFORMATION, NULL,
                                   NULL, NULL, NULL, &descriptor);
     if (error != ERROR_SUCCESS)
-        fail_with(error, "GetSecurityInfo");
+        sys_error_number("GetSecurityInfo", (int)error);
     char *list;
     if (!ConvertSecurityDescriptorToStringSecurityDescriptorA(
             descriptor, SDDL_REVISION_1, DACL_SECURITY_INFORMATION, &list, NULL))
-        fail("ConvertSecurityDescriptorToStringSecurityDescriptor");
-    /* Wine keeps only a list that was given when the pipe was made. */
-    say(stdout, "pipe_info: who may open it: %s",
-        strstr(list, "(A;") != NULL ? list : "cannot be read: the system gives no list");
+        sys_error("ConvertSecurityDescriptorToStringSecurityDescriptor");
+    /* Wine keeps a list only if it was given when the pipe was created. */
+    log_event("pipe_info: who may open it: %s",
+              strstr(list, "(A;") != NULL ? list
+                                          : "cannot be read: the system gives no list");
     LocalFree(list);
     LocalFree(descriptor);
 }

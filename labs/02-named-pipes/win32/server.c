@@ -3,97 +3,68 @@
  *
  * Usage: server [--remote] [PIPE]
  *
- * Makes instances of the pipe PIPE (\\.\pipe\$$MyPipe$$), each with a thread that waits for a
- * client on it and sends back what comes, until "exit" comes or the client leaves. Clients
- * from other machines are let in with --remote only. Ends on Ctrl-C.
+ * Creates instances of the pipe PIPE (\\.\pipe\$$MyPipe$$): each is a two-way connection to one
+ * client. Its thread waits for that client and sends back what comes. With --remote clients of
+ * other machines are let in. The text "exit" ends a client's session, Ctrl-C the server.
  *
  * Mirrors listing 3 of the report, and the security of listing 5, which belongs here.
- * Its twin: ../unix/server.c. Another way, with one thread for all: server_overlapped.c.
+ * Counterpart: ../unix/server.c. One thread for all clients: server_overlapped.c.
+ * Not here, but in server_robust.c: calls that fail because the system is short of memory.
  * To try: server in one window, client in two more.
  */
-#define PROGRAM "server"
-
-#include <limits.h>
-#include <process.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <wchar.h>
-#include <windows.h>
+#include "contract.h"
+#include "ipclab.h"
 
 #include <sddl.h>
 
-#include "contract.h"
-#include "fail.h"
-#include "say.h"
-
-#define WIDE_AGAIN(text) L##text
-#define WIDE(text) WIDE_AGAIN(text) /* contract.h's names as UTF-16 */
-#define PAUSE_MILLISECONDS 1000     /* before an instance is tried again */
-
-/* What every instance of the pipe is made with. */
-static const wchar_t *name;
+/* What all instances are created with. */
+static wchar_t *name;
 static DWORD remote_clients = PIPE_REJECT_REMOTE_CLIENTS;
 static SECURITY_ATTRIBUTES security = {.nLength = sizeof security};
 
-static volatile LONG client_count;
-static HANDLE stop,
-    missing; /* a semaphore that counts instances that could not be made */
-static SRWLOCK printing = SRWLOCK_INIT; /* taken for a line, and for good at the end */
+static void allow_clients(bool remote);
+static void add_instance(DWORD flags);
+static void serve(void *argument);
+static bool receive_message(HANDLE pipe, wchar_t *message, DWORD *size);
+static size_t text_length(const wchar_t *message, DWORD size);
+static bool is_exit(const wchar_t *message, DWORD size);
+_Noreturn static void wait_for_end(void);
 
-static bool add_instance(DWORD flags);
-static unsigned __stdcall serve(void *argument);
-static void tell_of(LONG number, const char *what);
-static bool receive_message(HANDLE pipe, LONG number, wchar_t *message, DWORD *length);
-static char *quoted_text(const wchar_t *message, DWORD length);
-static char *utf8(const wchar_t *wide, size_t units, size_t *size);
-static bool is_exit(const wchar_t *message, DWORD length);
-static bool report(const char *call, DWORD error);
-static BOOL WINAPI on_control_event(DWORD event);
-static int end_on_ctrl_c(void);
-
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
     /* STEP 1: Take the arguments: whether other machines are let in, and the pipe's name. */
-    bool remote = argc > 1 && wcscmp(argv[1], L"--remote") == 0;
-    int names = argc - 1 - remote;
-    name = names == 1 ? argv[argc - 1] : WIDE(PIPE_PREFIX) WIDE(PIPE_NAME);
-    if (names > 1 || *name == L'\0' || *name == L'-') {
-        say(stderr, "usage: server [--remote] [PIPE]");
-        return 2;
-    }
-    stop = CreateEventW(NULL, TRUE, FALSE, NULL);
-    missing = CreateSemaphoreW(NULL, 0, LONG_MAX, NULL);
-    if (stop == NULL || missing == NULL || !SetConsoleCtrlHandler(on_control_event, TRUE))
-        fail("SetConsoleCtrlHandler");
+    begin_program("server", "[--remote] [PIPE]", &argv);
+    bool remote = argc > 1 && strcmp(argv[1], "--remote") == 0;
+    const char *path = argc > 1 + remote ? argv[1 + remote] : PIPE_PREFIX PIPE_NAME;
+    if (argc > 2 + remote || *path == '\0' || *path == '-')
+        usage_exit();
 
-    /* STEP 2: Make the name on which clients find us, with as many free instances as clients may
-     * come at once: one is taken at each connection, and who finds none is told "busy". Who
-     * may open them stands in the security descriptor. That of listing 5 stands on the client's
-     * side, where it is ignored, and has a NULL list, which lets everybody do everything. */
-    if (remote)
-        remote_clients = PIPE_ACCEPT_REMOTE_CLIENTS;
-    if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(
-            remote ? WIDE(REMOTE_SDDL) : WIDE(LOCAL_SDDL), SDDL_REVISION_1,
-            &security.lpSecurityDescriptor, NULL))
-        fail("ConvertStringSecurityDescriptorToSecurityDescriptor");
-    /* FIRST: where another server has made this name, ours is refused. */
-    for (int i = 0; i < FREE_INSTANCES; i++)
-        if (!add_instance(i == 0 ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0))
-            return EXIT_FAILURE;
-    size_t size;
-    char *shown = utf8(name, wcslen(name), &size);
-    say(stdout, "server: ready %s", shown);
-    free(shown);
-
-    /* The other threads do the rest; this one waits for the end. */
-    return end_on_ctrl_c();
+    /* STEP 2: Create the name that clients open, with many instances: each client takes one,
+     * and a client that finds none free gets ERROR_PIPE_BUSY. The first fails if another
+     * server has the name. */
+    name = to_utf16(path);
+    allow_clients(remote);
+    add_instance(FILE_FLAG_FIRST_PIPE_INSTANCE);
+    for (int i = 1; i < FREE_INSTANCES; i++)
+        add_instance(0);
+    log_event("server: ready %s", path);
+    wait_for_end(); /* the threads do the rest */
 }
 
-/* Makes one more instance of the pipe and a thread for it. Returns false if it cannot. */
-static bool add_instance(DWORD flags)
+/* Decides who may open the pipe (contract.h). Listing 5 does this in the client, where it
+ * has no effect: the security of an object is set when it is created. */
+static void allow_clients(bool remote)
+{
+    if (remote)
+        remote_clients = PIPE_ACCEPT_REMOTE_CLIENTS;
+    if (!ConvertStringSecurityDescriptorToSecurityDescriptorA(
+            remote ? REMOTE_SDDL : LOCAL_SDDL, SDDL_REVISION_1,
+            &security.lpSecurityDescriptor, NULL))
+        sys_error("ConvertStringSecurityDescriptorToSecurityDescriptor");
+}
+
+/* Creates one instance of the pipe, and a thread for it. */
+static void add_instance(DWORD flags)
 {
     HANDLE pipe = CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX | flags,
                                    PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE | PIPE_WAIT |
@@ -101,158 +72,79 @@ static bool add_instance(DWORD flags)
                                    PIPE_UNLIMITED_INSTANCES, BUFFER_SIZE, BUFFER_SIZE,
                                    DEFAULT_WAIT_MILLISECONDS, &security);
     if (pipe == INVALID_HANDLE_VALUE)
-        return report("CreateNamedPipe", GetLastError());
-    HANDLE thread = (HANDLE)_beginthreadex(NULL, 0, serve, pipe, 0, NULL);
-    if (thread == NULL) {
-        report("_beginthreadex", _doserrno); /* it does not set GetLastError() */
-        CloseHandle(pipe);
-        return false;
-    }
-    return CloseHandle(thread) || report("CloseHandle", GetLastError());
+        sys_error("CreateNamedPipe");
+    if (!start_thread(serve, pipe))
+        sys_error("_beginthreadex");
 }
 
-/* The thread of one instance. Whatever its client does, or fails to do, only this one waits. */
-static unsigned __stdcall serve(void *argument)
+/* The thread of one instance, and of its client. */
+static void serve(void *argument)
 {
+    static volatile LONG clients;
     HANDLE pipe = argument;
 
-    /* STEP 3: Wait for a client. One that was quicker than this call is there already (535), or
-     * has even left again (232), which the first read will tell. */
+    /* STEP 3: Wait for a client. One that was quicker than this call is connected already,
+     * or has even left again; then the first read fails. */
     if (!ConnectNamedPipe(pipe, NULL) && GetLastError() != ERROR_PIPE_CONNECTED &&
-        GetLastError() != ERROR_NO_DATA) {
-        report("ConnectNamedPipe", GetLastError());
-        if (!CloseHandle(pipe))
-            report("CloseHandle", GetLastError());
-        ReleaseSemaphore(missing, 1, NULL);
-        return 0;
-    }
-    LONG number = InterlockedIncrement(&client_count);
-    tell_of(number, "connected");
+        GetLastError() != ERROR_NO_DATA)
+        sys_error("ConnectNamedPipe");
+    LONG number = InterlockedIncrement(&clients);
+    log_event("server: client %ld connected", number);
 
-    /* STEP 4: Make another free instance, with its own thread, so that no client waits for
-     * another. If that fails this client is served all the same, and main tries again. */
-    if (!add_instance(0))
-        ReleaseSemaphore(missing, 1, NULL);
+    /* STEP 4: Create another instance, with a thread of its own, so that no client waits for
+     * another. */
+    add_instance(0);
 
     /* STEP 5: Send back each message as it came, until "exit" or the client's end. */
-    wchar_t *message = malloc(MAX_MESSAGE);
-    if (message == NULL)
-        report("malloc", ERROR_OUTOFMEMORY);
-    DWORD length, written;
-    bool goes_on = message != NULL;
-    while (goes_on && receive_message(pipe, number, message, &length)) {
-        char *text = quoted_text(message, length);
-        AcquireSRWLockExclusive(&printing);
-        say(stdout, "server: received %s", text);
-        ReleaseSRWLockExclusive(&printing);
-        free(text);
-        goes_on = WriteFile(pipe, message, length, &written, NULL) &&
-                  !is_exit(message, length);
+    wchar_t message[MAX_MESSAGE / sizeof(wchar_t)];
+    DWORD size, written;
+    bool more = true;
+    while (more && receive_message(pipe, message, &size)) {
+        log_utf16("server: received", message, text_length(message, size));
+        more = WriteFile(pipe, message, size, &written, NULL) && !is_exit(message, size);
     }
-    free(message); /* the listing frees it from a heap that is none, and dies */
 
-    /* STEP 6: Disconnect, which throws away what the client has not read: wait until it has.
-     * If it has gone, both fail, and nothing is lost. */
+    /* STEP 6: Disconnect. This discards what the client has not read, so wait until it has.
+     * Both calls fail if it has left, and then there is nothing to do. */
     FlushFileBuffers(pipe);
     DisconnectNamedPipe(pipe);
     if (!CloseHandle(pipe))
-        report("CloseHandle", GetLastError());
-    tell_of(number, "left");
-    return 0;
+        sys_error("CloseHandle");
+    log_event("server: client %ld left", number);
 }
 
-static void tell_of(LONG number, const char *what)
+/* Receives one message: in message mode one read returns one. Returns false if the client
+ * has left (ERROR_BROKEN_PIPE), or if there is more of the message (ERROR_MORE_DATA). */
+static bool receive_message(HANDLE pipe, wchar_t *message, DWORD *size)
 {
-    AcquireSRWLockExclusive(&printing);
-    say(stdout, "server: client %ld %s", number, what);
-    ReleaseSRWLockExclusive(&printing);
-}
-
-/* Reads one message. Returns false when the client has left or must. */
-static bool receive_message(HANDLE pipe, LONG number, wchar_t *message, DWORD *length)
-{
-    /* One read is one message, if there is room for it. With less room than for the longest,
-     * ERROR_MORE_DATA would mean "read on", as it does in client.c; here it means "too long". */
-    if (ReadFile(pipe, message, MAX_MESSAGE, length, NULL))
+    if (ReadFile(pipe, message, MAX_MESSAGE, size, NULL))
         return true;
-    if (GetLastError() == ERROR_MORE_DATA)
-        say(stderr, PROGRAM ": client %ld sent a message of more than %d bytes", number,
-            MAX_MESSAGE);
-    else if (GetLastError() != ERROR_BROKEN_PIPE)
-        report("ReadFile", GetLastError());
+    if (GetLastError() != ERROR_BROKEN_PIPE)
+        log_sys_error("ReadFile");
     return false;
 }
 
-/* The text of a message for the transcript, without its NUL, if it has one. */
-static char *quoted_text(const wchar_t *message, DWORD length)
+/* How many units of a message are text: all but the NUL at its end, if it has one. */
+static size_t text_length(const wchar_t *message, DWORD size)
 {
-    size_t units = length / sizeof *message, size;
-    if (units > 0 && message[units - 1] == L'\0')
-        units--;
-    char *bytes = utf8(message, units, &size);
-    char *text = quoted(bytes, size);
-    free(bytes);
-    return text;
+    size_t length = size / sizeof *message;
+    return length > 0 && message[length - 1] == L'\0' ? length - 1 : length;
 }
 
-/* `units` of UTF-16 as UTF-8 and a NUL, for the caller to free. */
-static char *utf8(const wchar_t *wide, size_t units, size_t *size)
+/* Whether the whole text is "exit", with or without a newline: "exitus" is not. */
+static bool is_exit(const wchar_t *message, DWORD size)
 {
-    int room = (int)units * 3; /* no unit takes more than 3 bytes */
-    char *bytes = calloc((size_t)room + 1, 1);
-    if (bytes == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "calloc");
-    *size = (size_t)WideCharToMultiByte(CP_UTF8, 0, wide, (int)units, bytes, room, NULL,
-                                        NULL);
-    return bytes;
+    size_t length = text_length(message, size);
+    if (length > 0 && message[length - 1] == L'\n')
+        length--;
+    return size % sizeof *message == 0 && length == wcslen(WIDE_EXIT_TEXT) &&
+           wcsncmp(message, WIDE_EXIT_TEXT, length) == 0;
 }
 
-/* The whole text, with its NUL or without, and not its beginning: "exitus" is a message. */
-static bool is_exit(const wchar_t *message, DWORD length)
+/* STEP 7: End on Ctrl-C. The name goes with the last handle, which the system closes. */
+static void wait_for_end(void)
 {
-    size_t units = length / sizeof *message;
-    if (units > 0 && message[units - 1] == L'\0')
-        units--;
-    if (units > 0 && message[units - 1] == L'\n')
-        units--;
-    return length % sizeof *message == 0 && units == strlen(EXIT_TEXT) &&
-           wmemcmp(message, WIDE(EXIT_TEXT), units) == 0;
-}
-
-/* Reports a failed call that concerns one instance, and must not end the others. */
-static bool report(const char *call, DWORD error)
-{
-    say(stderr, PROGRAM ": %s: error %lu", call, error);
-    return false;
-}
-
-/* Runs in a thread of its own, that Windows starts for the event. */
-static BOOL WINAPI on_control_event(DWORD event)
-{
-    if (!SetEvent(stop))
-        return FALSE;
-    /* When the window is closed, at logoff and at shutdown Windows ends the program as soon as
-     * this function returns. So it does not return: main ends the program. */
-    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT)
+    end_on_interrupt(NULL);
+    for (;;)
         Sleep(INFINITE);
-    return TRUE;
-}
-
-static int end_on_ctrl_c(void)
-{
-    /* Meanwhile, make the instances that could not be made. What was short may be short for a
-     * while: without a pause this would try again and again at full speed. */
-    HANDLE events[] = {stop, missing};
-    DWORD which;
-    while ((which = WaitForMultipleObjects(2, events, FALSE, INFINITE)) ==
-           WAIT_OBJECT_0 + 1)
-        while (WaitForSingleObject(stop, PAUSE_MILLISECONDS) == WAIT_TIMEOUT &&
-               !add_instance(0))
-            continue;
-    if (which == WAIT_FAILED)
-        fail("WaitForMultipleObjects");
-    /* STEP 7: End. The name goes with its last handle; the clients see the end. */
-    AcquireSRWLockExclusive(&printing); /* nobody prints behind this line */
-    say(stdout, "server: done");
-    return EXIT_SUCCESS;
 }

@@ -1,100 +1,69 @@
 /*
- * client.c - write messages into a slot: send datagrams to a named socket.
+ * client.c - write messages to a slot: send datagrams to a socket that has a name.
  *
  * Usage: client [SLOT [MESSAGE...]]
  *
- * Sends each MESSAGE (the three of the report) to the server that owns SLOT, a path
- * ($XDG_RUNTIME_DIR/sample_mailslot). Exit code 0 if all were sent, else 1. That they were
- * sent does not mean that they were, or will be, read.
+ * Sends each MESSAGE (by default the report's three) to the server that owns SLOT, a
+ * path ($XDG_RUNTIME_DIR/sample_mailslot, or /tmp/sample_mailslot.UID). Exit code 0 if
+ * all were sent, else 1. A message that was sent may still be lost: the server may exit
+ * before it reads it.
  *
- * Mirrors listing 6 of the report, which calls the writer "server". Its twin:
- * ../win32/client.c. To try: client; client x ""; client /tmp/nobody.
+ * Mirrors listing 6 of the report, which calls the writer "server". Counterpart:
+ * ../win32/client.c. A client that gets replies: client_echo.c.
+ * To try: client box "" hello, with server box and without; client box $(seq 20) while
+ * the server is stopped (Ctrl-Z).
  */
-#define PROGRAM "client"
-
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static struct sockaddr_un address_of(const char *path);
-static int open_slot(const struct sockaddr_un *address);
-static void send_message(int slot, const char *message);
+static const char *path; /* the slot's name */
+
+static struct sockaddr_un address_of_slot(void);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the arguments: the slot's name, and the messages. */
+    static char *defaults[] = {DEFAULT_MESSAGES, NULL};
+    begin_program("client", "[SLOT [MESSAGE...]]", &argv);
+    path = argc > 1 ? argv[1] : runtime_path(SLOT_NAME);
+    char **messages = argc > 2 ? argv + 2 : defaults;
 
-    /* STEP 1: Take the arguments: which slot, and what to write into it. */
-    static const char *const usual[] = DEFAULT_MESSAGES();
-    struct sockaddr_un address = address_of(argc > 1 ? argv[1] : NULL);
-    const char *const *messages = argc > 2 ? (const char *const *)argv + 2 : usual;
-    size_t count = argc > 2 ? (size_t)argc - 2 : sizeof usual / sizeof *usual;
+    /* STEP 2: Open the slot. connect() makes no connection here: it sets the address for
+     * send(). But it fails if the name does not exist (ENOENT), or if its server has
+     * exited (ECONNREFUSED). */
+    struct sockaddr_un address = address_of_slot();
+    int slot = socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (slot == -1)
+        sys_error("socket");
+    if (connect(slot, (struct sockaddr *)&address, sizeof address) == -1)
+        sys_error("connect");
 
-    /* STEP 2: Open the slot. That fails if nobody owns it. */
-    int slot = open_slot(&address);
-
-    /* STEP 3: Write each message with one call: what one call writes, one call reads. */
-    for (size_t i = 0; i < count; i++) {
-        send_message(slot, messages[i]);
-        char *text = quoted(messages[i], strlen(messages[i]));
-        say(stdout, "client: sent %s", text);
-        free(text);
+    /* STEP 3: Write each message with one call. send() sends the whole message or
+     * nothing: if it is too long, send() fails with EMSGSIZE. While the slot is full,
+     * send() blocks. */
+    for (size_t i = 0; messages[i] != NULL; i++) {
+        if (send(slot, messages[i], strlen(messages[i]), 0) == -1)
+            sys_error("send");
+        log_text("client: sent", messages[i], strlen(messages[i]));
     }
 
-    /* STEP 4: Close the slot. The owner does not notice: there is no connection. */
+    /* STEP 4: Close the slot. The server does not notice it: there is no connection. */
     if (close(slot) == -1)
-        fail("close");
-    say(stdout, "client: done");
+        sys_error("close");
+    log_event("client: done");
     return EXIT_SUCCESS;
 }
 
-/* The address that `path` is; that of the default slot for NULL. */
-static struct sockaddr_un address_of(const char *path)
+/* Returns `path` as a socket address. It is copied into an array of 108 bytes, with a
+ * NUL. */
+static struct sockaddr_un address_of_slot(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *folder = getenv("XDG_RUNTIME_DIR");
-    size_t room = sizeof address.sun_path;
-    int length = path != NULL ? snprintf(address.sun_path, room, "%s", path)
-                 : folder != NULL && *folder != '\0'
-                     ? snprintf(address.sun_path, room, "%s/" DEFAULT_NAME, folder)
-                     : snprintf(address.sun_path, room, "/tmp/" DEFAULT_NAME "-%ld",
-                                (long)getuid());
-    if (length >= (int)room)
-        fail_with(ENAMETOOLONG, "connect");
+    if (strlen(path) >= sizeof address.sun_path)
+        sys_error_number("connect", ENAMETOOLONG);
+    memcpy(address.sun_path, path, strlen(path));
     return address;
-}
-
-static int open_slot(const struct sockaddr_un *address)
-{
-    int slot = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (slot == -1)
-        fail("socket");
-    /* A message must fit into the sender's buffer, so that is how long it may be. Linux
-     * doubles what is asked for, to have room for its own book-keeping. */
-    int room = MAX_MESSAGE;
-    if (setsockopt(slot, SOL_SOCKET, SO_SNDBUF, &room, sizeof room) == -1)
-        fail("setsockopt");
-    /* On a datagram socket this only notes where messages go; but it looks whether somebody
-     * is there: no file is ENOENT, a file that nobody has open is ECONNREFUSED. */
-    if (connect(slot, (const struct sockaddr *)address, sizeof *address) == -1) {
-        int error = errno; /* the next call may change errno */
-        if (error == ENOENT || error == ECONNREFUSED)
-            say(stderr, "client: no server owns %s", address->sun_path);
-        fail_with(error, "connect");
-    }
-    return slot;
-}
-
-/* Sends one message, an empty one too. While the owner's queue is full, send waits; after the
- * owner has gone, it fails. It never sends a part: EMSGSIZE, if the whole is too long. */
-static void send_message(int slot, const char *message)
-{
-    if (send(slot, message, strlen(message), MSG_NOSIGNAL) == -1)
-        fail("send");
 }

@@ -1,96 +1,75 @@
 /*
- * client_broadcast.c - send to everybody at once: UDP broadcast or multicast.
+ * client_broadcast.c - as client.c, but send to many servers at once, by UDP.
  *
  * Usage: client_broadcast [-m] [PORT [MESSAGE...]]
  *
- * Sends each MESSAGE (the three of the report) once, to all servers on PORT (7703) of this
- * machine's loopback network, 127.255.255.255, with -m of the multicast group 239.255.3.3. Exit
- * code 0 if all were sent, else 1. Whether anybody read them it cannot know.
+ * Sends each MESSAGE (by default the report's three) once, to all servers at PORT (7703)
+ * of this machine's loopback network, 127.255.255.255. With -m it sends to the multicast
+ * group 239.255.3.3. Exit code 0 if all were sent, else 1. It cannot know who has read
+ * them.
  *
- * A pair of its own with server_broadcast.c; the same steps as client.c.
- * To try: client_broadcast with no server at all.
+ * Its server: server_broadcast.c. The steps are those of client.c.
+ * To try: client_broadcast without a server.
  */
-#define PROGRAM "client"
-
 #include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static bool is_number(const char *text, long low, long high);
 static int open_network(const struct sockaddr_in *address);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
-    /* STEP 1: Take the arguments: which port, and what to send there. */
-    static const char *const usual[] = DEFAULT_MESSAGES();
+    /* STEP 1: Take the arguments: broadcast or multicast, the port, and the messages. */
+    static char *defaults[] = {DEFAULT_MESSAGES, NULL};
+    begin_program("client", "[-m] [PORT [MESSAGE...]]", &argv);
     bool multicast = argc > 1 && strcmp(argv[1], "-m") == 0;
     if (multicast) {
         argc--;
         argv++;
     }
-    if (argc > 1 && !is_number(argv[1], 1, UINT16_MAX)) {
-        say(stderr, "usage: client_broadcast [-m] [PORT [MESSAGE...]]");
-        return 2;
-    }
-    const char *network = multicast ? MULTICAST_ADDRESS : BROADCAST_ADDRESS;
-    uint16_t port = (uint16_t)(argc > 1 ? atoi(argv[1]) : DEFAULT_PORT);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(port),
-                                  .sin_addr.s_addr = inet_addr(network)};
-    const char *const *messages = argc > 2 ? (const char *const *)argv + 2 : usual;
-    size_t count = argc > 2 ? (size_t)argc - 2 : sizeof usual / sizeof *usual;
+    long port = argc > 1 ? parse_long("PORT", argv[1], 1, UINT16_MAX) : DEFAULT_PORT;
+    char **messages = argc > 2 ? argv + 2 : defaults;
 
-    /* STEP 2: Open the way there. That works whether or not anybody reads. */
+    /* STEP 2: Open the way to the servers. That succeeds without any server, too. */
+    const char *network = multicast ? MULTICAST_ADDRESS : BROADCAST_ADDRESS;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = inet_addr(network)};
     int slot = open_network(&address);
 
-    /* STEP 3: Send each message once: the network copies it, for each reader one. It never
-     * waits for them: a reader whose buffer is full does not get this one. */
-    for (size_t i = 0; i < count; i++) {
+    /* STEP 3: Write each message with one call. The network copies it for each server.
+     * send() does not wait for a server: if its receive buffer is full, it loses the
+     * message. */
+    for (size_t i = 0; messages[i] != NULL; i++) {
         if (send(slot, messages[i], strlen(messages[i]), 0) == -1)
-            fail("send");
-        char *text = quoted(messages[i], strlen(messages[i]));
-        say(stdout, "client: sent %s", text);
-        free(text);
+            sys_error("send");
+        log_text("client: sent", messages[i], strlen(messages[i]));
     }
 
     /* STEP 4: Close the socket. */
     if (close(slot) == -1)
-        fail("close");
-    say(stdout, "client: done");
+        sys_error("close");
+    log_event("client: done");
     return EXIT_SUCCESS;
-}
-
-static bool is_number(const char *text, long low, long high)
-{
-    char *end;
-    long number = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && number >= low &&
-           number <= high;
 }
 
 static int open_network(const struct sockaddr_in *address)
 {
-    int slot = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int slot = socket(AF_INET, SOCK_DGRAM, 0);
     if (slot == -1)
-        fail("socket");
-    /* Nobody shall shout by mistake: without this, sending to a broadcast address is EACCES.
-     * For a group it says nothing; there the interface must be chosen. */
+        sys_error("socket");
+
+    /* Without SO_BROADCAST a send to a broadcast address fails with EACCES. A group
+     * needs IP_MULTICAST_IF instead: through which interface. Each has no effect on the
+     * other. */
     struct in_addr interface = {.s_addr = inet_addr(INTERFACE_ADDRESS)};
     if (setsockopt(slot, SOL_SOCKET, SO_BROADCAST, &(int){1}, sizeof(int)) == -1 ||
         setsockopt(slot, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof interface) == -1)
-        fail("setsockopt");
+        sys_error("setsockopt");
     if (connect(slot, (const struct sockaddr *)address, sizeof *address) == -1)
-        fail("connect");
+        sys_error("connect");
     return slot;
 }

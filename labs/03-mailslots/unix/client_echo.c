@@ -1,150 +1,108 @@
 /*
- * client_echo.c - two-way by two sockets: have an address of one's own for the replies.
+ * client_echo.c - as client.c, and read a reply to each message.
  *
  * Usage: client_echo [SLOT [MESSAGE...]]
  *
- * Sends each MESSAGE (the three of the report) to the server that owns SLOT, a path
- * ($XDG_RUNTIME_DIR/sample_mailslot), from a socket with an address of its own, and waits for
- * the reply there before it sends the next. Exit code 0 if every reply came, else 1.
+ * Sends each MESSAGE (by default the report's three) to the server that owns SLOT, a
+ * path ($XDG_RUNTIME_DIR/sample_mailslot, or /tmp/sample_mailslot.UID). Waits for the
+ * reply to each before it sends the next, at most 3 seconds. Exit code 0 if every reply
+ * came, else 1.
  *
- * Its twin: ../win32/client_echo.c. To try: client_echo with server_echo, then with server:
- * a reply that never comes.
+ * What it adds to client.c: an address for the replies (STEP 2), the reply (STEP 3).
+ * Counterpart: ../win32/client_echo.c. Its server: server_echo.c.
+ * To try: client_echo box with server_echo box, then with server box: no reply comes.
  */
-#define PROGRAM "client"
-
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static struct sockaddr_un address_of(const char *path);
-static int own_socket(void);
-static void open_slot(int own, const struct sockaddr_un *address);
-static void send_message(int own, const char *text);
-static void receive_reply(int own);
-static void print(const char *event, const char *bytes, size_t length);
+static const char *path; /* the slot's name */
+
+static struct sockaddr_un address_of_slot(void);
+static void get_own_address(int slot);
+static void receive_reply(int slot);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the arguments: the slot's name, and the messages. */
+    static char *defaults[] = {DEFAULT_MESSAGES, NULL};
+    begin_program("client", "[SLOT [MESSAGE...]]", &argv);
+    path = argc > 1 ? argv[1] : runtime_path(SLOT_NAME);
+    char **messages = argc > 2 ? argv + 2 : defaults;
 
-    /* STEP 1: Take the arguments: which slot, and what to write into it. */
-    static const char *const usual[] = DEFAULT_MESSAGES();
-    struct sockaddr_un address = address_of(argc > 1 ? argv[1] : NULL);
-    const char *const *messages = argc > 2 ? (const char *const *)argv + 2 : usual;
-    size_t count = argc > 2 ? (size_t)argc - 2 : sizeof usual / sizeof *usual;
+    /* STEP 2: Get an address for the replies, and open the server's slot. After
+     * connect() only the server can send to this socket. */
+    struct sockaddr_un address = address_of_slot();
+    int slot = socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (slot == -1)
+        sys_error("socket");
+    get_own_address(slot);
+    if (connect(slot, (struct sockaddr *)&address, sizeof address) == -1)
+        sys_error("connect");
 
-    /* STEP 2: Make a socket with an address for the replies. */
-    int own = own_socket();
-
-    /* STEP 3: Open the server's slot. */
-    open_slot(own, &address);
-
-    for (size_t i = 0; i < count; i++) {
-        /* STEP 4: Send one message, with the address for the reply. */
-        send_message(own, messages[i]);
-        print("sent", messages[i], strlen(messages[i]));
-
-        /* STEP 5: Wait for the reply, but not for ever: nobody promised that it comes. */
-        receive_reply(own);
+    /* STEP 3: Write each message with one call, and read the reply. The system sends
+     * this program's address with the message. EINTR: a call with a time limit fails so,
+     * if the program is stopped and continued (Ctrl-Z, fg); call it again. */
+    for (size_t i = 0; messages[i] != NULL; i++) {
+        while (send(slot, messages[i], strlen(messages[i]), 0) == -1)
+            if (errno != EINTR)
+                sys_error("send");
+        log_text("client: sent", messages[i], strlen(messages[i]));
+        receive_reply(slot);
     }
 
-    /* STEP 6: Close it. This address leaves no file behind. */
-    if (close(own) == -1)
-        fail("close");
-    say(stdout, "client: done");
+    /* STEP 4: Close the slot. The server does not notice it: there is no connection. */
+    if (close(slot) == -1)
+        sys_error("close");
+    log_event("client: done");
     return EXIT_SUCCESS;
 }
 
-/* The address that `path` is; that of the default slot for NULL. */
-static struct sockaddr_un address_of(const char *path)
+/* Returns `path` as a socket address. It is copied into an array of 108 bytes, with a
+ * NUL. */
+static struct sockaddr_un address_of_slot(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *folder = getenv("XDG_RUNTIME_DIR");
-    size_t room = sizeof address.sun_path;
-    int length = path != NULL ? snprintf(address.sun_path, room, "%s", path)
-                 : folder != NULL && *folder != '\0'
-                     ? snprintf(address.sun_path, room, "%s/" DEFAULT_NAME, folder)
-                     : snprintf(address.sun_path, room, "/tmp/" DEFAULT_NAME "-%ld",
-                                (long)getuid());
-    if (length >= (int)room)
-        fail_with(ENAMETOOLONG, "connect");
+    if (strlen(path) >= sizeof address.sun_path)
+        sys_error_number("connect", ENAMETOOLONG);
+    memcpy(address.sun_path, path, strlen(path));
     return address;
 }
 
-static int own_socket(void)
+/* Gives the socket an address, and calls on it a time limit. A bind() without a name
+ * lets Linux choose one outside the file system, which goes with the process. (Other
+ * systems need a file, with the process ID in its name, that is removed in the end.) */
+static void get_own_address(int slot)
 {
-    int own = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (own == -1)
-        fail("socket");
-    /* An address without a name: Linux chooses one that nobody else has, outside the file
-     * system, so it goes with us even if we are killed. Elsewhere this takes a path with our
-     * process's number in it, and an unlink on every way out. */
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (bind(own, (struct sockaddr *)&address, sizeof address.sun_family) == -1)
-        fail("bind");
+    if (bind(slot, (struct sockaddr *)&address, sizeof address.sun_family) == -1)
+        sys_error("bind");
     struct timeval limit = {.tv_sec = REPLY_MILLISECONDS / 1000,
                             .tv_usec = REPLY_MILLISECONDS % 1000 * 1000};
-    if (setsockopt(own, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == -1 ||
-        setsockopt(own, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == -1)
-        fail("setsockopt");
-    return own;
+    if (setsockopt(slot, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == -1 ||
+        setsockopt(slot, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == -1)
+        sys_error("setsockopt");
 }
 
-/* On a datagram socket, connect also lets in only what comes from that address: nobody but the
- * server can reply. */
-static void open_slot(int own, const struct sockaddr_un *address)
+/* Waits for the reply, and prints it: first its length, then all of it, as in
+ * server.c. */
+static void receive_reply(int slot)
 {
-    if (connect(own, (const struct sockaddr *)address, sizeof *address) == -1) {
-        int error = errno; /* the next call may change errno */
-        if (error == ENOENT || error == ECONNREFUSED)
-            say(stderr, "client: no server owns %s", address->sun_path);
-        fail_with(error, "connect");
-    }
-}
-
-/* The address goes along by itself. */
-static void send_message(int own, const char *text)
-{
-    while (send(own, text, strlen(text), MSG_NOSIGNAL) == -1)
-        if (errno != EINTR) /* stopped and continued: see below */
-            fail("send");
-}
-
-static void receive_reply(int own)
-{
-    /* Looking at the length first, as server.c: no reply is cut. */
-    char first;
+    char byte;
     ssize_t length;
-    /* Stopped and continued: a call with a time limit does not go on by itself. */
-    while ((length = recv(own, &first, sizeof first, MSG_PEEK | MSG_TRUNC)) == -1 &&
-           errno == EINTR)
-        continue;
-    if (length == -1) {
-        int error = errno;
-        if (error == EAGAIN)
-            say(stderr, "client: no reply came in %d ms", REPLY_MILLISECONDS);
-        fail_with(error, "recv");
-    }
-    char *reply = malloc((size_t)length + 1);
-    if (reply == NULL)
-        fail("malloc");
-    length = recv(own, reply, (size_t)length, 0);
+    do
+        length = recv(slot, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC);
+    while (length == -1 && errno == EINTR);
+    if (length == -1 && errno == EAGAIN)
+        fatal("no reply came in %d ms", REPLY_MILLISECONDS);
     if (length == -1)
-        fail("recv");
-    print("received", reply, (size_t)length);
+        sys_error("recv");
+    char *reply = allocate((size_t)length);
+    if (recv(slot, reply, (size_t)length, 0) == -1)
+        sys_error("recv");
+    log_text("client: received", reply, (size_t)length);
     free(reply);
-}
-
-static void print(const char *event, const char *bytes, size_t length)
-{
-    char *text = quoted(bytes, length);
-    say(stdout, "client: %s %s", event, text);
-    free(text);
 }

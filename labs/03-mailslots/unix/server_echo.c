@@ -1,203 +1,138 @@
 /*
- * server_echo.c - two-way by two sockets: send each message back to the address of its sender.
+ * server_echo.c - as server_robust.c, and send each message back to its sender.
  *
  * Usage: server_echo [SLOT [COUNT]]
  *
- * As server.c, but each message goes back to the address that came with it. A sender that has
- * gone, has no address or does not take its replies is told of on standard error, and ends
- * nothing.
+ * Creates the socket SLOT, a path ($XDG_RUNTIME_DIR/sample_mailslot, or
+ * /tmp/sample_mailslot.UID). Reads messages and prints them, until COUNT messages have
+ * come (0, the default: no limit) or until Ctrl-C. Then removes SLOT. Exit code 0, or 1
+ * if the name exists already or another call fails.
  *
- * Its twin: ../win32/server_echo.c. To try: server_echo, and client_echo several times.
+ * What it adds to server_robust.c:
+ * - STEP 3: recvfrom() returns the sender's address beside the message.
+ * - STEP 4, send_back: no client can end this server, or make it wait. A reply that
+ *   cannot be sent is one line on standard error.
+ *
+ * Counterpart: ../win32/server_echo.c.
+ * To try: server_echo box & client_echo box; client box, which has no address.
  */
-#define PROGRAM "server"
-
-#include <poll.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static bool is_count(const char *text);
-static struct sockaddr_un address_of(const char *path);
-static int catch_signals(void);
-static int own(const struct sockaddr_un *address);
-static bool is_stale(const struct sockaddr_un *address);
-static bool wait_for_message(int slot, int signals);
-static void answer(int slot);
+static const char *path; /* the slot's name */
+
+static struct sockaddr_un address_of_slot(void);
+static void remove_stale_slot(const struct sockaddr_un *address);
+static void send_back(int slot, const char *message, size_t length,
+                      const struct sockaddr_un *sender, socklen_t size);
+static void remove_slot(void);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the arguments: the slot's name, and how many messages to read. */
+    begin_program("server", "[SLOT [COUNT]]", &argv);
+    if (argc > 3)
+        usage_exit();
+    path = argc > 1 ? argv[1] : runtime_path(SLOT_NAME);
+    long count = argc > 2 ? parse_long("COUNT", argv[2], 0, MAX_COUNT) : 0;
 
-    /* STEP 1: Take the arguments: which slot, and how many messages to read. */
-    if (argc > 3 || (argc > 2 && !is_count(argv[2]))) {
-        say(stderr, "usage: server_echo [SLOT [COUNT]], COUNT from 0 to %d", MAX_COUNT);
-        return 2;
-    }
-    struct sockaddr_un address = address_of(argc > 1 ? argv[1] : NULL);
-    long count = argc > 2 ? atol(argv[2]) : 0;
-
-    /* STEP 2: Ask to be told of Ctrl-C, instead of being ended by it: the slot is a file, and
-     * would stay behind. */
-    int signals = catch_signals();
-
-    /* STEP 3: Make the slot. From now on messages may come, and wait until they are read. */
-    int slot = own(&address);
-    say(stdout, "server: ready %s", address.sun_path);
+    /* STEP 2: Create the slot. From now on clients can send messages, which wait in the
+     * slot until they are read. If the name exists, bind() fails with EADDRINUSE. */
+    struct sockaddr_un address = address_of_slot();
+    int slot = socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (slot == -1)
+        sys_error("socket");
+    remove_stale_slot(&address);
+    if (bind(slot, (struct sockaddr *)&address, sizeof address) == -1)
+        sys_error("bind");
+    end_on_interrupt(remove_slot);
+    log_event("server: ready %s", path);
 
     for (long number = 0; count == 0 || number < count; number++) {
-        /* STEP 4: Wait for a message or for Ctrl-C, whichever comes first. */
-        if (!wait_for_message(slot, signals))
-            break;
+        /* STEP 3: Wait for a message, and read it whole. A buffer that is too small
+         * would cut it, and no call would fail. So get its length first: with MSG_TRUNC
+         * recv() returns the whole length, with MSG_PEEK it leaves the message in the
+         * slot. */
+        char byte;
+        ssize_t length = recv(slot, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC);
+        if (length == -1)
+            sys_error("recv");
+        char *message = allocate((size_t)length);
+        struct sockaddr_un sender;
+        socklen_t size = sizeof sender;
+        if (recvfrom(slot, message, (size_t)length, 0, (struct sockaddr *)&sender,
+                     &size) == -1)
+            sys_error("recvfrom");
 
-        /* STEP 5: Print the text, and send it back to the address that came with it. */
-        answer(slot);
+        /* STEP 4: Print the message, and send it back. */
+        log_text("server: received", message, (size_t)length);
+        send_back(slot, message, (size_t)length, &sender, size);
+        free(message);
     }
 
-    /* STEP 6: Give up the slot. What nobody has read by now is lost with it. Its name is a
-     * file, which does not go with the socket. */
-    char first;
-    if (recv(slot, &first, sizeof first, MSG_PEEK | MSG_DONTWAIT) != -1)
-        say(stdout, "server: unread messages are lost");
-    if (unlink(address.sun_path) == -1)
-        fail("unlink");
-    if (close(slot) == -1 || close(signals) == -1)
-        fail("close");
-    say(stdout, "server: done");
+    /* STEP 5: Remove the slot: its name, then the socket. Unread messages are lost. */
+    remove_slot();
+    if (close(slot) == -1)
+        sys_error("close");
+    log_last("server: done"); /* Ctrl-C prints nothing after it */
     return EXIT_SUCCESS;
 }
 
-static bool is_count(const char *text)
-{
-    char *end;
-    long count = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && count <= MAX_COUNT;
-}
-
-/* The address that `path` is; that of the default slot for NULL. */
-static struct sockaddr_un address_of(const char *path)
+/* Returns `path` as a socket address. It is copied into an array of 108 bytes, with a
+ * NUL. */
+static struct sockaddr_un address_of_slot(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *folder = getenv("XDG_RUNTIME_DIR");
-    size_t room = sizeof address.sun_path;
-    int length = path != NULL ? snprintf(address.sun_path, room, "%s", path)
-                 : folder != NULL && *folder != '\0'
-                     ? snprintf(address.sun_path, room, "%s/" DEFAULT_NAME, folder)
-                     : snprintf(address.sun_path, room, "/tmp/" DEFAULT_NAME "-%ld",
-                                (long)getuid());
-    /* An empty path would not be refused: it asks Linux for a name of its own choice. */
-    if (length == 0)
-        fail_with(ENOENT, "bind");
-    if (length >= (int)room)
-        fail_with(ENAMETOOLONG, "bind");
+    if (*path == '\0') /* Linux would take it for a name outside the file system */
+        sys_error_number("bind", ENOENT);
+    if (strlen(path) >= sizeof address.sun_path)
+        sys_error_number("bind", ENAMETOOLONG);
+    memcpy(address.sun_path, path, strlen(path));
     return address;
 }
 
-/* Returns a descriptor that becomes readable when Ctrl-C (SIGINT) or SIGTERM comes. So poll can
- * wait for it beside the slot; elsewhere than on Linux a handler writes into a pipe for that. */
-static int catch_signals(void)
+/* Removes the socket file that a killed server has left. If `path` is another file, or a
+ * socket that a process has open, it stays, and bind() fails. */
+static void remove_stale_slot(const struct sockaddr_un *address)
 {
-    sigset_t ending;
-    if (sigemptyset(&ending) == -1 || sigaddset(&ending, SIGINT) == -1 ||
-        sigaddset(&ending, SIGTERM) == -1)
-        fail("sigaddset");
-    if (sigprocmask(SIG_BLOCK, &ending, NULL) == -1)
-        fail("sigprocmask");
-    int signals = signalfd(-1, &ending, SFD_CLOEXEC);
-    if (signals == -1)
-        fail("signalfd");
-    return signals;
+    /* Look at the kind of file first: connect() to any other file fails with
+     * ECONNREFUSED, too, and to remove it would destroy it. */
+    struct stat status;
+    if (lstat(path, &status) == -1 || !S_ISSOCK(status.st_mode))
+        return;
+    int visitor = socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (visitor == -1)
+        sys_error("socket");
+    if (connect(visitor, (const struct sockaddr *)address, sizeof *address) == -1 &&
+        errno == ECONNREFUSED && unlink(path) == -1)
+        sys_error("unlink");
+    if (close(visitor) == -1)
+        sys_error("close");
 }
 
-/* Makes the slot at `address`; ends the program if it has a living owner. */
-static int own(const struct sockaddr_un *address)
+/* Sends a message back to its sender, if that is possible at once. A socket without
+ * bind() has no address: `size` is then only that of the family. */
+static void send_back(int slot, const char *message, size_t length,
+                      const struct sockaddr_un *sender, socklen_t size)
 {
-    int slot = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (slot == -1)
-        fail("socket");
-    const struct sockaddr *name = (const struct sockaddr *)address;
-    if (bind(slot, name, sizeof *address) == 0)
-        return slot;
-    /* A killed server has left its file. Between the look at it and its removal another server
-     * may come to life under this name, and would lose it: to be sure takes a lock file. */
-    if (errno == EADDRINUSE && is_stale(address)) {
-        if (unlink(address->sun_path) == -1)
-            fail("unlink");
-        if (bind(slot, name, sizeof *address) == 0)
-            return slot;
-    }
-    fail("bind");
+    /* ECONNREFUSED: the sender has exited. EAGAIN: it does not read its replies.
+     * Without MSG_DONTWAIT sendto() would block then, and all other clients would
+     * have to wait. */
+    if (size <= sizeof sender->sun_family)
+        log_error("a sender has no address, and gets no reply");
+    else if (sendto(slot, message, length, MSG_DONTWAIT, (const struct sockaddr *)sender,
+                    size) == -1)
+        log_sys_error("sendto");
 }
 
-/* Whether a socket file stands there that no process has open. A file that is no socket
- * refuses a connection as well, and is somebody's file: so that is asked first. */
-static bool is_stale(const struct sockaddr_un *address)
+/* Removes the slot's name, also on Ctrl-C: it is a file, and would stay without the
+ * server. */
+static void remove_slot(void)
 {
-    struct stat facts;
-    bool stale = false;
-    if (lstat(address->sun_path, &facts) == 0 && S_ISSOCK(facts.st_mode)) {
-        int visitor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (visitor == -1)
-            fail("socket");
-        stale = connect(visitor, (const struct sockaddr *)address, sizeof *address) ==
-                    -1 &&
-                errno == ECONNREFUSED;
-        close(visitor);
-    }
-    errno = EADDRINUSE;
-    return stale;
-}
-
-/* Returns true when a message waits, false when a signal has come. The signal counts first: or
- * a server that is never out of messages would never end. */
-static bool wait_for_message(int slot, int signals)
-{
-    struct pollfd ready[] = {{.fd = signals, .events = POLLIN},
-                             {.fd = slot, .events = POLLIN}};
-    if (poll(ready, 2, -1) == -1)
-        fail("poll");
-    return ready[0].revents == 0;
-}
-
-/* Reads the next message, of whatever length, prints it, and sends it back. */
-static void answer(int slot)
-{
-    char first;
-    ssize_t length = recv(slot, &first, sizeof first, MSG_PEEK | MSG_TRUNC);
-    if (length == -1)
-        fail("recv");
-    char *bytes = malloc((size_t)length + 1);
-    if (bytes == NULL)
-        fail("malloc");
-    /* The kernel tells who sent it, so the address need not stand in the message, and cannot
-     * be another's. */
-    struct sockaddr_un sender;
-    socklen_t size = sizeof sender;
-    length = recvfrom(slot, bytes, (size_t)length, 0, (struct sockaddr *)&sender, &size);
-    if (length == -1)
-        fail("recvfrom");
-    char *text = quoted(bytes, (size_t)length);
-    say(stdout, "server: received %s", text);
-    free(text);
-
-    /* Without waiting: while one sender let its replies pile up, all the others would wait. No
-     * room can mean this sender's queue, or our own buffer: what a sender that has connected to
-     * us leaves unread stands there, and others then get no reply either. */
-    if (size <= sizeof sender.sun_family)
-        say(stderr, "server: a sender has no address, so it gets no reply");
-    else if (sendto(slot, bytes, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL,
-                    (struct sockaddr *)&sender, size) == -1)
-        say(stderr, "server: %s: sendto: error %d: %s",
-            errno == EAGAIN ? "no room for a reply" : "a sender has gone", errno,
-            strerror(errno));
-    free(bytes);
+    if (unlink(path) == -1)
+        log_sys_error("unlink");
 }

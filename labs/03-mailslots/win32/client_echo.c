@@ -1,145 +1,99 @@
 /*
- * client_echo.c - two-way by two mailslots: own a slot for the replies.
+ * client_echo.c - as client.c, and read a reply to each message.
  *
  * Usage: client_echo [SLOT [MESSAGE...]]
  *
- * Sends each MESSAGE (the three of the report) to the server that owns SLOT
- * (\\.\mailslot\sample_mailslot), behind the name of a slot of its own, and waits for the reply
- * there before it sends the next. Exit code 0 if every reply came, else 1.
+ * Sends each MESSAGE (by default the report's three) to the server that owns SLOT
+ * (\\.\mailslot\sample_mailslot). A message is the name of this client's own slot, a
+ * NUL, the text, and a NUL. Waits for the reply to each before it sends the next, at
+ * most 3 seconds. Exit code 0 if every reply came, else 1.
  *
- * Its twin: ../unix/client_echo.c. To try: client_echo with server_echo, then with server:
- * a reply that never comes.
+ * What it adds to client.c: a slot for the replies (STEP 2), the reply (STEP 3).
+ * Counterpart: ../unix/client_echo.c. Its server: server_echo.c.
+ * To try: client_echo with server_echo, then with server: no reply comes.
  */
-#define PROGRAM "client"
-
-#include <stdlib.h>
-#include <string.h>
-#include <wchar.h>
-#include <windows.h>
-
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static HANDLE own_slot(const wchar_t *server, wchar_t **name);
-static HANDLE open_slot(const wchar_t *name);
-static void send_message(HANDLE slot, const wchar_t *reply_to, const wchar_t *text);
+static HANDLE create_own_slot(const char *path, wchar_t **name);
+static void send_message(HANDLE slot, const wchar_t *own_name, const char *text);
 static void receive_reply(HANDLE own);
-static void print(const char *event, const wchar_t *wide, size_t length);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the arguments: the slot's name, and the messages. */
+    static char *defaults[] = {DEFAULT_MESSAGES, NULL};
+    begin_program("client", "[SLOT [MESSAGE...]]", &argv);
+    const char *path = argc > 1 ? argv[1] : LOCAL_PREFIX SLOT_NAME;
+    char **messages = argc > 2 ? argv + 2 : defaults;
 
-    /* STEP 1: Take the arguments: which slot, and what to write into it. */
-    static const wchar_t *const usual[] = DEFAULT_MESSAGES(L);
-    const wchar_t *name = argc > 1 ? argv[1] : DEFAULT_SLOT;
-    const wchar_t *const *messages = argc > 2 ? (const wchar_t *const *)argv + 2 : usual;
-    size_t count = argc > 2 ? (size_t)argc - 2 : sizeof usual / sizeof *usual;
+    /* STEP 2: Create a slot for the replies, and open the server's slot. */
+    wchar_t *own_name, *name = to_utf16(path);
+    HANDLE own = create_own_slot(path, &own_name);
+    HANDLE slot = CreateFileW(name, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                              NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
+    if (slot == INVALID_HANDLE_VALUE)
+        sys_error("CreateFile");
+    free(name);
 
-    /* STEP 2: Make a slot for the replies. */
-    wchar_t *own_name;
-    HANDLE own = own_slot(name, &own_name);
-
-    /* STEP 3: Open the server's slot. */
-    HANDLE slot = open_slot(name);
-
-    for (size_t i = 0; i < count; i++) {
-        /* STEP 4: Send one message, with the address for the reply. */
+    /* STEP 3: Write each message with one call, and read the reply. */
+    for (size_t i = 0; messages[i] != NULL; i++) {
         send_message(slot, own_name, messages[i]);
-        print("sent", messages[i], wcslen(messages[i]));
-
-        /* STEP 5: Wait for the reply, but not for ever: nobody promised that it comes. */
+        log_text("client: sent", messages[i], strlen(messages[i]));
         receive_reply(own);
     }
 
-    /* STEP 6: Close both. With its last handle our slot goes, too. */
+    /* STEP 4: Close both slots. The name of this client's own one goes with its
+     * handle. */
     if (!CloseHandle(slot) || !CloseHandle(own))
-        fail("CloseHandle");
+        sys_error("CloseHandle");
     free(own_name);
-    say(stdout, "client: done");
+    log_event("client: done");
     return EXIT_SUCCESS;
 }
 
-/* Makes a slot that nobody else has: the server's name with our process's number behind it.
- * A reply may never come: so reads from it get a time limit, which an owner may set, and change,
- * while the slot is there. */
-static HANDLE own_slot(const wchar_t *server, wchar_t **name)
+/* Creates a slot that no other process has: the process ID is added to the server's
+ * name. A reply may never come, so a read of this slot has a time limit. */
+static HANDLE create_own_slot(const char *path, wchar_t **name)
 {
-    size_t room = wcslen(server) + 32;
-    *name = calloc(room, sizeof **name);
-    if (*name == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "calloc");
-    if (swprintf(*name, room, L"%ls-%lu", server, GetCurrentProcessId()) < 0)
-        fail_with(ERROR_FILENAME_EXCED_RANGE, "CreateMailslot");
-    HANDLE slot = CreateMailslotW(*name, MAX_MESSAGE, MAILSLOT_WAIT_FOREVER, NULL);
+    size_t room = strlen(path) + sizeof "-4294967295";
+    char *text = allocate(room);
+    snprintf(text, room, "%s-%lu", path, GetCurrentProcessId());
+    *name = to_utf16(text);
+    free(text);
+    HANDLE slot = CreateMailslotW(*name, MAX_MESSAGE, REPLY_MILLISECONDS, NULL);
     if (slot == INVALID_HANDLE_VALUE)
-        fail("CreateMailslot");
-    if (!SetMailslotInfo(slot, REPLY_MILLISECONDS))
-        fail("SetMailslotInfo");
+        sys_error("CreateMailslot");
     return slot;
 }
 
-static HANDLE open_slot(const wchar_t *name)
+/* Writes the own slot's name and the text, each with its NUL, in one message: a mailslot
+ * does not report who has sent a message. */
+static void send_message(HANDLE slot, const wchar_t *own_name, const char *text)
 {
-    HANDLE slot = CreateFileW(name, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
-                              NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
-    if (slot == INVALID_HANDLE_VALUE) {
-        DWORD error = GetLastError();
-        if (error == ERROR_FILE_NOT_FOUND)
-            say(stderr, "client: no server owns this slot");
-        fail_with(error, "CreateFile");
-    }
-    return slot;
-}
-
-/* A mailslot's message tells nobody who sent it. So the address stands in it, with its NUL;
- * and both go in one write, or another's message could come between. */
-static void send_message(HANDLE slot, const wchar_t *reply_to, const wchar_t *text)
-{
-    size_t address_units = wcslen(reply_to) + 1, text_units = wcslen(text) + 1;
-    size_t size = (address_units + text_units) * sizeof *text;
-    wchar_t *message = malloc(size);
+    wchar_t *wide = to_utf16(text);
+    struct buffer message = {0};
+    buffer_append(&message, own_name, (wcslen(own_name) + 1) * sizeof *own_name);
+    buffer_append(&message, wide, (wcslen(wide) + 1) * sizeof *wide);
     DWORD written;
-    if (message == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "malloc");
-    wmemcpy(message, reply_to, address_units);
-    wmemcpy(message + address_units, text, text_units);
-    if (!WriteFile(slot, message, (DWORD)size, &written, NULL))
-        fail("WriteFile");
-    if (written != size)
-        fail_with(ERROR_WRITE_FAULT, "WriteFile");
-    free(message);
+    if (!WriteFile(slot, message.bytes, (DWORD)message.length, &written, NULL))
+        sys_error("WriteFile");
+    free(message.bytes);
+    free(wide);
 }
 
+/* Waits for the reply, and prints it without the NUL at its end. */
 static void receive_reply(HANDLE own)
 {
     static wchar_t reply[MAX_MESSAGE / sizeof(wchar_t)];
-    DWORD length;
-    if (!ReadFile(own, reply, sizeof reply, &length, NULL)) {
-        DWORD error = GetLastError();
-        if (error == ERROR_SEM_TIMEOUT)
-            say(stderr, "client: no reply came in %d ms", REPLY_MILLISECONDS);
-        fail_with(error, "ReadFile");
-    }
-    size_t units = length / sizeof *reply;
-    if (units > 0 && reply[units - 1] == L'\0')
-        units--;
-    print("received", reply, units);
-}
-
-static void print(const char *event, const wchar_t *wide, size_t length)
-{
-    char *narrow = malloc(3 * length + 1);
-    if (narrow == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "malloc");
-    int size = length == 0 ? 0
-                           : WideCharToMultiByte(CP_UTF8, 0, wide, (int)length, narrow,
-                                                 (int)(3 * length), NULL, NULL);
-    if (size == 0 && length > 0)
-        fail("WideCharToMultiByte");
-    char *text = quoted(narrow, (size_t)size);
-    say(stdout, "client: %s %s", event, text);
-    free(text);
-    free(narrow);
+    DWORD size;
+    BOOL ok = ReadFile(own, reply, sizeof reply, &size, NULL);
+    if (!ok && GetLastError() == ERROR_SEM_TIMEOUT)
+        fatal("no reply came in %d ms", REPLY_MILLISECONDS);
+    if (!ok)
+        sys_error("ReadFile");
+    size_t length = size / sizeof *reply;
+    if (length > 0 && reply[length - 1] == L'\0')
+        length--;
+    log_utf16("client: received", reply, length);
 }

@@ -1,187 +1,112 @@
 /*
- * server_echo.c - two-way by two mailslots: send each message back to the slot of its sender.
+ * server_echo.c - as server_robust.c, and send each message back to its sender.
  *
  * Usage: server_echo [SLOT [COUNT]]
  *
- * As server.c, but a message is the name of the sender's own slot, a NUL, the text, a NUL; and
- * the text goes back there. A sender that has gone is told of on standard error, and ends
- * nothing.
+ * Creates the mailslot SLOT (\\.\mailslot\sample_mailslot). Reads messages and prints
+ * them, until COUNT messages have come (0, the default: no limit) or until Ctrl-C. Exit
+ * code 0, or 1 if the slot has an owner already or another call fails.
  *
- * Its twin: ../unix/server_echo.c. To try: server_echo, and client_echo several times.
+ * A message is the name of the sender's own slot, a NUL, the text, and a NUL. What it
+ * adds to server_robust.c, all in STEP 4:
+ * - is_request, for is_text: the message must have this form.
+ * - send_back: no client can end this server, or make it wait, or make it write to a
+ *   file. A reply that cannot be sent is one line on standard error.
+ *
+ * Counterpart: ../unix/server_echo.c.
+ * To try: server_echo in one window, client_echo in another; client, which has no slot.
  */
-#define PROGRAM "server"
-
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <windows.h>
-
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static SRWLOCK printing = SRWLOCK_INIT; /* taken for a line, and for good at the end */
-
-/* Prints a line as say() does, but none after "server: done". */
-#define tell(...)                           \
-    do {                                    \
-        AcquireSRWLockExclusive(&printing); \
-        say(__VA_ARGS__);                   \
-        ReleaseSRWLockExclusive(&printing); \
-    } while (0)
-
-static bool is_count(const wchar_t *text);
-_Noreturn static BOOL WINAPI end_server(DWORD event);
-static HANDLE own(const wchar_t *name);
-static void answer(const wchar_t *message, DWORD length);
+static bool is_request(const wchar_t *message, DWORD size);
 static void send_back(const wchar_t *name, const wchar_t *text, DWORD size);
-static char *utf8(const wchar_t *wide, size_t length, size_t *size);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the arguments: the slot's name, and how many messages to read. */
+    begin_program("server", "[SLOT [COUNT]]", &argv);
+    if (argc > 3)
+        usage_exit();
+    const char *path = argc > 1 ? argv[1] : LOCAL_PREFIX SLOT_NAME;
+    long count = argc > 2 ? parse_long("COUNT", argv[2], 0, MAX_COUNT) : 0;
 
-    /* STEP 1: Take the arguments: which slot, and how many messages to read. */
-    if (argc > 3 || (argc > 2 && !is_count(argv[2]))) {
-        say(stderr, "usage: server_echo [SLOT [COUNT]], COUNT from 0 to %d", MAX_COUNT);
-        return 2;
-    }
-    const wchar_t *name = argc > 1 ? argv[1] : DEFAULT_SLOT;
-    long count = argc > 2 ? wcstol(argv[2], NULL, 10) : 0;
-
-    /* STEP 2: Ask to be told of Ctrl-C, instead of being ended by it: to end in order. Windows
-     * tells it in a thread of its own, so it needs no place in the wait below. */
-    if (!SetConsoleCtrlHandler(end_server, TRUE))
-        fail("SetConsoleCtrlHandler");
-
-    /* STEP 3: Make the slot. From now on messages may come, and wait until they are read. */
-    HANDLE slot = own(name);
-    size_t size;
-    char *address = utf8(name, wcslen(name), &size);
-    say(stdout, "server: ready %s", address == NULL ? "" : address);
-    free(address);
-
-    /* Room for one unit more than a message may have, to notice that it had more. */
-    static wchar_t message[MAX_MESSAGE / sizeof(wchar_t) + 1];
-    DWORD length;
-
-    for (long number = 0; count == 0 || number < count; number++) {
-        /* STEP 4: Wait until a message comes, and read it, whole. */
-        if (!ReadFile(slot, message, sizeof message, &length, NULL))
-            fail("ReadFile");
-
-        /* STEP 5: Print the text, and send it back to the slot that the message names. */
-        answer(message, length);
-    }
-
-    /* STEP 6: Give up the slot. What nobody has read by now is lost with it. Its name goes
-     * with the last handle, without our doing. */
-    DWORD waiting;
-    if (!GetMailslotInfo(slot, NULL, NULL, &waiting, NULL))
-        fail("GetMailslotInfo");
-    if (waiting > 0)
-        tell(stdout, "server: unread messages are lost");
-    if (!CloseHandle(slot))
-        fail("CloseHandle");
-    end_server(CTRL_C_EVENT);
-}
-
-static bool is_count(const wchar_t *text)
-{
-    wchar_t *end;
-    long count = wcstol(text, &end, 10);
-    return *text >= L'0' && *text <= L'9' && *end == L'\0' && count <= MAX_COUNT;
-}
-
-/* Ends the program, while main may be waiting in a read: with the process that ends, too, and
- * the slot goes. (An overlapped read could be cancelled; Wine has none for mailslots.) The lock
- * is kept, so that no line about a message comes behind the last one. */
-_Noreturn static BOOL WINAPI end_server(DWORD event)
-{
-    (void)event;
-    AcquireSRWLockExclusive(&printing);
-    say(stdout, "server: done");
-    ExitProcess(EXIT_SUCCESS);
-}
-
-/* Makes the slot; ends the program if it has an owner (ERROR_ALREADY_EXISTS). Longer messages
- * than our buffer are then refused at their writer's WriteFile, and never come here. */
-static HANDLE own(const wchar_t *name)
-{
+    /* STEP 2: Create the slot. From now on clients can send messages, which wait in the
+     * slot until they are read. If the name exists, CreateMailslot fails with
+     * ERROR_ALREADY_EXISTS. WriteFile in a client fails if a message has more than
+     * MAX_MESSAGE bytes. */
+    wchar_t *name = to_utf16(path);
     HANDLE slot = CreateMailslotW(name, MAX_MESSAGE, MAILSLOT_WAIT_FOREVER, NULL);
     if (slot == INVALID_HANDLE_VALUE)
-        fail("CreateMailslot");
-    return slot;
-}
+        sys_error("CreateMailslot");
+    free(name);
+    end_on_interrupt(NULL);
+    log_event("server: ready %s", path);
 
-/* Takes a message apart and answers it; one that is not of our form has a line, no answer. */
-static void answer(const wchar_t *message, DWORD length)
-{
-    size_t units = length / sizeof *message, size;
-    size_t name_length = units == 0 ? 0 : wcsnlen(message, units);
-    const wchar_t *text = message + name_length + 1;
-    char *narrow = NULL;
-    if (length <= MAX_MESSAGE && length % sizeof *message == 0 &&
-        units > name_length + 1 && message[units - 1] == L'\0')
-        narrow = utf8(text, units - name_length - 2, &size);
-    if (narrow == NULL) {
-        tell(stderr, "server: a message of %lu bytes is no name and text", length);
-        return;
+    for (long number = 0; count == 0 || number < count; number++) {
+        /* STEP 3: Wait for a message, and read it whole. If the buffer were too small,
+         * ReadFile would fail with ERROR_INSUFFICIENT_BUFFER and leave the message in
+         * the slot. (The listing looks for messages every three seconds, and so it reads
+         * them late.) */
+        static wchar_t message[MAX_MESSAGE / sizeof(wchar_t) + 1];
+        DWORD size;
+        if (!ReadFile(slot, message, sizeof message, &size, NULL))
+            sys_error("ReadFile");
+
+        /* STEP 4: Print the text, and send it back, with its NUL. */
+        if (!is_request(message, size)) {
+            log_error("not a name and a text: a message of %lu bytes", size);
+            continue;
+        }
+        const wchar_t *text = message + wcslen(message) + 1;
+        size_t length = size / sizeof *message - (size_t)(text - message);
+        log_utf16("server: received", text, length - 1);
+        send_back(message, text, (DWORD)(length * sizeof *text));
     }
-    char *shown = quoted(narrow, size);
-    tell(stdout, "server: received %s", shown);
-    free(shown);
-    free(narrow);
-    send_back(message, text, (DWORD)((units - name_length - 1) * sizeof *text));
+
+    /* STEP 5: Close the slot. Unread messages are lost. The system removes the name
+     * with the last handle, also on Ctrl-C and if this program is killed. */
+    if (!CloseHandle(slot))
+        sys_error("CloseHandle");
+    log_last("server: done"); /* Ctrl-C prints nothing after it */
+    return EXIT_SUCCESS;
 }
 
-/* Writes `text` into the slot `name`, if it is there and takes it. */
+/* Whether a message is whole, UTF-16, and has two NULs, the second at its end. */
+static bool is_request(const wchar_t *message, DWORD size)
+{
+    int length = (int)(size / sizeof *message);
+    return size <= MAX_MESSAGE && size % sizeof *message == 0 && length > 0 &&
+           message[length - 1] == L'\0' &&
+           wcsnlen(message, length) < (size_t)length - 1 &&
+           WideCharToMultiByte(CP_UTF8, WC_ERR_INVALID_CHARS, message, length, NULL, 0,
+                               NULL, NULL) > 0;
+}
+
+/* Writes `text` to the slot `name`, if it exists. A mailslot's WriteFile does not
+ * wait. */
 static void send_back(const wchar_t *name, const wchar_t *text, DWORD size)
 {
-    /* The name comes from a stranger, and CreateFile opens whatever it names: without this
-     * look, any writer could have us write into any file of ours. */
-    wchar_t path[MAX_PATH];
-    DWORD length = GetFullPathNameW(name, MAX_PATH, path, NULL); /* which resolves ".." */
-    if (length == 0 || length >= MAX_PATH ||
-        _wcsnicmp(path, LOCAL_PREFIX, wcslen(LOCAL_PREFIX)) != 0) {
-        tell(stderr, "server: a sender gave an address that is no mailslot here");
+    /* CreateFile opens files and devices, too, with this program's rights. So accept
+     * only the name of a local mailslot. GetFullPathName removes "..", which leads out
+     * of there. */
+    wchar_t path[MAX_PATH], *prefix = to_utf16(LOCAL_PREFIX);
+    DWORD length = GetFullPathNameW(name, MAX_PATH, path, NULL), written;
+    bool local = length > 0 && length < MAX_PATH &&
+                 _wcsnicmp(path, prefix, wcslen(prefix)) == 0;
+    free(prefix);
+    if (!local) {
+        log_error("the address for a reply is not a mailslot of this machine");
         return;
     }
     HANDLE slot = CreateFileW(path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
                               NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
     if (slot == INVALID_HANDLE_VALUE) {
-        DWORD error = GetLastError();
-        tell(stderr, "server: a sender has gone: CreateFile: error %lu", error);
+        log_sys_error("CreateFile"); /* ERROR_FILE_NOT_FOUND: the sender has exited */
         return;
     }
-    DWORD written;
-    if (!WriteFile(slot, text, size, &written, NULL)) {
-        DWORD error = GetLastError();
-        tell(stderr, "server: a sender has gone: WriteFile: error %lu", error);
-    } else if (written != size) {
-        tell(stderr, "server: of a reply of %lu bytes went %lu", size, written);
-    }
+    if (!WriteFile(slot, text, size, &written, NULL))
+        log_sys_error("WriteFile");
     if (!CloseHandle(slot))
-        fail("CloseHandle");
-}
-
-/* `length` units of UTF-16 as UTF-8, with a NUL behind it that `*size` does not count; NULL
- * where they are no UTF-16. The caller frees it. */
-static char *utf8(const wchar_t *wide, size_t length, size_t *size)
-{
-    char *narrow = malloc(3 * length + 1); /* no unit becomes more than three bytes */
-    if (narrow == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "malloc");
-    /* The function takes a length of 0 for a mistake. */
-    int count = length == 0 ? 0
-                            : WideCharToMultiByte(CP_UTF8, WC_ERR_INVALID_CHARS, wide,
-                                                  (int)length, narrow, (int)(3 * length),
-                                                  NULL, NULL);
-    if (count == 0 && length > 0) {
-        free(narrow);
-        return NULL;
-    }
-    narrow[count] = '\0';
-    *size = (size_t)count;
-    return narrow;
+        sys_error("CloseHandle");
 }

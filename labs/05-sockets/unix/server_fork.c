@@ -169,7 +169,7 @@ static sigset_t block_signals(void)
         fail("sigaction");
     if (sigprocmask(SIG_BLOCK, &signals, &before) == -1)
         fail("sigprocmask");
-    /* Whoever started us may have blocked them, and then the mask before keeps them outside. */
+    /* The parent may have blocked them: then `before` would keep them blocked. */
     sigdelset(&before, SIGINT);
     sigdelset(&before, SIGTERM);
     sigdelset(&before, SIGCHLD);

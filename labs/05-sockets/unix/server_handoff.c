@@ -72,7 +72,7 @@ int main(int argc, char *argv[])
     const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
     find_worker(argv[0]);
 
-    /* STEP 2: Prepare for Ctrl-C. If whoever started us ignored SIGCHLD, so should we, and the
+    /* STEP 2: Prepare for Ctrl-C. If the parent ignored SIGCHLD, so does this program, and the
      * system would forget how a worker ended before we ask. */
     if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
         fail("signal");

@@ -1,0 +1,86 @@
+/*
+ * server_robust.c - as server.c, for clients that send anything.
+ *
+ * Usage: server_robust [SLOT [COUNT]]
+ *
+ * Creates the mailslot SLOT (\\.\mailslot\sample_mailslot). Reads messages and prints
+ * them, until COUNT messages have come (0, the default: no limit) or until Ctrl-C. Exit
+ * code 0, or 1 if the slot has an owner already or another call fails.
+ *
+ * What it adds to server.c, to be read beside it (make diff):
+ * - STEP 4, is_text: a message can have an odd number of bytes, or half of a surrogate
+ *   pair. It is reported, and the next is read. server.c prints text that no client sent:
+ *   the odd byte is missing, and the half is replaced by U+FFFD.
+ * - STEP 3: under Wine WriteFile does not fail if a message is longer than the slot's
+ *   maximum, and ReadFile cuts it. The buffer has room for one unit more, so that it is
+ *   noticed.
+ * Nothing else is needed: a client that is killed does not disturb this server, and the
+ * system removes the name of a killed server with its last handle.
+ *
+ * Counterpart: ../unix/server_robust.c.
+ * To try: kill a server, and start it again; two servers at once.
+ */
+#include "contract.h"
+#include "ipclab.h"
+
+static bool is_text(const wchar_t *message, DWORD size);
+
+int main(int argc, char *argv[])
+{
+    /* STEP 1: Take the arguments: the slot's name, and how many messages to read. */
+    begin_program("server", "[SLOT [COUNT]]", &argv);
+    if (argc > 3)
+        usage_exit();
+    const char *path = argc > 1 ? argv[1] : LOCAL_PREFIX SLOT_NAME;
+    long count = argc > 2 ? parse_long("COUNT", argv[2], 0, MAX_COUNT) : 0;
+
+    /* STEP 2: Create the slot. From now on clients can send messages, which wait in the
+     * slot until they are read. If the name exists, CreateMailslot fails with
+     * ERROR_ALREADY_EXISTS. WriteFile in a client fails if a message has more than
+     * MAX_MESSAGE bytes. */
+    wchar_t *name = to_utf16(path);
+    HANDLE slot = CreateMailslotW(name, MAX_MESSAGE, MAILSLOT_WAIT_FOREVER, NULL);
+    if (slot == INVALID_HANDLE_VALUE)
+        sys_error("CreateMailslot");
+    free(name);
+    end_on_interrupt(NULL);
+    log_event("server: ready %s", path);
+
+    for (long number = 0; count == 0 || number < count; number++) {
+        /* STEP 3: Wait for a message, and read it whole. If the buffer were too small,
+         * ReadFile would fail with ERROR_INSUFFICIENT_BUFFER and leave the message in
+         * the slot. (The listing looks for messages every three seconds, and so it reads
+         * them late.) */
+        static wchar_t message[MAX_MESSAGE / sizeof(wchar_t) + 1];
+        DWORD size;
+        if (!ReadFile(slot, message, sizeof message, &size, NULL))
+            sys_error("ReadFile");
+
+        /* STEP 4: Print the message, without the NUL at its end. Not every client sends
+         * one: only `size` shows where the message ends. */
+        if (!is_text(message, size)) {
+            log_error("not a text: a message of %lu bytes", size);
+            continue;
+        }
+        size_t length = size / sizeof *message;
+        if (length > 0 && message[length - 1] == L'\0')
+            length--;
+        log_utf16("server: received", message, length);
+    }
+
+    /* STEP 5: Close the slot. Unread messages are lost. The system removes the name
+     * with the last handle, also on Ctrl-C and if this program is killed. */
+    if (!CloseHandle(slot))
+        sys_error("CloseHandle");
+    log_last("server: done"); /* Ctrl-C prints nothing after it */
+    return EXIT_SUCCESS;
+}
+
+/* Whether a message is whole, and UTF-16. */
+static bool is_text(const wchar_t *message, DWORD size)
+{
+    int length = (int)(size / sizeof *message);
+    return size <= MAX_MESSAGE && size % sizeof *message == 0 &&
+           (length == 0 || WideCharToMultiByte(CP_UTF8, WC_ERR_INVALID_CHARS, message,
+                                               length, NULL, 0, NULL, NULL) > 0);
+}
