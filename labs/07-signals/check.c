@@ -1331,7 +1331,7 @@ TEST(
 
 TEST(
     sigchld_ignored, .judges = CLIENT, .unix_only = true, .stage = ROBUST,
-    .needs = "reports_the_end", .points = 1, .step = 1,
+    .needs = "reports_the_end", .points = 1, .step = 3,
     .name = "started with SIGCHLD ignored, the client still reports how the server ended",
     .hint =
         "Ignored signals are inherited, and with SIGCHLD ignored waitpid() fails with ECHILD: set SIGCHLD to SIG_DFL before fork().")

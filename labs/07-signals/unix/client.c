@@ -41,12 +41,13 @@ int main(int argc, char *argv[])
     if (pipe2(from_server, O_CLOEXEC) == -1 || pipe2(to_server, O_CLOEXEC) == -1)
         sys_error("pipe2");
 
-    /* STEP 3: Start the server. It gets one end of each pipe, and this program closes its
-     * copies: else it would never read end of file. */
+    /* STEP 3: Start the server. It gets one end of each pipe: close these ends here. */
     pid_t server = start_server(path, to_server[0], from_server[1]);
-    FILE *output = fdopen(from_server[0], "r");
-    if (close(to_server[0]) == -1 || close(from_server[1]) == -1 || output == NULL)
+    if (close(to_server[0]) == -1 || close(from_server[1]) == -1)
         sys_error("close");
+    FILE *output = fdopen(from_server[0], "r");
+    if (output == NULL)
+        sys_error("fdopen");
 
     /* STEP 4: Wait until the server is ready: before it has its handler, a signal ends it. */
     bool success = wait_line(output, READY_LINE);

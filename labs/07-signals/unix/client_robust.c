@@ -9,7 +9,7 @@
  * event was reported and the server then ended as it should, else 1.
  *
  * What it adds to client.c, to be read beside it (make diff):
- * - STEP 1: SIGCHLD gets its default action. A program inherits ignored signals; if SIGCHLD
+ * - STEP 3: SIGCHLD gets its default action. A program inherits ignored signals; if SIGCHLD
  *   is ignored, no exit code is kept for waitpid(), which fails with ECHILD.
  * - STEP 3: Ctrl-\ on the keyboard does not end this program, either. The server is ended by
  *   it, and this program must report that.
@@ -41,19 +41,19 @@ int main(int argc, char *argv[])
     for (int i = 0; i < count; i++)
         if (event_named(names[i]) == NULL)
             usage_exit();
-    signal(SIGCHLD, SIG_DFL); /* if it is ignored, waitpid() finds no exit code */
 
     /* STEP 2: Create two pipes: for what the server prints, and for its standard input. */
     int from_server[2], to_server[2]; /* [0] is the read end, [1] the write end */
     if (pipe2(from_server, O_CLOEXEC) == -1 || pipe2(to_server, O_CLOEXEC) == -1)
         sys_error("pipe2");
 
-    /* STEP 3: Start the server. It gets one end of each pipe, and this program closes its
-     * copies: else it would never read end of file. */
+    /* STEP 3: Start the server. It gets one end of each pipe: close these ends here. */
     pid_t server = start_server(path, to_server[0], from_server[1]);
-    FILE *output = fdopen(from_server[0], "r");
-    if (close(to_server[0]) == -1 || close(from_server[1]) == -1 || output == NULL)
+    if (close(to_server[0]) == -1 || close(from_server[1]) == -1)
         sys_error("close");
+    FILE *output = fdopen(from_server[0], "r");
+    if (output == NULL)
+        sys_error("fdopen");
 
     /* STEP 4: Wait until the server is ready: before it has its handler, a signal ends it. */
     bool success = wait_line(output, READY_LINE);
@@ -86,6 +86,8 @@ int main(int argc, char *argv[])
  * Returns its process ID. */
 static pid_t start_server(const char *path, int input, int output)
 {
+    signal(SIGCHLD, SIG_DFL); /* if it is ignored, waitpid() finds no exit code */
+
     /* Ctrl-C and Ctrl-\ on the keyboard go to both programs. They are meant for the server:
      * this one ignores them, as system(3) does. The server would inherit that, even through
      * exec. */

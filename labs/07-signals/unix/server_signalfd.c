@@ -40,8 +40,9 @@ int main(int argc, char *argv[])
      * that has no handler yet would end this process. */
     log_event(READY_LINE "%ld", (long)getpid());
 
-    /* STEP 5: Wait for a signal, or for the end of standard input, if it is a pipe: poll()
-     * reports that in any case, and ignores -1. At the end of a terminal SIGHUP comes. */
+    /* STEP 5: Wait for a signal, or for the end of standard input, if it is a pipe. (When a
+     * terminal is closed, SIGHUP comes.) poll() reports the end of a pipe even if it is asked
+     * for no events. It ignores a descriptor of -1. */
     struct stat file;
     bool piped = fstat(STDIN_FILENO, &file) == 0 && S_ISFIFO(file.st_mode);
     struct pollfd sources[] = {{.fd = signals, .events = POLLIN},

@@ -46,7 +46,7 @@ int main(int argc, char *argv[])
     log_event(READY_LINE "%ld", (long)getpid());
 
     /* STEP 5: Wait for a signal. The thread waits for the end of standard input, if it is a
-     * pipe. At the end of a terminal SIGHUP comes. */
+     * pipe. (When a terminal is closed, SIGHUP comes.) */
     struct stat file;
     bool piped = fstat(STDIN_FILENO, &file) == 0 && S_ISFIFO(file.st_mode);
     if (piped && !start_thread(watch_input, NULL))

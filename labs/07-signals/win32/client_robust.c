@@ -48,8 +48,7 @@ int main(int argc, char *argv[])
         !CreatePipe(&to_server[0], &to_server[1], NULL, 0))
         sys_error("CreatePipe");
 
-    /* STEP 3: Start the server. It gets one end of each pipe, and this program closes its
-     * copies: else it would never read the end of the pipe. */
+    /* STEP 3: Start the server. It gets one end of each pipe: close these ends here. */
     PROCESS_INFORMATION server = start_server(path, to_server[0], from_server[1]);
     if (!CloseHandle(to_server[0]) || !CloseHandle(from_server[1]))
         sys_error("CloseHandle");
