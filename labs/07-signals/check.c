@@ -1446,8 +1446,9 @@ TEST(
 static void conversation(void)
 {
     narrate(
-        "The client starts the server, sends it events, each when the one before has been\n"
-        "reported, and tells how it ended. Run the server alone to see its colours.");
+        "The client starts the server. It sends each event when the server has reported the\n"
+        "one before, and reports how the server ended. Run the server alone in a terminal to\n"
+        "see its colours.");
     struct program *client = start(CLIENT, path_of(SERVER, NULL), NULL);
     wait_end(client);
 }
