@@ -166,7 +166,7 @@ $(LESSONS): $(PATCHES) $(TOP)/tools/lessons
 # ---- Running -----------------------------------------------------------------------------
 
 run: all
-	@$(foreach s,$(RUNNABLE),$(ROOM) $(CHECKER) --run --system $(s) && ) :
+	@$(foreach s,$(RUNNABLE),$(ROOM) $(CHECKER) --run --plain --system $(s) && ) :
 
 # ---- Checking ----------------------------------------------------------------------------
 

@@ -552,7 +552,7 @@ static bool has_verdict(const json_t *evidence, const char *verdict)
 
 /* The same, with short waits at first. A test that fails after such a wait runs again with long
  * ones, because the machine may be slow. If it passes then, the machine is slow, and all further
- * waits are long. If two tests have failed again, the programs are wrong, and waits stay short. */
+ * waits are long. If it fails again, the programs are wrong, and all further waits stay short. */
 static json_t *judge_in_time(size_t number)
 {
     static int in_vain;
@@ -832,8 +832,9 @@ static void make_plans(const struct choices *choices)
     run.guests[0] = choices->server != NULL ? server : NULL;
     run.guests[1] = choices->client != NULL ? client : NULL;
     run.guests[2] = guest;
-    run.variant = guest != NULL ? variant_name(guest, "")
-                                : variant_name(server, "server");
+    run.variant = guest != NULL                         ? variant_name(guest, "")
+                  : choices->client && !choices->server ? ""
+                                                        : variant_name(server, "server");
     if (*run.variant == '\0')
         run.variant = variant_name(client, "client");
 

@@ -67,22 +67,25 @@ static bool judges_alone(const struct plan *plan, const char *file)
 }
 
 /* How well the failures of the guest `file` agree with what the mistake fails, from 0 to 1. Tests
- * that were not run do not count. */
+ * that were not run do not count; if they are as many as those that agree, it is 0. */
 static double likeness(const struct lesson *lesson, const char *file,
                        const struct plan *plans, size_t count)
 {
-    int same = 0, different = 0;
+    int same = 0, different = 0, unknown = 0;
     for (size_t i = 0; i < count; i++) {
         bool may = false;
         if (!judges_alone(&plans[i], file))
             continue;
-        bool listed = is_listed(lesson->fails, plans[i].test->id, &may);
-        if (plans[i].failed == plans[i].test && listed)
+        bool failed = plans[i].failed == plans[i].test;
+        bool listed = is_listed(lesson->fails, plans[i].test->id, &may) && !may;
+        if (failed && (listed || may))
             same++;
-        else if (plans[i].failed == plans[i].test || (plans[i].passed && listed && !may))
+        else if (failed || (plans[i].passed && listed))
             different++;
+        else if (listed)
+            unknown++;
     }
-    return same == 0 ? 0 : (double)same / (same + different);
+    return same <= unknown ? 0 : (double)same / (same + different);
 }
 
 const char *closest_lesson(const struct plan *plans, size_t count)

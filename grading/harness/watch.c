@@ -354,6 +354,47 @@ static const struct {
 #endif
 };
 
+/* The descriptor by which the process `pid` can write to the pipe "pipe:[4711]", or -1. */
+static int write_end(pid_t pid, const char *pipe)
+{
+    int found = -1;
+    DIR *folder = opendir(text("/proc/%d/fd", (int)pid));
+    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+        char target[128] = "", line[128];
+        unsigned flags = 0;
+        if (readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1) == -1 ||
+            strcmp(target, pipe) != 0)
+            continue;
+        FILE *facts = fopen(text("/proc/%d/fdinfo/%s", (int)pid, entry->d_name), "re");
+        while (facts != NULL && fgets(line, sizeof line, facts) != NULL)
+            sscanf(line, "flags: %o", &flags);
+        if (facts != NULL)
+            fclose(facts);
+        if ((flags & O_ACCMODE) != O_RDONLY)
+            found = atoi(entry->d_name);
+    }
+    if (folder != NULL)
+        closedir(folder);
+    return found;
+}
+
+/* Where the process `pid` waits in read() for the end of a pipe, and is itself the only one that keeps
+ * it from coming: words about that. Else "". */
+static const char *own_pipe(pid_t pid, const char *pipe)
+{
+    struct process *list;
+    size_t count = our_processes(&list);
+    bool others = false;
+    for (size_t i = 0; i < count; i++)
+        others = others || (list[i].pid != pid && write_end(list[i].pid, pipe) != -1);
+    free(list);
+    int own = others ? -1 : write_end(pid, pipe);
+    return own == -1
+               ? ""
+               : text(": only this process has its write end open, as descriptor %d",
+                      own);
+}
+
 /* "read on descriptor 3, pipe:[4711]" for a thread that waits in the kernel. */
 static void describe_wait(pid_t pid, long number, unsigned long first, char *out,
                           size_t room)
@@ -366,11 +407,16 @@ static void describe_wait(pid_t pid, long number, unsigned long first, char *out
         ssize_t length = waiting_calls[i].on_descriptor
                              ? readlink(link, target, sizeof target - 1)
                              : -1;
-        if (length > 0)
-            snprintf(out, room, "waits in %s on descriptor %lu, %.*s",
-                     waiting_calls[i].name, first, (int)length, target);
-        else
+        if (length > 0) {
+            target[length] = '\0';
+            snprintf(out, room, "waits in %s on descriptor %lu, %s%s",
+                     waiting_calls[i].name, first, target,
+                     number == SYS_read && strncmp(target, "pipe:", 5) == 0
+                         ? own_pipe(pid, target)
+                         : "");
+        } else {
             snprintf(out, room, "waits in %s", waiting_calls[i].name);
+        }
         return;
     }
     snprintf(out, room, "waits in system call %ld", number);

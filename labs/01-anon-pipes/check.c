@@ -162,18 +162,26 @@ TEST(
         "Write each message with its NUL to standard output, then read the reply. Print both lines on standard error.")
 {
     const char *client = path_of(CLIENT, NULL);
+    look_at(SERVER, 2,
+            "Print each line at once: call fflush(stdout), or use log_event().");
     struct program *server = start(SERVER, "10", client, NULL);
     wait_line(server, "server: ready");
+    look_at(SERVER, 0, NULL);
     for (int number = 1; number <= DEFAULT_COUNT; number++) {
         wait_line(server, "server: received \"message num %d\"", number);
         wait_line(server, "client: sent \"message num %d\"", number);
         wait_line(server, "client: received \"message num %d\"", number);
     }
     wait_line(server, "client: done");
+    look_at(SERVER, 4,
+            "Close the client's pipe ends in the server: a pipe is at its end when no "
+            "process has its write end open.");
     wait_line(server, "server: client 1 left");
+    look_at(SERVER, 7, "Wait until the client has ended, and print its exit code.");
     wait_line(server, "server: client exited with code 0");
     wait_line(server, "server: done");
     expect_end(server, 0);
+    look_at(SERVER, 0, NULL);
     if (count_lines(server, "server: received *") != DEFAULT_COUNT ||
         count_lines(server, "client: received *") != DEFAULT_COUNT)
         fail_test("expected %d messages, got %zu at the server and %zu at the client",

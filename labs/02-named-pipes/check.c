@@ -124,8 +124,12 @@ static struct program *start_server_with(struct start_options options,
                                          const char **address)
 {
     *address = fresh_address();
+    look_at(SERVER, 2,
+            "Create the name that clients open, then print the line at once: call "
+            "fflush(stdout), or use log_event().");
     struct program *server = start_with(SERVER, options, *address, NULL);
     wait_line(server, "server: ready %s", *address);
+    look_at(SERVER, 0, NULL);
     return server;
 }
 

@@ -2,7 +2,8 @@
  * sabotage.c - mechanisms that do not do what they should, to see whether it is noticed.
  *
  * In place of list.c this makes the program `sabotage`, which the check runs. Each of these is
- * a pipe with one fault, far into the conversation and not in the first byte.
+ * a pipe with one fault, and not in the first message. A measurement sends at least 5 messages, however
+ * busy the machine is: the fault comes before the last of them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 #include "mechanisms.h"
 
-#define SOUND 20 /* messages before the fault */
+#define SOUND 2 /* messages before the fault */
 #define FAULTS 7
 #define STOP 2 /* in the lowest bits of the last message: measure.c */
 
