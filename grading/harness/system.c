@@ -212,7 +212,7 @@ static void open_wine(void)
 
 static char **probe_words(void)
 {
-    const char *probe = text("%s/grading/probe/%s/puppet%s", run.build,
+    const char *probe = text("%s/grading/probe/%s/scripted_client%s", run.build,
                              run.system == UNIX ? "unix" : "win32", program_suffix());
     bool inside = run.cell && run.system == WIN32;
     return command_for(run.system, inside ? cell_path(probe) : probe, 0);

@@ -48,11 +48,11 @@ TEST(pass_unix_probe, .name = "a probe of UNIX talks, whatever system the run is
 {
     struct program *peer = start_unix_probe("peer", NULL);
     send_bytes(peer, "listen 127.0.0.1\n", 17);
-    const char *line = wait_line_like(peer, "peer: listening at *");
+    const char *line = wait_line_like(peer, "test: listening at *");
     char *command = text("connect 1 127.0.0.1 %s\naccept 2\n", strrchr(line, ' ') + 1);
     send_bytes(peer, command, strlen(command));
-    wait_line(peer, "peer: 1 connected");
-    wait_line(peer, "peer: 2 accepted");
+    wait_line(peer, "test: 1 connected");
+    wait_line(peer, "test: 2 accepted");
     close_input(peer);
     expect_end(peer, 0);
 }
@@ -914,11 +914,11 @@ TEST(late_unflushed_message,
 }
 
 TEST(late_probe,
-     .hint = "^expected the line 'peer: done', but the test's client did not "
+     .hint = "^expected the line 'test: done', but the test's client did not "
              "print it in [0-9]+ seconds and is still running$",
      .name = "a probe is not taken for a program that is judged")
 {
-    wait_line(start_unix_probe("peer", NULL), "peer: done");
+    wait_line(start_unix_probe("peer", NULL), "test: done");
 }
 
 TEST(fail_started,
@@ -927,7 +927,8 @@ TEST(fail_started,
      .name = "a program that a probe starts is named")
 {
     needs_unix();
-    wait_line(start_probe("starter", "blocked", path_of(SERVER, NULL), "exit", "0", NULL),
+    wait_line(start_probe("launcher", "blocked", path_of(SERVER, NULL), "exit", "0",
+                          NULL),
               "wicked: done");
 }
 

@@ -1,7 +1,7 @@
 /*
  * check.c - judges lab 01 from outside, by the contract alone.
  *
- * A server is tested with the test's client (grading/probe/puppet.c), which follows a
+ * A server is tested with the test's client (grading/probe/scripted_client.c), which follows a
  * script at the server's pipes. A client is tested with this checker as its server, at
  * the other ends of its standard input and output. A pair is started and watched.
  */
@@ -34,14 +34,14 @@
  * `script`. */
 static struct program *start_with_client(const char *count, const char *script)
 {
-    return start(SERVER, count, place_probe("puppet", "client", script), NULL);
+    return start(SERVER, count, place_probe("scripted_client", "client", script), NULL);
 }
 
 /* Waits for a line of the test's client, which prints on the server's standard error.
  * `pattern` is as for fnmatch(3). A failure shows `meaning`, and not the line. */
 static void wait_client(struct program *server, const char *pattern, const char *meaning)
 {
-    wait_line_that(server, text("puppet: %s", pattern), meaning);
+    wait_line_that(server, text("test: %s", pattern), meaning);
 }
 
 /* Fails unless the test's client has received exactly the `bytes` that it sent. */
@@ -553,8 +553,9 @@ TEST(
         "Put the path in quotes in the command line of CreateProcess, and call the W functions.")
 {
     /* Without quotes Windows starts the program "my", with two arguments too many. */
-    place_probe("puppet", "my", "tell wrong\n");
-    const char *client = place_probe("puppet", "my " CYRILLIC " client", "arguments\n");
+    place_probe("scripted_client", "my", "tell wrong\n");
+    const char *client = place_probe("scripted_client", "my " CYRILLIC " client",
+                                     "arguments\n");
     struct program *server = start(SERVER, "1", client, NULL);
     wait_client(server, "argument 1 is 1", ARGUMENTS);
     wait_client(server, "1 arguments", ARGUMENTS);
@@ -998,11 +999,11 @@ TEST(
     .hint =
         "An ignored signal stays ignored after fork and exec. Call signal(SIGPIPE, SIG_DFL) in the child, or use POSIX_SPAWN_SETSIGDEF.")
 {
-    const char *client = place_probe("puppet", "client", "inventory\n");
+    const char *client = place_probe("scripted_client", "client", "inventory\n");
     struct program *server = start_with(SERVER, ignoring("PIPE", path_of(SERVER, NULL)),
                                         "1", client, NULL);
     wait_client(server, "* extra", INHERITED);
-    if (printed_like(server, "puppet: extra: the signal SIGPIPE *"))
+    if (printed_like(server, "test: extra: the signal SIGPIPE *"))
         fail_test(
             "expected SIGPIPE at its default in the client, got it ignored, as it was "
             "when the server was started");
@@ -1016,7 +1017,7 @@ TEST(
     .hint =
         "If SIGCHLD is ignored waitpid() fails with ECHILD (10). Call signal(SIGCHLD, SIG_DFL) before you start the client.")
 {
-    const char *client = place_probe("puppet", "client", "");
+    const char *client = place_probe("scripted_client", "client", "");
     struct program *server = start_with(SERVER, ignoring("CHLD", path_of(SERVER, NULL)),
                                         "1", client, NULL);
     wait_line(server, "server: client exited with code 0");
@@ -1087,7 +1088,8 @@ TEST(
     const char *word = token();
     write_file("bytes", word, strlen(word) + 1, 0644);
     for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
-        const char *client = place_probe("puppet", "client", "send bytes\nreceive 1\n");
+        const char *client = place_probe("scripted_client", "client",
+                                         "send bytes\nreceive 1\n");
         struct program *server = start_with(SERVER,
                                             (struct start_options){.closed = missing[i]},
                                             "1", client, NULL);

@@ -1,7 +1,7 @@
 /*
  * check.c - judges lab 02 from outside, by the contract alone.
  *
- * The test's client and the test's server are one program (grading/probe/pipe.c). It plays any
+ * The test's client and the test's server are one program (grading/probe/pipe_peer.c). It plays any
  * number of clients to judge a server, and a server to judge a client, and behaves well or
  * badly. It obeys commands on its standard input and reports on its standard output. Messages
  * are put into files, in the form that they have on the wire: wire() makes it from a text.
@@ -116,7 +116,7 @@ static void command(struct program *probe, const char *line)
 static const char *wait_report(struct program *probe, const char *pattern,
                                const char *meaning)
 {
-    return wait_line_that(probe, text("pipe: %s", pattern), meaning);
+    return wait_line_that(probe, text("test: %s", pattern), meaning);
 }
 
 /* Starts the server at a fresh address, which goes to `*address`. */
@@ -173,7 +173,7 @@ static void finish(struct program *server)
 /* Starts the test's client and connects it; from now on it is number `number`. */
 static struct program *connect_probe(const char *address, int number)
 {
-    struct program *probe = start_probe("pipe", NULL);
+    struct program *probe = start_probe("pipe_peer", NULL);
     command(probe, text("connect %d %s", number, address));
     wait_report(probe, text("%d connected", number), CONNECTED);
     return probe;
@@ -257,7 +257,7 @@ static void crowd_out(struct program *server, const char *address)
 {
     struct program *first = connect_probe(address, 1);
     exchange_words(first, 1, token());
-    struct program *probe = start_probe("pipe", NULL);
+    struct program *probe = start_probe("pipe_peer", NULL);
     int others = 0;
     while (others < 60 && is_let_in(probe, others, address))
         others++;
@@ -275,7 +275,7 @@ static void crowd_out(struct program *server, const char *address)
 /* Waits until clients can reach the server, which may have no standard output to report it. */
 static void await_server(struct program *server, const char *address)
 {
-    struct program *probe = speaks_fifo() ? NULL : start_probe("pipe", NULL);
+    struct program *probe = speaks_fifo() ? NULL : start_probe("pipe_peer", NULL);
     while (is_running(server)) {
         int fifo = -1;
         if (speaks_fifo()) /* fails until the server has opened it for reading */
@@ -322,7 +322,7 @@ static void interrupt(struct program *program)
 static struct program *start_listener(const char **address)
 {
     *address = fresh_address();
-    struct program *probe = start_probe("pipe", NULL);
+    struct program *probe = start_probe("pipe_peer", NULL);
     command(probe, text("listen %s %s", *address,
                         under_test() == WIN32 ? "pipe"
                         : speaks_fifo()       ? "fifo"
@@ -434,7 +434,7 @@ TEST(sends_lines, .judges = CLIENT, .stage = BASIC, .needs = "lines_and_echoes",
     close_input(client);
     wait_line(client, "client: done");
     expect_end(client, 0);
-    if (printed_like(probe, "pipe: no announcement*"))
+    if (printed_like(probe, "test: no announcement*"))
         fail_test(
             "the client wrote something to the well-known FIFO that is not an announcement");
     remove_name(probe);
@@ -841,7 +841,7 @@ TEST(
 {
     const char *address;
     struct program *server = start_server(&address);
-    struct program *probe = start_probe("pipe", NULL);
+    struct program *probe = start_probe("pipe_peer", NULL);
     command(probe, text("crowd %s 50 3", address));
     wait_report(probe, "all 50 were served at once", SERVED);
     finish(server);
@@ -857,7 +857,7 @@ TEST(
     /* It takes luck to connect between two calls: so several times. */
     for (int round = 0; round < 5; round++) {
         const char *address = fresh_address();
-        struct program *probe = start_probe("pipe", NULL);
+        struct program *probe = start_probe("pipe_peer", NULL);
         command(probe, text("eager 1 %s", address));
         struct program *server = start(SERVER, address, NULL);
         wait_report(probe, "1 connected", CONNECTED);
@@ -978,7 +978,7 @@ TEST(
 {
     const char *address;
     struct program *server = start_server(&address);
-    struct program *probe = start_probe("pipe", NULL);
+    struct program *probe = start_probe("pipe_peer", NULL);
     command(probe, text("info %s", address));
     wait_report(probe, "type message", ABOUT_PIPE);
     const char *security = wait_report(probe, "security *", ABOUT_PIPE);
@@ -1002,7 +1002,7 @@ TEST(
     const char *address = fresh_address();
     struct program *server = start(SERVER, "--remote", address, NULL);
     wait_line(server, "server: ready %s", address);
-    struct program *probe = start_probe("pipe", NULL);
+    struct program *probe = start_probe("pipe_peer", NULL);
     command(probe, text("info %s", address));
     const char *security = wait_report(probe, "security *", ABOUT_PIPE);
     if (strstr(security, ";AU)") == NULL)
@@ -1023,7 +1023,7 @@ TEST(
     struct program *server = start_server(&address);
     struct program *probe = connect_probe(address, 1);
     exchange_words(probe, 1, token());
-    if (printed_like(probe, "pipe: names are left"))
+    if (printed_like(probe, "test: names are left"))
         fail_test("the names of the client's FIFOs were still there when it was greeted");
     finish(server);
 }
@@ -1281,7 +1281,7 @@ TEST(mode_of_pair, .judges = CLIENT, .pair = "", .unix_only = true, .stage = COM
     wait_line(client, "client: received \"ok\"");
     close_input(client);
     expect_end(client, 0);
-    if (printed_like(probe, "pipe: others may open the FIFOs"))
+    if (printed_like(probe, "test: others may open the FIFOs"))
         fail_test("other users can open the client's FIFOs: their mode is not 0600");
     remove_name(probe);
 }
@@ -1567,7 +1567,7 @@ TEST(
     char *bytes = wire("exit", &size);
     send_message(idle, 1, bytes, size);
     wait_line(server, "server: received \"exit\"");
-    struct program *probe = start_probe("pipe", NULL);
+    struct program *probe = start_probe("pipe_peer", NULL);
     command(probe, text("many %s 100", address)); /* more than there are free instances */
     wait_report(probe, "all 100 were served", SERVED);
     kill_program(idle);
@@ -1655,7 +1655,7 @@ TEST(
 {
     const char *address;
     struct program *server = start_server(&address);
-    struct program *probe = start_probe("pipe", NULL);
+    struct program *probe = start_probe("pipe_peer", NULL);
     static const char *const bytes[] = {"\n",      "hello\n",
                                         "\n12x\n", "\n99999999999999999999\n",
                                         "\n-1\n",  "\n12",
@@ -1733,7 +1733,7 @@ TEST(
 {
     const char *address;
     struct program *server = start_server(&address);
-    struct program *probe = start_probe("pipe", NULL);
+    struct program *probe = start_probe("pipe_peer", NULL);
     command(probe, text("many %s 500", address));
     wait_report(probe, "all 500 were served", SERVED);
     wait_line(server, "server: client 500 left");
@@ -1817,7 +1817,7 @@ TEST(
     for (int round = 0; round < rounds; round++) {
         const char *address;
         struct program *server = start_server(&address);
-        struct program *probe = start_probe("pipe", NULL);
+        struct program *probe = start_probe("pipe_peer", NULL);
         command(probe, text("crowd %s 50 1000000", address));
         wait_line(server, "server: client 50 connected");
         wait_line_like(server, "server: received *");

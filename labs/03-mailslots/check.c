@@ -1,7 +1,7 @@
 /*
  * check.c - judges lab 03 from outside, by the contract alone.
  *
- * The test's client and the test's server are one program (grading/probe/mailslot.c): it
+ * The test's client and the test's server are one program (grading/probe/mailslot_peer.c): it
  * writes to a slot to judge a server, and owns a slot to judge a client. It obeys commands on
  * its standard input and reports on its standard output. It speaks whatever the pair under
  * test speaks, so most tests are for every pair, and few ask which one it is.
@@ -107,13 +107,13 @@ static void command(struct program *probe, const char *format, ...)
 static const char *wait_report(struct program *probe, const char *pattern,
                                const char *meaning)
 {
-    return wait_line_that(probe, text("mailslot: %s", pattern), meaning);
+    return wait_line_that(probe, text("test: %s", pattern), meaning);
 }
 
 static struct program *start_tester(void)
 {
     const char *pair = pair_under_test();
-    return start_probe("mailslot", *pair == '\0' ? "slot" : pair, NULL);
+    return start_probe("mailslot_peer", *pair == '\0' ? "slot" : pair, NULL);
 }
 
 /* Starts the test's client: it writes to `slot`. */
@@ -1112,7 +1112,7 @@ TEST(crowd, .judges = SERVER, .stage = COMPLETE, .needs = "prints_at_once", .poi
     struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
     command(writer, "crowd 50");
     wait_report(writer, "visitors done", VISITED);
-    if (printed_like(writer, "mailslot: astray*"))
+    if (printed_like(writer, "test: astray*"))
         fail_test("a client got no reply, or the reply of another one");
     finish(server);
 }
@@ -1531,7 +1531,7 @@ TEST(
     struct resources early = resources_of(server);
     command(writer, "visitors 1600");
     wait_report(writer, "visitors done", VISITED);
-    if (printed_like(writer, "mailslot: astray*"))
+    if (printed_like(writer, "test: astray*"))
         fail_test("a client got no reply, or the reply of another one");
     expect_no_growth(server, "clients", early);
     finish(server);

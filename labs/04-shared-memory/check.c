@@ -1,7 +1,7 @@
 /*
  * check.c - judges lab 04 from outside, by the contract alone.
  *
- * What stands in shared memory is in nobody's transcript, so a probe (grading/probe/mapping.c)
+ * What stands in shared memory is in nobody's transcript, so a probe (grading/probe/mapping_peer.c)
  * plays the server to a client and the client to a server, by contract.h, one move at a time:
  * it can stop with the mutex in hand, write half a number, or be killed between two moves.
  */
@@ -39,8 +39,8 @@ static struct program *start_server(const char *name, const char *count)
 /* Starts the probe as "server", "client", "looker" or "unready". */
 static struct program *start_mapping(const char *role, const char *name)
 {
-    struct program *mapping = start_probe("mapping", role, name, NULL);
-    wait_line(mapping, "mapping: attached");
+    struct program *mapping = start_probe("mapping_peer", role, name, NULL);
+    wait_line(mapping, "test: attached");
     return mapping;
 }
 
@@ -55,7 +55,7 @@ static void tell(struct program *mapping, const char *command)
 static void order(struct program *mapping, const char *command)
 {
     tell(mapping, command);
-    wait_line(mapping, "mapping: did %.*s", (int)strcspn(command, " "), command);
+    wait_line(mapping, "test: did %.*s", (int)strcspn(command, " "), command);
 }
 
 /* Waits until `who` has told of the `count` numbers that come next in the sequence. */
@@ -89,7 +89,7 @@ static void expect_free_mutex(struct program *sleeper, const char *who,
 {
     expect_idle(sleeper, WATCH, 10);
     order(mapping, "try");
-    if (!printed_like(mapping, "mapping: mutex is free"))
+    if (!printed_like(mapping, "test: mutex is free"))
         fail_test("the %s sleeps while it owns the mutex", who);
 }
 
@@ -440,7 +440,7 @@ TEST(
     struct program *client = start(CLIENT, "--mutex-only", name, "4000", "0", NULL);
     wait_line(client, "client: done");
     expect_end(client, 0);
-    wait_line(server, "mapping: did flicker");
+    wait_line(server, "test: did flicker");
     tell(server, "end");
     wait_end(server);
     if (printed_like(client, "client: received \"*a*b*") ||
@@ -487,13 +487,13 @@ TEST(layout, .pair = "", .judges = SERVER, .points = 2, .step = 5,
     wait_line(server, "server: sent \"41\"");
     struct program *client = start_mapping("client", name);
     order(client, "show");
-    if (!printed_like(client, "mapping: \"41\" 1"))
+    if (!printed_like(client, "test: \"41\" 1"))
         fail_test("after \"sent\" the memory must hold \"41\", unread");
     order(client, "receive 1");
     wait_line(server, "server: sent \"18467\"");
     order(client, "receive 1");
     order(client, "receive 1"); /* 6334, shorter than 18467 by one */
-    if (!printed_like(client, "mapping: received \"6334\""))
+    if (!printed_like(client, "test: received \"6334\""))
         fail_test("expected \"6334\" after the longer number \"18467\"");
     wait_line(server, "server: done");
     expect_end(server, 0);
@@ -568,7 +568,7 @@ TEST(keeps_unread, .pair = "", KEEPS_UNREAD,
     struct program *client = start_mapping("client", name);
     expect_no_overwriting(server);
     order(client, "show");
-    if (!printed_like(client, "mapping: \"41\" 1"))
+    if (!printed_like(client, "test: \"41\" 1"))
         fail_test("the memory no longer holds \"41\", unread");
     order(client, "receive 1");
     wait_line(server, "server: sent \"18467\"");
@@ -595,10 +595,10 @@ TEST(mutex_attributes, .pair = "", .judges = SERVER, .points = 1, .step = 4,
     struct program *server = start_server(name, "0");
     struct program *client = start_mapping("client", name);
     order(client, "attributes");
-    if (!printed_like(client, "mapping: mutex is process-shared, robust"))
+    if (!printed_like(client, "test: mutex is process-shared, robust"))
         fail_test("the mutex is %s and %s; expected: process-shared and robust",
-                  printed_like(client, "mapping: mutex is private*") ? "private"
-                                                                     : "process-shared",
+                  printed_like(client, "test: mutex is private*") ? "private"
+                                                                  : "process-shared",
                   printed_like(client, "*robust") ? "robust" : "not robust");
     dismiss(server);
 }
@@ -629,7 +629,7 @@ TEST(server_in_order, .pair = "", .judges = SERVER, .points = 2, .step = 5,
     struct program *server = start_server(name, text("%ld", many()));
     struct program *client = start_mapping("client", name);
     order(client, text("sequence %ld", many()));
-    if (!printed_like(client, text("mapping: %ld numbers in order", many())))
+    if (!printed_like(client, text("test: %ld numbers in order", many())))
         fail_test("the reader did not get the numbers in their order");
     wait_line(server, "server: done");
     expect_end(server, 0);
@@ -653,7 +653,7 @@ TEST(server_needs_mutex, .pair = "", .judges = SERVER, .points = 2, .step = 5,
     order(client, "clear"); /* from here on there is room, but the reader is not done */
     expect_idle(server, WATCH, 10);
     order(client, "show");
-    if (!printed_like(client, "mapping: \"41\" 0"))
+    if (!printed_like(client, "test: \"41\" 0"))
         fail_test("the memory changed while a reader owned the mutex");
     order(client, "unlock");
     wait_line(server, "server: sent \"18467\"");
@@ -685,8 +685,8 @@ TEST(reader_dies_inside, .pair = "", .judges = SERVER, .points = 3, .step = 5,
     kill_program(client);
     client = start_mapping("client", name);
     order(client, "receive 3");
-    if (!printed_like(client, "mapping: received \"18467\"") ||
-        !printed_like(client, "mapping: received \"26500\""))
+    if (!printed_like(client, "test: received \"18467\"") ||
+        !printed_like(client, "test: received \"26500\""))
         fail_test("the next reader did not get the numbers that were left");
     wait_line(server, "server: done");
     expect_end(server, 0);
@@ -755,7 +755,7 @@ TEST(takes_over, .pair = "", .judges = SERVER, .points = 3, .step = 2,
     wait_line(server, "server: sent \"41\"");
     struct program *client = start_mapping("client", name);
     order(client, "sequence 3");
-    if (!printed_like(client, "mapping: 3 numbers in order"))
+    if (!printed_like(client, "test: 3 numbers in order"))
         fail_test("the first numbers of the new server did not come in order");
     wait_line(server, "server: done");
     expect_end(server, 0);
@@ -841,7 +841,7 @@ TEST(leaves_mutex_free, .pair = "", .judges = SERVER, .points = 2, .step = 5,
     expect_free_mutex(server, "server", looker);
     order(looker, "lock");
     order(looker, "show");
-    if (!printed_like(looker, "mapping: \"41\" *"))
+    if (!printed_like(looker, "test: \"41\" *"))
         fail_test("the memory does not hold \"41\"");
     order(looker, "unlock");
     dismiss(server);
@@ -865,7 +865,7 @@ TEST(mutex_only_needs_mutex, .pair = "", .judges = SERVER, .points = 2, .step = 
     order(looker, text("put %s", odd));
     expect_idle(server, WATCH, 25); /* were it not waiting, it would write 60 times */
     order(looker, "show");
-    if (!printed_like(looker, text("mapping: \"%s\" *", odd)))
+    if (!printed_like(looker, text("test: \"%s\" *", odd)))
         fail_test("the memory changed while somebody else owned the mutex");
     kill_program(looker);
     wait_line(server, "server: mutex abandoned");
@@ -923,7 +923,7 @@ TEST(client_in_order, .pair = "", .judges = CLIENT, .points = 2, .step = 5,
     tell(server, text("sequence %ld", many()));
     uint32_t state = FIRST_STATE;
     expect_numbers(client, "client: received", many(), &state);
-    wait_line(server, "mapping: did sequence");
+    wait_line(server, "test: did sequence");
     tell(server, "end");
     wait_line(client, "client: done");
     expect_end(client, 0);
@@ -1098,7 +1098,7 @@ TEST(keeps_alive_in_hand, .pair = "", .judges = CLIENT, .points = 1, .step = 5,
     kill_program(server);
     expect_idle(client, WATCH / 3, 50);
     order(looker, "seize"); /* as the next server would */
-    if (printed_like(looker, "mapping: alive is free"))
+    if (printed_like(looker, "test: alive is free"))
         fail_test(
             "the client has released `alive`, and has yet to look for the last time");
     tell(looker, "end");
@@ -1266,12 +1266,12 @@ TEST(client_streams, .pair = "", .judges = CLIENT, .points = 1, .step = 1,
                                             (struct start_options){.closed = closed},
                                             name, "20", NULL);
         expect_end(client, 0);
-        wait_line(server, "mapping: did sequence");
+        wait_line(server, "test: did sequence");
         if ((closed & 2) == 0)
             expect_lines(client, "client: received", 20);
     }
     order(server, "show");
-    if (printed_like(server, "mapping: \"*client*"))
+    if (printed_like(server, "test: \"*client*"))
         fail_test("the memory contains the client's transcript");
     tell(server, "end");
     wait_end(server);

@@ -69,7 +69,7 @@ static void tell(struct program *peer, const char *format, ...)
 static void connect_peer(struct program *peer, int k, const char *port)
 {
     tell(peer, "connect %d " LOOPBACK " %s", k, port);
-    wait_line(peer, "peer: %d connected", k);
+    wait_line(peer, "test: %d connected", k);
 }
 
 /* Starts a peer with one connection, number 1, to `port`. */
@@ -84,7 +84,7 @@ static struct program *peer_at(const char *port)
  * ended it. */
 static void expect_received(struct program *peer, int k)
 {
-    const char *line = wait_line_like(peer, text("peer: %d received *", k));
+    const char *line = wait_line_like(peer, text("test: %d received *", k));
     if (strstr(line, "received all") == NULL)
         fail_test("the connection ended before all was received (%s)", line);
 }
@@ -92,7 +92,7 @@ static void expect_received(struct program *peer, int k)
 /* Waits until the peer, which drains connection `k`, has come to its end. */
 static void expect_stream_end(struct program *peer, int k)
 {
-    const char *line = wait_line_like(peer, text("peer: %d received *", k));
+    const char *line = wait_line_like(peer, text("test: %d received *", k));
     if (strstr(line, "received the end") == NULL)
         fail_test("the connection was not closed in order (%s)", line);
 }
@@ -140,7 +140,7 @@ static void expect_service(struct program *peer, int k, const char *port)
     connect_peer(peer, k, port);
     exchange(peer, k, token());
     tell(peer, "close %d", k);
-    wait_line(peer, "peer: %d closed", k);
+    wait_line(peer, "test: %d closed", k);
 }
 
 static void send_line(struct program *client, const char *line)
@@ -592,11 +592,11 @@ TEST(resets, .judges = SERVER, .pair = "", .points = 2, .step = 5,
             exchange(peer, k, token());
         if (k % 3 == 1) { /* echoes are on their way to nobody */
             push(peer, k, random_bytes(100000, 'a', 'z'), 100000);
-            wait_line(peer, "peer: %d sent", k);
+            wait_line(peer, "test: %d sent", k);
             tell(peer, "shut %d", k);
         }
         tell(peer, "reset %d", k);
-        wait_line(peer, "peer: %d closed", k);
+        wait_line(peer, "test: %d closed", k);
     }
     /* Bytes, the end, and then a break, all before the server looks: an echo of the bytes
      * is what UNIX has the signal SIGPIPE for. */
@@ -605,12 +605,12 @@ TEST(resets, .judges = SERVER, .pair = "", .points = 2, .step = 5,
     if (under_test() == UNIX)
         send_signal(server, SIGSTOP);
     push(peer, 22, random_bytes(3000, 'a', 'z'), 3000);
-    wait_line(peer, "peer: 22 sent");
+    wait_line(peer, "test: 22 sent");
     tell(peer, "shut 22");
     tell(peer, "settle 22");
-    wait_line(peer, "peer: 22 settled");
+    wait_line(peer, "test: 22 settled");
     tell(peer, "reset 22");
-    wait_line(peer, "peer: 22 closed");
+    wait_line(peer, "test: 22 closed");
     if (under_test() == UNIX)
         send_signal(server, SIGCONT);
     exchange(peer, 1, token());
@@ -650,7 +650,7 @@ TEST(never_reads, .judges = SERVER, .pair = "", .points = 3, .step = 6,
     for (int i = 0; i < 5; i++)
         expect_service(peer, 2, port);
     tell(peer, "stall 1");
-    wait_line_like(peer, "peer: 1 s*");
+    wait_line_like(peer, "test: 1 s*");
     /* What it has received up to now it may still be working off. */
     connect_peer(peer, 3, port);
     await_quiet(server, peer, 3);
@@ -676,7 +676,7 @@ TEST(reads_late, .judges = SERVER, .pair = "", .points = 1, .step = 6,
     char *bytes = random_bytes(length, 'a', 'z');
     push(peer, 1, bytes, length);
     tell(peer, "stall 1");
-    wait_line_like(peer, "peer: 1 s*");
+    wait_line_like(peer, "test: 1 s*");
     expect_service(peer, 2, port);
     tell(peer, "read 1 %zu", length);
     expect_received(peer, 1);
@@ -707,7 +707,7 @@ TEST(hundred_at_once, .judges = SERVER, .pair = "", .points = 2, .step = 4,
     const char *port = port_of(server);
     struct program *peer = start_unix_probe("peer", NULL);
     tell(peer, "crowd 100 50 " LOOPBACK " %s", port);
-    wait_line(peer, "peer: crowd served 100");
+    wait_line(peer, "test: crowd served 100");
     for (int i = 0; i < 100; i++)
         wait_line_like(server, "server: client * left");
     if (!printed_like(server, "server: client 100 connected"))
@@ -723,7 +723,7 @@ TEST(all_reaped, .judges = SERVER, .pair = "", .unix_only = true, .points = 1, .
     const char *port = port_of(server);
     struct program *peer = start_unix_probe("peer", NULL);
     tell(peer, "crowd 100 100 " LOOPBACK " %s", port);
-    wait_line(peer, "peer: crowd served 100");
+    wait_line(peer, "test: crowd served 100");
     for (int i = 0; i < 2; i++) /* a server without SIGCHLD may look at each client */
         expect_service(peer, 1, port);
     expect_reaped(server);
@@ -798,7 +798,7 @@ TEST(high_descriptors, .judges = SERVER, .pair = "", .unix_only = true, .points 
     expect_idle(server, 0.3, 30);
     for (int k = 2; k <= CLIENTS; k++) {
         tell(peer, "close %d", k);
-        wait_line(peer, "peer: %d closed", k);
+        wait_line(peer, "test: %d closed", k);
     }
     expect_service(peer, 2, port);
     exchange(peer, 1, token());
@@ -828,7 +828,7 @@ TEST(no_threads, .judges = SERVER, .pair = "", .unix_only = true, .points = 1, .
         const char *word = token();
         push(peer, k, word, strlen(word));
         tell(peer, "read %d %zu", k, strlen(word));
-        const char *line = wait_line_like(peer, text("peer: %d received *", k));
+        const char *line = wait_line_like(peer, text("test: %d received *", k));
         served = strstr(line, "received all") != NULL;
         exchange(peer, 1, token());
     }
@@ -846,8 +846,8 @@ static int serve_series(struct program *peer, const char *port, int count)
 {
     int came, served;
     tell(peer, "series %d " LOOPBACK " %s", count, port);
-    const char *line = wait_line_like(peer, "peer: series served *");
-    if (sscanf(line, "peer: series served %d of %d", &served, &came) != 2 ||
+    const char *line = wait_line_like(peer, "test: series served *");
+    if (sscanf(line, "test: series served %d of %d", &served, &came) != 2 ||
         served != came)
         fail_test("of clients that came one after the other not all were served: %s",
                   line);
@@ -860,10 +860,10 @@ static void await_refusal(struct program *peer, int k, const char *port)
 {
     for (double end = now() + 1; now() < end; usleep(10000)) {
         tell(peer, "connect %d " LOOPBACK " %s", k, port);
-        if (strstr(wait_line_like(peer, text("peer: %d *", k)), "refused") != NULL)
+        if (strstr(wait_line_like(peer, text("test: %d *", k)), "refused") != NULL)
             return;
         tell(peer, "close %d", k);
-        wait_line(peer, "peer: %d closed", k);
+        wait_line(peer, "test: %d closed", k);
     }
 }
 
@@ -910,8 +910,8 @@ static void talk(struct program *peer, int k, int count)
 {
     long talked;
     tell(peer, "talk %d %d %d", k, under_test() == UNIX ? 200 : PIECE_SIZE, count);
-    const char *line = wait_line_like(peer, text("peer: %d talked *", k));
-    if (sscanf(line, "peer: %*d talked %ld", &talked) != 1 || talked != count)
+    const char *line = wait_line_like(peer, text("test: %d talked *", k));
+    if (sscanf(line, "test: %*d talked %ld", &talked) != 1 || talked != count)
         fail_test("of %d messages not all came back: %s", count, line);
 }
 
@@ -1025,11 +1025,11 @@ TEST(only_here, .judges = SERVER, .pair = "", .points = 1, .step = 3,
     const char *port = port_of(server);
     struct program *peer = start_unix_probe("peer", NULL);
     tell(peer, "connect 1 127.0.0.2 %s", port);
-    wait_line(peer, "peer: 1 refused");
+    wait_line(peer, "test: 1 refused");
     expect_service(peer, 2, port);
     server = start(SERVER, "0", "127.0.0.2", NULL);
     tell(peer, "connect 1 127.0.0.2 %s", port_of(server));
-    wait_line(peer, "peer: 1 connected");
+    wait_line(peer, "test: 1 connected");
     exchange(peer, 1, token());
     tell(peer, "close 1");
     wait_line(server, "server: client 1 left");
@@ -1050,7 +1050,7 @@ TEST(ends_in_order, .judges = SERVER, .pair = "", .points = 1, .step = 2,
         expect_end(server, 0);
         tell(peer, "shut 1"); /* a process of its own may serve a client to its end */
         tell(peer, "drain 1");
-        wait_line_like(peer, "peer: 1 received *");
+        wait_line_like(peer, "test: 1 received *");
     }
 }
 
@@ -1129,7 +1129,7 @@ static void connect_to_silent(struct program *peer, struct program *server, int 
 {
     for (double end = now() + 10; now() < end && is_running(server); usleep(5000)) {
         tell(peer, "connect %d " LOOPBACK " %s", k, port);
-        if (strstr(wait_line_like(peer, text("peer: %d *", k)), "refused") == NULL)
+        if (strstr(wait_line_like(peer, text("test: %d *", k)), "refused") == NULL)
             return;
     }
     fail_test("the server, which has no standard output, does not listen at its port");
@@ -1159,12 +1159,12 @@ TEST(missing_streams, .judges = SERVER, .pair = "", .points = 1, .step = 3,
         connect_peer(peer, 2, port);
         exchange(peer, 2, token());
         tell(peer, "reset 2"); /* of which a server may tell on standard error */
-        wait_line(peer, "peer: 2 closed");
+        wait_line(peer, "test: 2 closed");
         exchange(peer, 1, token());
         tell(peer, "look 1"); /* not one byte more has come */
-        wait_line(peer, "peer: 1 has 0 bytes to read");
+        wait_line(peer, "test: 1 has 0 bytes to read");
         tell(peer, "close 1");
-        wait_line(peer, "peer: 1 closed");
+        wait_line(peer, "test: 1 closed");
         kill_program(server);
     }
 }
@@ -1177,12 +1177,12 @@ static long interrupt_at(long step)
     struct program *stepper = start_unix_probe("stepper", "once", text("%d", SIGINT),
                                                text("%ld", step), "1",
                                                path_of(SERVER, NULL), "0", NULL);
-    const char *line = wait_line_like(stepper, "s*[rt]: [rn]*"), *why;
+    const char *line = wait_line_like(stepper, "[st]e*[rt]: [rn]*"), *why;
     if ((why = strstr(line, "not possible: ")) != NULL)
         skip_test("needs ptrace: %s", why + strlen("not possible: "));
     const char *port = strrchr(line, ':') + 1;
-    line = wait_line_like(stepper, "stepper: *");
-    if (strcmp(line, "stepper: it waits") != 0)
+    line = wait_line_like(stepper, "test: *");
+    if (strcmp(line, "test: it waits") != 0)
         skip_test("the server waits in no call that the probe knows");
     struct program *peer = peer_at(port);
     wait_line(stepper, "server: done");
@@ -1194,7 +1194,7 @@ static long interrupt_at(long step)
             "SIGINT came %ld instructions after a client, and a line was printed twice",
             step);
     size_t length;
-    const char *output = output_of(stepper, &length), mark[] = "stepper: sent at step ";
+    const char *output = output_of(stepper, &length), mark[] = "test: sent at step ";
     const char *sent = memmem(output, length, mark, strlen(mark));
     return sent == NULL ? 0 : atol(sent + strlen(mark));
 }
@@ -1279,10 +1279,10 @@ static struct program *client_of_peer(struct program **peer)
 {
     *peer = start_unix_probe("peer", NULL);
     tell(*peer, "listen " LOOPBACK);
-    const char *line = wait_line_like(*peer, "peer: listening at *");
+    const char *line = wait_line_like(*peer, "test: listening at *");
     struct program *client = start(CLIENT, LOOPBACK, strrchr(line, ' ') + 1, NULL);
     tell(*peer, "accept 1");
-    wait_line(*peer, "peer: 1 accepted");
+    wait_line(*peer, "test: 1 accepted");
     return client;
 }
 
@@ -1441,10 +1441,10 @@ TEST(waits_for_echo, .judges = CLIENT, .pair = "", .points = 2, .step = 5,
     expect_line(peer, first);
     write_file("part", first, strlen(first) - 1, 0644);
     tell(peer, "trickle 1 part");
-    wait_line(peer, "peer: 1 sent");
+    wait_line(peer, "test: 1 sent");
     expect_idle(client, 0.3, 10);
     tell(peer, "look 1");
-    wait_line(peer, "peer: 1 has 0 bytes to read");
+    wait_line(peer, "test: 1 has 0 bytes to read");
     push(peer, 1, first + strlen(first) - 1, 1);
     wait_line(client, "client: received \"%s\"", first);
     expect_line(peer, second);
@@ -1483,12 +1483,12 @@ TEST(client_missing_streams, .judges = CLIENT, .pair = "", .points = 1, .step = 
     for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
         struct program *peer = start_unix_probe("peer", NULL);
         tell(peer, "listen " LOOPBACK);
-        const char *listening = wait_line_like(peer, "peer: listening at *");
+        const char *listening = wait_line_like(peer, "test: listening at *");
         struct program *client = start_with(CLIENT,
                                             (struct start_options){.closed = missing[i]},
                                             LOOPBACK, strrchr(listening, ' ') + 1, NULL);
         tell(peer, "accept 1");
-        wait_line(peer, "peer: 1 accepted");
+        wait_line(peer, "test: 1 accepted");
         const char *word = missing[i] & INPUT ? "" : token();
         if (*word != '\0') {
             send_line(client, word);
@@ -1543,9 +1543,9 @@ TEST(server_resets, .judges = CLIENT, .pair = "", .points = 1, .step = 5,
     wait_line(client, "client: received \"one\"");
     tell(peer, "shut 1"); /* first the end, then the break: to send is SIGPIPE now */
     tell(peer, "settle 1");
-    wait_line(peer, "peer: 1 settled");
+    wait_line(peer, "test: 1 settled");
     tell(peer, "reset 1");
-    wait_line(peer, "peer: 1 closed");
+    wait_line(peer, "test: 1 closed");
     offer_bytes(client, "two\n", 4); /* it may have noticed, and ended, by itself */
     wait_error_like(client, "client: *");
     expect_end(client, 1);
@@ -1558,7 +1558,7 @@ TEST(no_server, .judges = CLIENT, .pair = "", .points = 2, .step = 3,
 {
     struct program *peer = start_unix_probe("peer", NULL);
     tell(peer, "listen " LOOPBACK);
-    const char *line = wait_line_like(peer, "peer: listening at *");
+    const char *line = wait_line_like(peer, "test: listening at *");
     kill_program(peer); /* now nobody listens there */
     struct program *client = start(CLIENT, LOOPBACK, strrchr(line, ' ') + 1, NULL);
     wait_error_like(client, "client: *error *");
@@ -1578,7 +1578,7 @@ TEST(client_error_number, .judges = CLIENT, .pair = "", .points = 1, .step = 3,
 {
     struct program *peer = start_unix_probe("peer", NULL);
     tell(peer, "listen " LOOPBACK);
-    const char *line = wait_line_like(peer, "peer: listening at *");
+    const char *line = wait_line_like(peer, "test: listening at *");
     kill_program(peer); /* now nobody listens there */
     struct program *client = start(CLIENT, LOOPBACK, strrchr(line, ' ') + 1, NULL);
     int refused = under_test() == UNIX ? ECONNREFUSED : WSAECONNREFUSED;
@@ -1632,7 +1632,7 @@ static void exchange_datagram(struct program *peer, int k, const char *bytes,
     write_file(name, bytes, length, 0644);
     tell(peer, "cast %d %s", k, name);
     tell(peer, "catch %d", k);
-    wait_line_like(peer, text("peer: %d caught *", k));
+    wait_line_like(peer, text("test: %d caught *", k));
     size_t got;
     char *received = read_file(text("%d.caught", k), &got);
     expect_bytes("the echo", bytes, length, bytes, length, received, got);
@@ -1701,7 +1701,7 @@ TEST(
     write_file("gone", "gone", 4, 0644);
     tell(peer, "cast 3 gone");
     tell(peer, "close 3");
-    wait_line(peer, "peer: 3 closed");
+    wait_line(peer, "test: 3 closed");
     wait_line(server, "server: received \"gone\"");
     for (int i = 0; i < 6; i++) {
         const char *word = token();
@@ -1731,14 +1731,14 @@ static struct program *client_of_caster(struct program **peer)
 {
     *peer = start_unix_probe("peer", NULL);
     tell(*peer, "bind 1 " LOOPBACK);
-    const char *line = wait_line_like(*peer, "peer: bound to *");
+    const char *line = wait_line_like(*peer, "test: bound to *");
     return start(CLIENT, LOOPBACK, strrchr(line, ' ') + 1, NULL);
 }
 
 /* Waits for what the peer was told to catch, which must be `line`. */
 static void expect_caught(struct program *peer, const char *line)
 {
-    wait_line_like(peer, "peer: 1 caught *");
+    wait_line_like(peer, "test: 1 caught *");
     size_t got;
     char *received = read_file("1.caught", &got);
     expect_bytes("the datagram", NULL, 0, line, strlen(line), received, got);
@@ -1902,7 +1902,7 @@ TEST(file_leaks, .judges = SERVER, .pair = "file", .points = 1, .step = 6,
         tell(peer, "drain 1");
         expect_stream_end(peer, 1);
         tell(peer, "close 1");
-        wait_line(peer, "peer: 1 closed");
+        wait_line(peer, "test: 1 closed");
         wait_line(server, "server: client %d left", i + 1);
         if (i == 10)
             before = resources_of(server);
@@ -1918,11 +1918,11 @@ static struct program *file_client_of_peer(const char *output, struct program **
 {
     *peer = start_unix_probe("peer", NULL);
     tell(*peer, "listen " LOOPBACK);
-    const char *line = wait_line_like(*peer, "peer: listening at *");
+    const char *line = wait_line_like(*peer, "test: listening at *");
     struct program *client = start(CLIENT, output, LOOPBACK, strrchr(line, ' ') + 1,
                                    NULL);
     tell(*peer, "accept 1");
-    wait_line(*peer, "peer: 1 accepted");
+    wait_line(*peer, "test: 1 accepted");
     return client;
 }
 
@@ -1953,7 +1953,7 @@ TEST(file_broken, .judges = SERVER, .pair = "file", .points = 1, .step = 7,
     tell(peer, "read 1 100");
     expect_received(peer, 1);
     tell(peer, "reset 1");
-    wait_line(peer, "peer: 1 closed");
+    wait_line(peer, "test: 1 closed");
     wait_error_like(server, "server: client 1: *error *");
     wait_line(server, "server: client 1 left");
     connect_peer(peer, 2, port);
@@ -1972,11 +1972,11 @@ TEST(file_cut, .judges = CLIENT, .pair = "file", .points = 2, .step = 6,
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
         struct program *peer = start_unix_probe("peer", NULL);
         tell(peer, "listen " LOOPBACK);
-        const char *line = wait_line_like(peer, "peer: listening at *");
+        const char *line = wait_line_like(peer, "test: listening at *");
         struct program *client = start(CLIENT, "copy", LOOPBACK, strrchr(line, ' ') + 1,
                                        NULL);
         tell(peer, "accept 1");
-        wait_line(peer, "peer: 1 accepted");
+        wait_line(peer, "test: 1 accepted");
         push(peer, 1, streams[i], strlen(streams[i]));
         tell(peer, "shut 1");
         wait_error_like(client, "client: *");
@@ -2036,7 +2036,7 @@ static void check_worker_dies(const char *name)
     exchange(peer, 1, token());
     kill_child(server, "worker");
     tell(peer, "drain 1");
-    wait_line_like(peer, "peer: 1 received *");
+    wait_line_like(peer, "test: 1 received *");
     wait_error_like(server, "server: client 1: *");
     wait_line(server, "server: client 1 left");
     expect_service(peer, 2, port);
@@ -2044,7 +2044,7 @@ static void check_worker_dies(const char *name)
 
 #define WAITS "wait\n" /* the script of a worker that never calls */
 
-/* A copy of the server stands where its worker is missing, or is a puppet. */
+/* A copy of the server stands where its worker is missing, or is a scripted client. */
 static void check_no_worker(const char *name, const char *script)
 {
     const char *suffix = under_test() == UNIX ? "" : ".exe";
@@ -2055,7 +2055,7 @@ static void check_no_worker(const char *name, const char *script)
     char *bytes = load_file(original, &length);
     const char *file = write_file(text("%s%s", token(), suffix), bytes, length, 0755);
     if (script != NULL)
-        place_probe("puppet", "worker", script);
+        place_probe("scripted_client", "worker", script);
     struct start_options options = {.name = name, .file = file};
     /* Only where the worker has to call is there something to wait for. */
     struct program *server = under_test() == UNIX && strcmp(name, "server_scm") != 0
@@ -2065,7 +2065,7 @@ static void check_no_worker(const char *name, const char *script)
     const char *port = port_of(server);
     struct program *peer = peer_at(port);
     tell(peer, "drain 1");
-    wait_line_like(peer, "peer: 1 received *");
+    wait_line_like(peer, "test: 1 received *");
     wait_error_like(server, "server: *");
     wait_line(server, "server: client 1 left");
     connect_peer(peer, 2, port);
@@ -2169,7 +2169,7 @@ TEST(select_limit, .judges = SERVER, .only = "server_select", .unix_only = true,
     if (k < 2 || k == 5)
         fail_test("client %d was answered by \"%s\"", k, line);
     tell(peer, "drain %d", k);
-    wait_line_like(peer, text("peer: %d received *", k));
+    wait_line_like(peer, text("test: %d received *", k));
     exchange(peer, k - 1, token());
     tell(peer, "close 1");
     wait_line(server, "server: client 1 left");

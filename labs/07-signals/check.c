@@ -2,10 +2,10 @@
  * check.c - judges lab 07 from outside, by the contract alone.
  *
  * A server gets its signals from this checker, by its process ID. Under Wine it gets SIGINT,
- * which arrives as Ctrl-C. On Windows a probe on its console sends the event (starter.c). The
+ * which arrives as Ctrl-C. On Windows a probe on its console sends the event (launcher.c). The
  * same probe starts a server with signals blocked or ignored, on a console of other colours,
  * or with output that is not read. stepper.c steps through a server by instructions. A client
- * starts a server that follows a script (target.c); on Windows both are on a console.
+ * starts a server that follows a script (scripted_server.c); on Windows both are on a console.
  */
 #include <limits.h>
 #include <signal.h>
@@ -49,8 +49,8 @@ static void interrupt(struct program *server, pid_t pid)
     else if (!on_windows())
         send_signal(server, SIGINT);
     else
-        expect_end(start_probe("starter", "send", "0", "0", text("%ld", (long)pid), NULL),
-                   0);
+        expect_end(
+            start_probe("launcher", "send", "0", "0", text("%ld", (long)pid), NULL), 0);
 }
 
 /* Sends Ctrl-C to all processes on the terminal of a program, as its keyboard would. On UNIX
@@ -62,16 +62,16 @@ static void press_ctrl_c(struct program *program, pid_t pid, pid_t leader)
     if (under_test() == UNIX)
         send_bytes(program, "\x03", 1);
     else
-        expect_end(start_probe("starter", "send", "0",
+        expect_end(start_probe("launcher", "send", "0",
                                text("%ld", on_windows() ? 0 : (long)leader),
                                text("%ld", (long)pid), NULL),
                    0);
 }
 
-/* The process group of the probe "starter" and of what it starts. */
-static pid_t group_of(struct program *starter)
+/* The process group of the probe "launcher" and of what it starts. */
+static pid_t group_of(struct program *launcher)
 {
-    const char *line = wait_line_like(starter, "*starter: process *");
+    const char *line = wait_line_like(launcher, "*test: process *");
     return (pid_t)strtol(strstr(line, "process ") + strlen("process "), NULL, 10);
 }
 
@@ -250,20 +250,21 @@ static void expect_exchange(struct program *client, const char *name, int value)
 }
 
 /* Starts the client with a server that follows `script`, and up to three events to send. */
-static struct program *start_with_target(const char *script, const char *first,
-                                         const char *second, const char *third)
+static struct program *start_with_scripted_server(const char *script, const char *first,
+                                                  const char *second, const char *third)
 {
-    const char *target = place_probe("target", "server", script);
-    return start_with(CLIENT, on_a_console(), target, first, second, third, NULL);
+    const char *scripted_server = place_probe("scripted_server", "server", script);
+    return start_with(CLIENT, on_a_console(), scripted_server, first, second, third,
+                      NULL);
 }
 
-/* Waits for the target's line about an event that came from its parent. */
+/* Waits for the scripted server's line about an event that came from its parent. */
 static void expect_got(struct program *client, const char *name, int value)
 {
     if (under_test() == UNIX)
-        wait_line(client, "target: got %s, value %d, from the parent", name, value);
+        wait_line(client, "test: got %s, value %d, from the parent", name, value);
     else
-        wait_line(client, "target: got %s", name);
+        wait_line(client, "test: got %s", name);
 }
 
 static const char *answer(const char *name)
@@ -343,13 +344,13 @@ TEST(
     const char *names[] = {"SIGUSR1", "SIGINT", "SIGRTMIN"};
     for (size_t i = 0; i < 3 && under_test() == WIN32; i++)
         names[i] = "CTRL_C_EVENT";
-    struct program *client = start_with_target(text("tell server: ready 1\n%s%s%sdrain\n",
-                                                    answer(names[0]), answer(names[1]),
-                                                    answer(names[2])),
-                                               names[0], names[1], names[2]);
+    struct program *client = start_with_scripted_server(
+        text("tell server: ready 1\n%s%s%sdrain\n", answer(names[0]), answer(names[1]),
+             answer(names[2])),
+        names[0], names[1], names[2]);
     for (int i = 0; i < 3; i++)
         expect_got(client, names[i], i + 1);
-    wait_line(client, "target: end of input");
+    wait_line(client, "test: end of input");
     wait_line(client, "client: server exited with code 0");
     wait_line(client, "client: done");
     expect_end(client, 0);
@@ -389,8 +390,8 @@ TEST(
     if (under_test() == WIN32) {
         struct program *server = start(SERVER, NULL);
         pid_t pid = ready(server);
-        expect_end(start_probe("starter", "send", "1", "0", text("%ld", (long)pid), NULL),
-                   0);
+        expect_end(
+            start_probe("launcher", "send", "1", "0", text("%ld", (long)pid), NULL), 0);
         expect_end(server, 0x3A); /* of STATUS_CONTROL_C_EXIT, 0xC000013A */
         return;
     }
@@ -425,8 +426,8 @@ TEST(every_event, .judges = SERVER, .stage = COMPLETE, .needs = "input_ends", .p
     if (under_test() == WIN32) {
         struct program *server = start(SERVER, NULL);
         pid_t pid = ready(server);
-        expect_end(start_probe("starter", "send", "1", "0", text("%ld", (long)pid), NULL),
-                   0);
+        expect_end(
+            start_probe("launcher", "send", "1", "0", text("%ld", (long)pid), NULL), 0);
         expect_report(server, "CTRL_BREAK_EVENT");
         wait_end(server);
         return;
@@ -579,7 +580,7 @@ TEST(earlier_colours, .judges = SERVER, .win32_only = true, .stage = COMPLETE,
      .hint =
          "GetConsoleScreenBufferInfo() returns the colours: keep them and put them back.")
 {
-    struct start_options terminal = {.probe = "starter",
+    struct start_options terminal = {.probe = "launcher",
                                      .terminal_input = true,
                                      .terminal_output = true};
     struct program *server = start_with(SERVER, terminal, "colours", "2e",
@@ -589,7 +590,7 @@ TEST(earlier_colours, .judges = SERVER, .win32_only = true, .stage = COMPLETE,
         press_ctrl_c(server, pid, group);
         wait_line_like(server, "*server: received \"CTRL_C_EVENT\"*");
     }
-    wait_line_like(server, "*starter: the colours are 2e*");
+    wait_line_like(server, "*test: the colours are 2e*");
     expect_end(server, 0);
 }
 
@@ -764,18 +765,18 @@ TEST(
 {
     const char *name = interrupt_name();
     const char *other = under_test() == UNIX ? "SIGUSR1" : name;
-    struct program *client =
-        start_with_target(text("nap 60\npending\ntell server: starting\nnap 60\npending\n"
-                               "tell server: ready 1\nawait\nnap 60\npending\n"
-                               "tell server: received \"nothing\"\nnap 60\npending\n"
-                               "tell server: received \"%s\" from 1\n%sdrain\n",
-                               name, answer(other)),
-                          name, other, NULL);
+    struct program *client = start_with_scripted_server(
+        text("nap 60\npending\ntell server: starting\nnap 60\npending\n"
+             "tell server: ready 1\nawait\nnap 60\npending\n"
+             "tell server: received \"nothing\"\nnap 60\npending\n"
+             "tell server: received \"%s\" from 1\n%sdrain\n",
+             name, answer(other)),
+        name, other, NULL);
     wait_line(client, "server: ready 1");
     expect_got(client, name, 1);
     expect_got(client, other, 2);
     expect_end(client, 0);
-    if (count_lines(client, "target: 0 pending") != 4)
+    if (count_lines(client, "test: 0 pending") != 4)
         fail_test(
             "expected no event before the server was ready and had reported the one "
             "before, got one");
@@ -792,7 +793,7 @@ TEST(
     const char *name = interrupt_name();
     static const int codes[] = {0, 7, 255, 1000};
     for (size_t i = 0; i < (under_test() == UNIX ? 3 : 4); i++) {
-        struct program *client = start_with_target(
+        struct program *client = start_with_scripted_server(
             text("tell server: ready 1\n%sexit %d\n", answer(name), codes[i]), name, NULL,
             NULL);
         wait_line(client, "client: server exited with code %d", codes[i]);
@@ -800,11 +801,12 @@ TEST(
         expect_end(client, codes[i] == 0 ? 0 : 1);
     }
     /* The end of what it prints is not its end yet. */
-    const char *target =
-        place_probe("target", "server",
+    const char *scripted_server =
+        place_probe("scripted_server", "server",
                     text("tell server: ready 1\n%sclose-output\nuntil watched\nexit 3\n",
                          answer(name)));
-    struct program *slow = start_with(CLIENT, on_a_console(), target, name, NULL);
+    struct program *slow = start_with(CLIENT, on_a_console(), scripted_server, name,
+                                      NULL);
     wait_line_like(slow, reports(name));
     expect_idle(slow, 0.2, 10);
     write_file("watched", "", 0, 0644);
@@ -812,7 +814,7 @@ TEST(
     expect_end(slow, 1);
     static const int signals[] = {SIGKILL, SIGTERM, SIGSEGV, SIGALRM};
     for (size_t i = 0; i < 4 && under_test() == UNIX; i++) {
-        struct program *client = start_with_target(
+        struct program *client = start_with_scripted_server(
             text("tell server: ready 1\n%sraise %d\n", answer(name), signals[i]), name,
             NULL, NULL);
         wait_line(client, "client: server was ended by signal %d", signals[i]);
@@ -820,7 +822,7 @@ TEST(
         expect_end(client, 1);
     }
     if (under_test() == WIN32) {
-        struct program *client = start_with_target(
+        struct program *client = start_with_scripted_server(
             text("tell server: ready 1\n%sexit 0xC000013A\n", answer(name)), name, NULL,
             NULL);
         wait_line(client, "client: server was ended by a console event");
@@ -841,15 +843,15 @@ TEST(
     if (under_test() == WIN32 && !on_windows())
         skip_test("needs Windows: Wine sends no CTRL_BREAK_EVENT");
     const char *name = under_test() == UNIX ? "SIGTERM" : "CTRL_BREAK_EVENT";
-    struct program *client = start_with_target(
+    struct program *client = start_with_scripted_server(
         text("tell server: ready 1\n%s", answer(name)), name, NULL, NULL);
     wait_line(client, "client: server exited with code 0");
     expect_end(client, 1);
     if (under_test() == WIN32)
         return;
-    client = start_with_target(text("tell server: ready 1\n%sraise %d\n", answer(name),
-                                    SIGKILL),
-                               name, NULL, NULL);
+    client = start_with_scripted_server(text("tell server: ready 1\n%sraise %d\n",
+                                             answer(name), SIGKILL),
+                                        name, NULL, NULL);
     wait_line(client, "client: server was ended by signal 9");
     expect_end(client, 1);
 }
@@ -879,7 +881,7 @@ TEST(
     .hint_win32 = "One ReadFile() is not one line: read on until the newline.")
 {
     const char *name = interrupt_name(), *word = token();
-    struct program *client = start_with_target(
+    struct program *client = start_with_scripted_server(
         text("part server: re\nnap 20\ntell ady 1\nflood 100000\ntell %s\n"
              "tell \ntell %s\n%spart the end\n",
              word, word, answer(name)),
@@ -901,12 +903,12 @@ TEST(
     .hint =
         "exec keeps the signal mask and the ignored signals: put them back in the child before exec.")
 {
-    struct program *client = start_with_target(
+    struct program *client = start_with_scripted_server(
         text("inventory\ntell server: ready 1\n%sdrain\n", answer("SIGUSR1")), "SIGUSR1",
         NULL, NULL);
-    wait_line_like(client, "target: * extra");
+    wait_line_like(client, "test: * extra");
     expect_end(client, 0);
-    size_t count = count_lines(client, "target: extra: signal *");
+    size_t count = count_lines(client, "test: extra: signal *");
     if (count > 0)
         fail_test("expected no blocked or ignored signal in the server, got %zu", count);
 }
@@ -920,19 +922,20 @@ TEST(
     .hint_win32 = "Install a handler that returns TRUE for CTRL_C_EVENT.")
 {
     const char *name = interrupt_name();
-    const char *target = place_probe("target", "server",
-                                     text("ready\nawait\ntell target: waiting\nawait\n"
-                                          "tell server: received \"%s\"\ndrain\n",
-                                          name));
+    const char *scripted_server =
+        place_probe("scripted_server", "server",
+                    text("ready\nawait\ntell test: waiting\nawait\n"
+                         "tell server: received \"%s\"\ndrain\n",
+                         name));
     struct program *client = start_with(CLIENT,
                                         (struct start_options){.terminal_input = true},
-                                        target, name, NULL);
+                                        scripted_server, name, NULL);
     pid_t pid = ready(client);
-    wait_line(client, "target: waiting");
+    wait_line(client, "test: waiting");
     if (under_test() == WIN32 && !on_windows())
         interrupt(client, pid);
     press_ctrl_c(client, pid, pid);
-    wait_line_like(client, text("target: got %s%s", name,
+    wait_line_like(client, text("test: got %s%s", name,
                                 under_test() == UNIX ? ", from the system" : ""));
     wait_line(client, "client: server exited with code 0");
     expect_end(client, 0);
@@ -945,8 +948,8 @@ TEST(
     .hint_unix = "Block in read(): do not ask again and again.",
     .hint_win32 = "Block in ReadFile(): do not ask again and again with PeekNamedPipe().")
 {
-    struct program *client = start_with_target("tell server: ready 1\nawait\ndrain\n",
-                                               interrupt_name(), NULL, NULL);
+    struct program *client = start_with_scripted_server(
+        "tell server: ready 1\nawait\ndrain\n", interrupt_name(), NULL, NULL);
     wait_line(client, "client: sent \"%s\"%s", interrupt_name(),
               under_test() == UNIX ? ", value 1" : "");
     expect_idle(client, 0.3, 10);
@@ -979,7 +982,7 @@ TEST(
         "Call SetConsoleCtrlHandler(NULL, FALSE): a child inherits that Ctrl-C is ignored.")
 {
     if (under_test() == WIN32) {
-        struct start_options terminal = {.probe = "starter", .terminal_input = true};
+        struct start_options terminal = {.probe = "launcher", .terminal_input = true};
         struct program *server = start_with(SERVER, terminal, "ignored",
                                             path_of(SERVER, NULL), "2", NULL);
         pid_t pid = ready(server); /* of a group of its own */
@@ -994,7 +997,7 @@ TEST(
     static const char *const ends[] = {"SIGQUIT", "SIGHUP", "SIGTERM"};
     for (size_t i = 0; i < 2; i++)
         for (size_t k = 0; k < 3; k++) {
-            struct program *server = start_probe("starter", ways[i],
+            struct program *server = start_probe("launcher", ways[i],
                                                  path_of(SERVER, NULL), NULL);
             pid_t pid = ready(server);
             for (size_t e = EVENTS; e-- > 0;)
@@ -1164,7 +1167,7 @@ TEST(
     .hint =
         "Use SA_RESTART, or block the signals during the write: otherwise write() fails with EINTR or writes only a part.")
 {
-    struct program *server = start_probe("starter", "unread", path_of(SERVER, NULL),
+    struct program *server = start_probe("launcher", "unread", path_of(SERVER, NULL),
                                          NULL);
     pid_t pid = ready(server);
     for (int i = 0; i < QUEUE / 2; i++)
@@ -1193,15 +1196,15 @@ TEST(
     struct program *server = start_unix_probe("stepper", "each", text("%d", SIGUSR1),
                                               text("%d", SIGRTMIN), path_of(SERVER, NULL),
                                               NULL);
-    const char *line = wait_line_like(server, "stepper: *"), *why;
+    const char *line = wait_line_like(server, "test: *"), *why;
     size_t moment, passed;
     if ((why = strstr(line, "not possible: ")) != NULL)
         skip_test("needs ptrace: %s", why + strlen("not possible: "));
-    if (strcmp(line, "stepper: the program never waits") == 0)
+    if (strcmp(line, "test: the program never waits") == 0)
         skip_test("the server waits in no call that the probe knows");
     size_t first = count_lines(server, reports("SIGUSR1"));
     size_t second = count_lines(server, reports("SIGRTMIN"));
-    if (sscanf(line, "stepper: moment %zu", &moment) == 1) {
+    if (sscanf(line, "test: moment %zu", &moment) == 1) {
         const char *when =
             moment == 0
                 ? "SIGUSR1 came while the server waited"
@@ -1217,7 +1220,7 @@ TEST(
     if (first != second + 1) /* SIGUSR1 came once more */
         fail_test("expected %zu reports of SIGRTMIN beside %zu of SIGUSR1, got %zu",
                   first - 1, first, second);
-    if (sscanf(line, "stepper: %zu of", &passed) == 1 && passed == 0)
+    if (sscanf(line, "test: %zu of", &passed) == 1 && passed == 0)
         skip_test("no breakpoint stops a program here");
 }
 
@@ -1275,8 +1278,8 @@ TEST(server_ends_early, .judges = CLIENT, .stage = ROBUST, .needs = "reports_the
                                           "tell server: ready 1\nawait\nexit 3\n",
                                           "tell server: ready 1\nexit 3\n"};
     for (size_t i = 0; i < 4; i++) {
-        struct program *client = start_with_target(scripts[i], interrupt_name(), NULL,
-                                                   NULL);
+        struct program *client = start_with_scripted_server(scripts[i], interrupt_name(),
+                                                            NULL, NULL);
         wait_error_like(client, "client: *");
         /* Under Wine and on Windows an event cannot be sent to who is no more. */
         if (under_test() == UNIX)
@@ -1296,10 +1299,10 @@ TEST(
         "Make only the server's own ends inheritable, with SetHandleInformation().")
 {
     const char *name = interrupt_name();
-    struct program *client = start_with_target(
+    struct program *client = start_with_scripted_server(
         text("inventory\ntell server: ready 1\n%sdrain\n", answer(name)), name, NULL,
         NULL);
-    wait_line(client, "target: 0 extra");
+    wait_line(client, "test: 0 extra");
     expect_end(client, 0);
 }
 
@@ -1311,11 +1314,12 @@ TEST(
     .hint =
         "SIGCHLD comes also when a child is stopped or continued. A handler needs SA_RESTART, or read() and waitpid() fail with EINTR.")
 {
-    const char *target = place_probe("target", "server",
-                                     text("ready\nawait\nuntil go\n%s"
-                                          "close-output\nuntil end\nexit 7\n",
-                                          "tell server: received \"SIGUSR1\"\n"));
-    struct program *client = start(CLIENT, target, "SIGUSR1", NULL);
+    const char *scripted_server =
+        place_probe("scripted_server", "server",
+                    text("ready\nawait\nuntil go\n%s"
+                         "close-output\nuntil end\nexit 7\n",
+                         "tell server: received \"SIGUSR1\"\n"));
+    struct program *client = start(CLIENT, scripted_server, "SIGUSR1", NULL);
     pid_t pid = ready(client);
     wait_line(client, "client: sent \"SIGUSR1\", value 1");
     for (int i = 0; i < 3; i++)
@@ -1336,11 +1340,12 @@ TEST(
     .hint =
         "Ignored signals are inherited, and with SIGCHLD ignored waitpid() fails with ECHILD: set SIGCHLD to SIG_DFL before fork().")
 {
-    const char *target = place_probe(
-        "target", "server", text("tell server: ready 1\n%sexit 7\n", answer("SIGUSR1")));
+    const char *scripted_server = place_probe("scripted_server", "server",
+                                              text("tell server: ready 1\n%sexit 7\n",
+                                                   answer("SIGUSR1")));
     struct program *client = start_with(CLIENT,
                                         (struct start_options){.ignores_children = true},
-                                        target, "SIGUSR1", NULL);
+                                        scripted_server, "SIGUSR1", NULL);
     wait_line(client, "client: server exited with code 7");
     expect_end(client, 1);
 }
@@ -1351,16 +1356,17 @@ TEST(quit_at_the_client, .judges = CLIENT, .unix_only = true, .stage = ROBUST,
      .hint =
          "Ignore SIGQUIT as you ignore SIGINT: both go to all processes of the terminal.")
 {
-    const char *target = place_probe("target", "server",
-                                     "ready\nawait\ntell target: waiting\nawait\n"
-                                     "tell server: received \"SIGINT\"\ndrain\n");
+    const char *scripted_server =
+        place_probe("scripted_server", "server",
+                    "ready\nawait\ntell test: waiting\nawait\n"
+                    "tell server: received \"SIGINT\"\ndrain\n");
     struct program *client = start_with(CLIENT,
                                         (struct start_options){.terminal_input = true},
-                                        target, "SIGINT", NULL);
+                                        scripted_server, "SIGINT", NULL);
     ready(client);
-    wait_line(client, "target: waiting");
+    wait_line(client, "test: waiting");
     send_bytes(client, "\x1c", 1);
-    wait_line(client, "target: got SIGQUIT, from the system");
+    wait_line(client, "test: got SIGQUIT, from the system");
     wait_line(client, "client: server exited with code 0");
     expect_end(client, 0);
 }
@@ -1377,12 +1383,12 @@ TEST(
     static const unsigned missing[] = {1, 7, 3};
     const char *name = interrupt_name();
     for (size_t i = 0; i < (under_test() == UNIX ? 3 : 2); i++) {
-        const char *target = place_probe("target", text("server%zu", i),
-                                         text("tell server: ready 1\n%sdrain\n",
-                                              answer(name)));
+        const char *scripted_server = place_probe("scripted_server", text("server%zu", i),
+                                                  text("tell server: ready 1\n%sdrain\n",
+                                                       answer(name)));
         struct program *client = start_with(CLIENT,
                                             (struct start_options){.closed = missing[i]},
-                                            target, name, NULL);
+                                            scripted_server, name, NULL);
         expect_end(client, 0);
         if ((missing[i] & 2) == 0 && !printed_like(client, "client: done"))
             fail_test("expected the line \"client: done\", got none");

@@ -2,7 +2,7 @@
  * peer.c - the far end of TCP connections, as many as are wanted, driven by commands.
  *
  * A checker gives commands on standard input, one a line, and reads on standard output what
- * has come of them ("peer: ..."). K is a number below 64 that stands for a connection. What
+ * has come of them ("test: ..."). K is a number below 64 that stands for a connection. What
  * is received on it is kept in the file K.received in the folder that the peer runs in.
  *
  *     connect K ADDRESS PORT   K connected | K refused
@@ -88,7 +88,7 @@ static int listener = -1;
 _Noreturn static void give_up(const char *why)
 {
     log_to_stderr();
-    log_event("peer: fault: %s", why);
+    log_event("test: fault: %s", why);
     exit(99);
 }
 
@@ -140,7 +140,7 @@ static void end(size_t k, bool hard)
     fclose(peers[k].received);
     free(peers[k].bytes);
     peers[k].open = false;
-    log_event("peer: %zu closed", k);
+    log_event("test: %zu closed", k);
 }
 
 static void load(struct peer *peer, const char *name)
@@ -168,7 +168,7 @@ static void send_more(size_t k)
     if (length == -1 && errno == EAGAIN)
         return;
     if (length == -1) {
-        log_event("peer: %zu could not send: %zu bytes are left", k, size);
+        log_event("test: %zu could not send: %zu bytes are left", k, size);
         peer->sent = peer->length;
         return;
     }
@@ -176,7 +176,7 @@ static void send_more(size_t k)
     if (peer->stepping)
         peer->wanted = 1;
     else if (peer->sent == peer->length)
-        log_event("peer: %zu sent", k);
+        log_event("test: %zu sent", k);
     if (peer->sent == peer->length && peer->shut)
         shutdown(peer->socket, SHUT_WR);
 }
@@ -194,8 +194,8 @@ static void read_more(size_t k)
         return;
     if (length <= 0) {
         fflush(peer->received);
-        log_event(length == 0 ? "peer: %zu received the end"
-                              : "peer: %zu received a reset",
+        log_event(length == 0 ? "test: %zu received the end"
+                              : "test: %zu received a reset",
                   k);
         peer->wanted = 0;
         return;
@@ -207,9 +207,9 @@ static void read_more(size_t k)
         return;
     fflush(peer->received);
     if (!peer->stepping)
-        log_event("peer: %zu received all", k);
+        log_event("test: %zu received all", k);
     else if (peer->sent == peer->length)
-        log_event("peer: %zu received all", k);
+        log_event("test: %zu received all", k);
 }
 
 /* One exchange of the text of number `i`, blocking. Returns whether it came back. */
@@ -248,7 +248,7 @@ static void crowd(int count, int held, const char *address, const char *port)
             served += hear(sockets[i], i);
         close(sockets[i]);
     }
-    log_event("peer: crowd served %d", served);
+    log_event("test: crowd served %d", served);
 }
 
 static void echo(size_t k)
@@ -262,7 +262,7 @@ static void echo(size_t k)
             if ((sent = send(peers[k].socket, bytes + done, (size_t)(length - done),
                              MSG_NOSIGNAL)) == -1)
                 give_up("an echo cannot be sent");
-    log_event("peer: %zu received the end", k);
+    log_event("test: %zu received the end", k);
 }
 
 static double seconds(void)
@@ -291,7 +291,7 @@ static void series(int count, const char *address, const char *port)
             setsockopt(one, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
         close(one);
     }
-    log_event("peer: series served %d of %d", served, i);
+    log_event("test: series served %d of %d", served, i);
 }
 
 static void flood(int count, const char *address, const char *port)
@@ -316,7 +316,7 @@ static void flood(int count, const char *address, const char *port)
     }
     for (int i = 0; i < count; i++)
         close(list[i].fd);
-    log_event("peer: flood ended");
+    log_event("test: flood ended");
 }
 
 /* ---- Datagrams: blocking, for nothing else is under way then ---- */
@@ -338,7 +338,7 @@ static void open_datagrams(size_t k, const char *address, const char *port, bool
     struct sockaddr_in bound = {0};
     if (binding &&
         getsockname(one, (struct sockaddr *)&bound, &(socklen_t){sizeof bound}) == 0)
-        log_event("peer: bound to %d", ntohs(bound.sin_port));
+        log_event("test: bound to %d", ntohs(bound.sin_port));
 }
 
 static void cast(size_t k, const char *name, bool stranger)
@@ -365,7 +365,7 @@ static void catch (size_t k)
         give_up("no datagram");
     fwrite(bytes, 1, (size_t)length, file);
     fclose(file);
-    log_event("peer: %zu caught %zd", k, length);
+    log_event("test: %zu caught %zd", k, length);
 }
 
 /* Messages of `size` bytes, one after the other has come back; blocking. */
@@ -379,7 +379,7 @@ static void talk(size_t k, size_t size, long count)
             send(peers[k].socket, message, size, MSG_NOSIGNAL) != (ssize_t)size ||
             recv(peers[k].socket, echo, size, MSG_WAITALL) != (ssize_t)size)
             break;
-    log_event("peer: %zu talked %ld", k, done);
+    log_event("test: %zu talked %ld", k, done);
 }
 
 /* Begins to connect, and does not wait for it. */
@@ -401,7 +401,7 @@ static void reach(size_t k, const char *address, const char *port)
     begin(k, begin_to_connect(&there));
     peers[k].there = there;
     peers[k].reaching = seconds();
-    log_event("peer: %zu reaches out", k);
+    log_event("test: %zu reaches out", k);
 }
 
 /* Where the other end's queue is full our system asks again after 1, 3, 7 and 15 seconds; so we
@@ -451,15 +451,15 @@ static void obey(char *line)
             getsockname(listener, (struct sockaddr *)&bound,
                         &(socklen_t){sizeof bound}) == -1)
             give_up("it cannot listen");
-        log_event("peer: listening at %d", ntohs(bound.sin6_port)); /* as sin_port */
+        log_event("test: listening at %d", ntohs(bound.sin6_port)); /* as sin_port */
     } else if (strcmp(verb, "accept") == 0) {
         begin(k, accept(listener, NULL, NULL));
-        log_event("peer: %zu accepted", k);
+        log_event("test: %zu accepted", k);
     } else if (strcmp(verb, "connect") == 0) {
         int one = open_socket(words[2], words[3], false);
         if (one != -1)
             begin(k, one);
-        log_event(one == -1 ? "peer: %zu refused" : "peer: %zu connected", k);
+        log_event(one == -1 ? "test: %zu refused" : "test: %zu connected", k);
     } else if (strcmp(verb, "reach") == 0) {
         reach(k, words[2], words[3]);
     } else if (strcmp(verb, "datagram") == 0) {
@@ -482,13 +482,13 @@ static void obey(char *line)
     } else if (strcmp(verb, "read") == 0) {
         peer->wanted = atol(words[2]);
         if (peer->wanted == 0)
-            log_event("peer: %zu received all", k);
+            log_event("test: %zu received all", k);
     } else if (strcmp(verb, "stall") == 0) {
         peer->stalls = true;
     } else if (strcmp(verb, "look") == 0) {
         int unread = 0;
         ioctl(peer->socket, FIONREAD, &unread);
-        log_event("peer: %zu has %d bytes to read", k, unread);
+        log_event("test: %zu has %d bytes to read", k, unread);
     } else if (strcmp(verb, "echo") == 0) {
         echo(k);
     } else if (strcmp(verb, "settle") == 0) {
@@ -496,7 +496,7 @@ static void obey(char *line)
         int left = 1;
         while (ioctl(peer->socket, SIOCOUTQ, &left) == 0 && left > 0)
             poll(NULL, 0, 1);
-        log_event("peer: %zu settled", k);
+        log_event("test: %zu settled", k);
     } else if (strcmp(verb, "drain") == 0) {
         peer->wanted = TO_THE_END;
     } else if (strcmp(verb, "shut") == 0) {
@@ -558,7 +558,7 @@ int main(void)
         if (ready == -1)
             give_up("poll");
         if (ready == 0 && stalling < MOST_PEERS) {
-            log_event("peer: %zu stalled", stalling);
+            log_event("test: %zu stalled", stalling);
             peers[stalling].stalls = false;
         }
         for (nfds_t i = 1; i < count; i++) {

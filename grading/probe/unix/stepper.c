@@ -15,19 +15,19 @@
  *             the last 100, and before every 16th between them. Each time it must print two
  *             lines, and wait again. A breakpoint stops it there, so that this takes no longer
  *             than to step through it once. In the end the program gets SIGTERM.
- *     once    When the program has printed LINES lines and waits, stepper prints "stepper: it
+ *     once    When the program has printed LINES lines and waits, stepper prints "test: it
  *             waits". The checker then gives it something to do. The program gets SIGNAL before the
  *             instruction number STEP (from 1) after it has woken up, counted over all threads, or
  *             just before it waits again after it has printed a line. STEP 0 means the latter.
  *
  * It ends with the program's exit code, or 128 + the signal that ended it. It prints
  *
- *     stepper: N of M moments                each: the program passed N of them, and all is well
- *     stepper: moment N, the program rests   each: it waits, and no line has come for two seconds
- *     stepper: moment N, the program ended   each; N is 0 where it was before the first
- *     stepper: sent at step N                once
- *     stepper: the program never waits       both: it waits in no call that stepper knows
- *     stepper: not possible: REASON          both: no ptrace here, or no x86-64; exit code 0
+ *     test: N of M moments                each: the program passed N of them, and all is well
+ *     test: moment N, the program rests   each: it waits, and no line has come for two seconds
+ *     test: moment N, the program ended   each; N is 0 where it was before the first
+ *     test: sent at step N                once
+ *     test: the program never waits       both: it waits in no call that stepper knows
+ *     test: not possible: REASON          both: no ptrace here, or no x86-64; exit code 0
  *
  * A moment is counted from 1. The breakpoint is missed where the program goes another way the second
  * time; SECOND then comes when it is about to wait.
@@ -120,13 +120,13 @@ static void tick(int number)
 _Noreturn static void give_up(const char *why)
 {
     log_to_stderr();
-    log_event("stepper: fault: %s: error %d: %s", why, errno, strerror(errno));
+    log_event("test: fault: %s: error %d: %s", why, errno, strerror(errno));
     exit(99);
 }
 
 _Noreturn static void not_possible(const char *why)
 {
-    log_event("stepper: not possible: %s", why);
+    log_event("test: not possible: %s", why);
     exit(0);
 }
 
@@ -329,7 +329,7 @@ static int finish(void)
 /* Reports that the program has not come to wait. */
 static int report_busy(void)
 {
-    log_event(ended ? "stepper: the program ended" : "stepper: the program never waits");
+    log_event(ended ? "test: the program ended" : "test: the program never waits");
     return ended ? finish() : 0;
 }
 
@@ -473,7 +473,7 @@ static enum kind disturb(size_t which, int first, int second)
 /* Reports at which moment the program went wrong, and how; 0 is before the first. */
 static int report_loss(size_t moment)
 {
-    log_event("stepper: moment %zu, the program %s", moment, ended ? "ended" : "rests");
+    log_event("test: moment %zu, the program %s", moment, ended ? "ended" : "rests");
     return ended ? finish() : 0;
 }
 
@@ -502,7 +502,7 @@ static int run_each(int first, int second)
         if (disturb(i, first, second) != RESTS)
             return report_loss(i + 1);
     }
-    log_event("stepper: %zu of %zu moments", passed_count, moment_count);
+    log_event("test: %zu of %zu moments", passed_count, moment_count);
     kill(program, SIGTERM);
     return finish();
 }
@@ -520,11 +520,11 @@ static int run_once(int number, long at, long lines)
     if (settle(lines) != RESTS)
         return report_busy();
     open_memory();
-    log_event("stepper: it waits");
+    log_event("test: it waits");
     long count = step(at, &last, ignore);
     if (count != -1) {
         kill(program, number);
-        log_event("stepper: sent at step %ld", count + 1);
+        log_event("test: sent at step %ld", count + 1);
         resume(&last, false);
     }
     return finish();
@@ -550,7 +550,7 @@ int main(int argc, char *argv[])
 
 int main(void)
 {
-    log_event("stepper: not possible: it knows x86-64 alone");
+    log_event("test: not possible: it knows x86-64 alone");
     return 0;
 }
 

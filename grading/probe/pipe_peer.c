@@ -1,8 +1,8 @@
 /*
- * pipe.c - plays clients of lab 02 to judge a server, and its server to judge a client.
+ * pipe_peer.c - plays clients of lab 02 to judge a server, and its server to judge a client.
  *
  * Started by a checker, it obeys commands on standard input, one a line, and tells on standard
- * output what came of each ("pipe: ..."). It knows what the two ends of a conversation have to
+ * output what came of each ("test: ..."). It knows what the two ends of a conversation have to
  * do (lab 02's contract), and how to do it wrong. Built for both systems from this one source;
  * on UNIX it speaks through FIFOs or through a SOCK_SEQPACKET socket, as ADDRESS is.
  *
@@ -71,7 +71,7 @@
 
 _Noreturn static void give_up(const char *why)
 {
-    log_event("pipe: fault: %s", why);
+    log_event("test: fault: %s", why);
     exit(99);
 }
 
@@ -237,7 +237,7 @@ static void rival(const char *address)
     occupy(address);
     WaitForSingleObject(thread, INFINITE);
     CloseHandle(thread);
-    log_event("pipe: the rival is there");
+    log_event("test: the rival is there");
 }
 
 static void tell_info(const char *address)
@@ -258,9 +258,9 @@ static void tell_info(const char *address)
             descriptor, SDDL_REVISION_1,
             OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION, &text, NULL))
         give_up("the pipe tells nothing");
-    log_event("pipe: instances %lu", now);
-    log_event("pipe: type %s", flags & PIPE_TYPE_MESSAGE ? "message" : "byte");
-    log_event("pipe: security %s", text);
+    log_event("test: instances %lu", now);
+    log_event("test: type %s", flags & PIPE_TYPE_MESSAGE ? "message" : "byte");
+    log_event("test: security %s", text);
     hang_up(&end);
 }
 
@@ -385,7 +385,7 @@ static const char *call_by_fifo(struct end *end, const char *address)
     close(spare);
     bool greeted = get(end);
     if (access(to_server, F_OK) == 0 || access(to_client, F_OK) == 0)
-        log_event("pipe: names are left");
+        log_event("test: names are left");
     unlink(to_server);
     unlink(to_client);
     if (greeted && received_length == 0)
@@ -463,14 +463,14 @@ static void answer(struct end *end)
     char to_server[PATH_MAX], to_client[PATH_MAX], *rest;
     name_pair(served, strtol(line, &rest, 10), to_server, to_client);
     if (*rest != '\n')
-        log_event("pipe: no announcement: %s", line);
+        log_event("test: no announcement: %s", line);
     struct stat facts;
     if (stat(to_server, &facts) == 0 && (facts.st_mode & 077) != 0)
-        log_event("pipe: others may open the FIFOs");
+        log_event("test: others may open the FIFOs");
     end->to = open(to_client, O_WRONLY | O_NONBLOCK);
     end->from = open(to_server, O_RDONLY | O_NONBLOCK);
     if (end->from == -1 || end->to == -1) {
-        log_event("pipe: the client has not opened its FIFOs before it announced them");
+        log_event("test: the client has not opened its FIFOs before it announced them");
         end->open = false;
         return;
     }
@@ -578,7 +578,7 @@ static void spill(void)
     int there;
     if (ioctl(listener, FIONREAD, &there) == -1)
         give_up("FIONREAD");
-    log_event("pipe: %d bytes more came", there - filled);
+    log_event("test: %d bytes more came", there - filled);
     char page[4096];
     for (ssize_t got; filled > 0; filled -= (int)got) {
         size_t portion = (size_t)filled < sizeof page ? (size_t)filled : sizeof page;
@@ -612,12 +612,12 @@ static void play_many(const char *address, int count)
         if (why == NULL && !exchange_token(&end, i, 1))
             why = "a wrong reply, or none";
         if (why != NULL) {
-            log_event("pipe: client %d of %d: %s", i, count, why);
+            log_event("test: client %d of %d: %s", i, count, why);
             return;
         }
         hang_up(&end);
     }
-    log_event("pipe: all %d were served", count);
+    log_event("test: all %d were served", count);
 }
 
 #ifdef _WIN32
@@ -628,19 +628,19 @@ static void play_crowd(const char *address, int count, int rounds)
     for (int i = 0; i < count; i++) {
         const char *why = call(&ends[i], address, false);
         if (why != NULL) {
-            log_event("pipe: client %d of %d at once: %s", i + 1, count, why);
+            log_event("test: client %d of %d at once: %s", i + 1, count, why);
             return;
         }
     }
     for (int round = 1; round <= rounds; round++)
         for (int i = count - 1; i >= 0; i--) /* not in the order in which they came */
             if (!exchange_token(&ends[i], i + 1, round)) {
-                log_event("pipe: client %d of %d: a wrong reply, or none", i + 1, count);
+                log_event("test: client %d of %d: a wrong reply, or none", i + 1, count);
                 return;
             }
     for (int i = 0; i < count; i++)
         hang_up(&ends[i]);
-    log_event("pipe: all %d were served at once", count);
+    log_event("test: all %d were served at once", count);
 }
 
 #else
@@ -681,9 +681,9 @@ static void play_crowd(const char *address, int count, int rounds)
     while (wait(&status) > 0)
         served_count += WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (served_count == count)
-        log_event("pipe: all %d were served at once", count);
+        log_event("test: all %d were served at once", count);
     else
-        log_event("pipe: %d of %d at once got a wrong reply, or none",
+        log_event("test: %d of %d at once got a wrong reply, or none",
                   count - served_count, count);
 }
 
@@ -704,23 +704,23 @@ static void client_command(const char *verb, int number, const char *rest)
 #endif
         const char *why = call(end, rest, true);
         if (why != NULL)
-            log_event("pipe: %d refused: %s", number, why);
+            log_event("test: %d refused: %s", number, why);
         else
-            log_event("pipe: %d connected", number);
+            log_event("test: %d connected", number);
     } else if (!end->open) {
         give_up("a client that is not connected");
     } else if (strcmp(verb, "receive") == 0) {
         if (!get(end)) {
-            log_event("pipe: %d is at its end", number);
+            log_event("test: %d is at its end", number);
             return;
         }
         char name[32];
         snprintf(name, sizeof name, "received.%d", number);
         store(name, received, received_length);
-        log_event("pipe: %d received %zu bytes", number, received_length);
+        log_event("test: %d received %zu bytes", number, received_length);
     } else if (strcmp(verb, "close") == 0) {
         hang_up(end);
-        log_event("pipe: %d closed", number);
+        log_event("test: %d closed", number);
     } else {
         char *bytes = load(rest, &length);
         bool done = true;
@@ -734,7 +734,7 @@ static void client_command(const char *verb, int number, const char *rest)
 #endif
         else
             give_up(verb);
-        log_event("pipe: %d %s", number, done ? "sent" : "could not send");
+        log_event("test: %d %s", number, done ? "sent" : "could not send");
         free(bytes);
     }
 }
@@ -745,48 +745,48 @@ static bool server_command(const char *verb, const char *rest)
         for (;;) {
             if (!guest.open) {
                 answer(&guest);
-                log_event("pipe: accepted");
+                log_event("test: accepted");
             } else if (get(&guest)) {
                 break;
             } else {
-                log_event("pipe: client left");
+                log_event("test: client left");
                 dismiss(&guest);
             }
         }
         store("message", received, received_length);
-        log_event("pipe: message of %zu bytes", received_length);
+        log_event("test: message of %zu bytes", received_length);
     } else if (strcmp(verb, "left") == 0) {
         if (!guest.open)
             answer(&guest);
         while (get(&guest))
             ;
         dismiss(&guest);
-        log_event("pipe: client left");
+        log_event("test: client left");
     } else if (strcmp(verb, "reply") == 0) {
         size_t length;
         char *bytes = load(rest, &length);
         bool done = put(&guest, bytes, length);
-        log_event("pipe: %s", done ? "replied" : "could not reply");
+        log_event("test: %s", done ? "replied" : "could not reply");
         free(bytes);
 #ifndef _WIN32
     } else if (strcmp(verb, "raw-reply") == 0) {
         size_t length;
         char *bytes = load(rest, &length);
-        log_event("pipe: %s",
+        log_event("test: %s",
                   put_raw(&guest, bytes, length) ? "replied" : "could not reply");
         free(bytes);
     } else if (strcmp(verb, "fill") == 0) {
         fill();
-        log_event("pipe: filled");
+        log_event("test: filled");
     } else if (strcmp(verb, "spill") == 0) {
         spill();
 #endif
     } else if (strcmp(verb, "drop") == 0) {
         dismiss(&guest);
-        log_event("pipe: dropped");
+        log_event("test: dropped");
     } else if (strcmp(verb, "unlisten") == 0) {
         take_back();
-        log_event("pipe: gone");
+        log_event("test: gone");
     } else if (strcmp(verb, "occupy") == 0) {
         occupy(home);
     } else if (strcmp(verb, "vacate") == 0) {
@@ -829,17 +829,17 @@ static void obey(char *line)
     } else if (strcmp(verb, "listen") == 0 && second != NULL) {
         snprintf(home, sizeof home, "%s", first);
         offer(home, second);
-        log_event("pipe: listening");
+        log_event("test: listening");
 #ifndef _WIN32
     } else if (strcmp(verb, "announce") == 0 && second != NULL) {
         size_t length;
         char *bytes = load(second, &length);
         announce(first, bytes, length);
-        log_event("pipe: announced");
+        log_event("test: announced");
         free(bytes);
     } else if (strcmp(verb, "absent") == 0) {
         stay_absent(first);
-        log_event("pipe: announced");
+        log_event("test: announced");
 #endif
     } else if (atoi(first) >= 0 && atoi(first) < MOST_CLIENTS) {
         client_command(verb, atoi(first), second);

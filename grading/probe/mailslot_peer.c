@@ -1,8 +1,8 @@
 /*
- * mailslot.c - the checker's hand at a slot: plays a writer to judge a server, an owner to judge
+ * mailslot_peer.c - the checker's hand at a slot: plays a writer to judge a server, an owner to judge
  * a client.
  *
- * Usage: mailslot WIRE
+ * Usage: mailslot_peer WIRE
  *
  * WIRE is what the programs under test speak: "slot" (mailslots, on UNIX datagram sockets),
  * "echo" (the same, with an address for replies), and on UNIX "mqueue" (message queues, the
@@ -52,7 +52,7 @@ static unsigned priority;
 _Noreturn static void give_up(const char *why)
 {
     log_to_stderr();
-    log_event("mailslot: fault: %s", why);
+    log_event("test: fault: %s", why);
     exit(99);
 }
 
@@ -134,7 +134,7 @@ static void send_back(struct hand *hand, const char *bytes, size_t length)
     DWORD written;
     if (slot == INVALID_HANDLE_VALUE ||
         !WriteFile(slot, bytes + skip, (DWORD)(length - skip), &written, NULL))
-        log_event("mailslot: cannot answer: error %lu", last_error());
+        log_event("test: cannot answer: error %lu", last_error());
     CloseHandle(slot);
 }
 
@@ -318,7 +318,7 @@ static void send_back(struct hand *hand, const char *bytes, size_t length)
     if (sender_size <= sizeof sender.sun_family ||
         sendto(hand->reader, bytes, length, MSG_NOSIGNAL, (struct sockaddr *)&sender,
                sender_size) == -1)
-        log_event("mailslot: cannot answer: error %lu", last_error());
+        log_event("test: cannot answer: error %lu", last_error());
 }
 
 static size_t encode_reply(const char *text, char *bytes)
@@ -379,9 +379,9 @@ static char server[NAME_ROOM];
 static void send_message(struct hand *hand, size_t length, bool tell)
 {
     if (!put(hand, message, length))
-        log_event("mailslot: cannot send: error %lu", last_error());
+        log_event("test: cannot send: error %lu", last_error());
     else if (tell)
-        log_event("mailslot: sent %zu bytes", length);
+        log_event("test: sent %zu bytes", length);
 }
 
 static size_t read_file(const char *name, char *bytes)
@@ -409,9 +409,9 @@ static void burst(char *arguments)
     for (long w = 0; w < writers; w++) {
         hands[w] = no_hand;
         if (!open_slot(&hands[w], server))
-            log_event("mailslot: cannot open: error %lu", last_error());
+            log_event("test: cannot open: error %lu", last_error());
     }
-    log_event("mailslot: burst begins");
+    log_event("test: burst begins");
     for (long n = 1; n <= count; n++)
         for (long w = 0; w < writers; w++) {
             char text[NAME_ROOM];
@@ -420,7 +420,7 @@ static void burst(char *arguments)
         }
     for (long w = 0; w < writers; w++)
         drop_writer(&hands[w]);
-    log_event("mailslot: burst done");
+    log_event("test: burst done");
 }
 
 static void receive(long count, bool answering)
@@ -428,12 +428,12 @@ static void receive(long count, bool answering)
     for (; count > 0; count--) {
         size_t length;
         if (!get(&self, message, &length)) {
-            log_event("mailslot: cannot receive: error %lu", last_error());
+            log_event("test: cannot receive: error %lu", last_error());
             return;
         }
         size_t skip = address_size(message, length);
         char *text = quoted(message + skip, length - skip);
-        log_event("mailslot: received %s", text);
+        log_event("test: received %s", text);
         free(text);
         if (answering)
             send_back(&self, message, length);
@@ -445,11 +445,11 @@ static void collect_replies(long count)
     for (; count > 0; count--) {
         size_t length;
         if (!get(&self, message, &length)) {
-            log_event("mailslot: cannot receive: error %lu", last_error());
+            log_event("test: cannot receive: error %lu", last_error());
             return;
         }
         char *text = quoted(message, length);
-        log_event("mailslot: reply %s", text);
+        log_event("test: reply %s", text);
         free(text);
     }
 }
@@ -460,13 +460,13 @@ static void reply(const char *name)
     static char bytes[ROOM];
     size_t length;
     if (!get(&self, message, &length)) {
-        log_event("mailslot: cannot receive: error %lu", last_error());
+        log_event("test: cannot receive: error %lu", last_error());
         return;
     }
     size_t skip = address_size(message, length), size = read_file(name, bytes);
     memcpy(message + skip, bytes, size);
     send_back(&self, message, skip + size);
-    log_event("mailslot: replied with %zu bytes", size);
+    log_event("test: replied with %zu bytes", size);
 }
 
 /* One client with an address of its own. */
@@ -478,9 +478,9 @@ static void arrive(struct hand *hand, int number)
     name_visitor(name, server, unique++);
     snprintf(text, sizeof text, "visitor %d", number);
     if (!make_slot(hand, name) || !open_slot(hand, server))
-        log_event("mailslot: astray: a visitor cannot come in: error %lu", last_error());
+        log_event("test: astray: a visitor cannot come in: error %lu", last_error());
     else if (!put(hand, message, encode(hand, text, message)))
-        log_event("mailslot: astray: a visitor cannot send: error %lu", last_error());
+        log_event("test: astray: a visitor cannot send: error %lu", last_error());
 }
 
 static void collect(struct hand *hand, int number)
@@ -489,10 +489,10 @@ static void collect(struct hand *hand, int number)
     snprintf(text, sizeof text, "visitor %d", number);
     size_t expected_length = encode_reply(text, expected), length;
     if (!get(hand, message, &length))
-        log_event("mailslot: astray: a visitor cannot read: error %lu", last_error());
+        log_event("test: astray: a visitor cannot read: error %lu", last_error());
     else if (length != expected_length || memcmp(message, expected, length) != 0) {
         char *got = quoted(message, length);
-        log_event("mailslot: astray: visitor %d got %s", number, got);
+        log_event("test: astray: visitor %d got %s", number, got);
         free(got);
     }
     drop_writer(hand);
@@ -511,7 +511,7 @@ static void visitors(int count, bool at_once)
     }
     for (int i = count - 1; at_once && i >= 0; i--)
         collect(&hands[i], i);
-    log_event("mailslot: visitors done");
+    log_event("test: visitors done");
 }
 
 static void obey(char *line)
@@ -524,15 +524,15 @@ static void obey(char *line)
 
     if (strcmp(line, "own") == 0) {
         if (make_slot(&self, rest))
-            log_event("mailslot: owns %s", rest);
+            log_event("test: owns %s", rest);
         else
-            log_event("mailslot: cannot own: error %lu", last_error());
+            log_event("test: cannot own: error %lu", last_error());
     } else if (strcmp(line, "open") == 0) {
         snprintf(server, sizeof server, "%s", rest);
         if (open_slot(&self, rest))
-            log_event("mailslot: open");
+            log_event("test: open");
         else
-            log_event("mailslot: cannot open: error %lu", last_error());
+            log_event("test: cannot open: error %lu", last_error());
     } else if (strcmp(line, "priority") == 0) {
         priority = (unsigned)atoi(rest);
     } else if (strcmp(line, "text") == 0) {
@@ -549,10 +549,10 @@ static void obey(char *line)
         reply(rest);
     } else if (strcmp(line, "vanish") == 0) {
         vanish(&self);
-        log_event("mailslot: vanished");
+        log_event("test: vanished");
     } else if (strcmp(line, "disown") == 0) {
         drop_reader(&self);
-        log_event("mailslot: disowned");
+        log_event("test: disowned");
     } else if (strcmp(line, "visitors") == 0 || strcmp(line, "crowd") == 0) {
         visitors(atoi(rest), *line == 'c');
     } else {
@@ -563,7 +563,7 @@ static void obey(char *line)
 int main(int argc, char *argv[])
 {
     if (argc != 2)
-        give_up("usage: mailslot WIRE");
+        give_up("usage: mailslot_peer WIRE");
     wire = argv[1];
     self = no_hand;
     static char line[ROOM];

@@ -1,5 +1,5 @@
 /*
- * target.c - a server of lab 07 that does what a script says.
+ * scripted_server.c - a server of lab 07 that does what a script says.
  *
  * A checker puts it where a client of signals starts its server, with its script beside it:
  * NAME reads NAME.script, one command a line, and tells what it does on standard output. All
@@ -8,12 +8,12 @@
  *
  *     tell WORDS      print the words as a line; part WORDS: without the newline
  *     ready           print "server: ready" and the number of this process
- *     await           wait for the next signal, and print it: "target: got SIGINT, value 1,
+ *     await           wait for the next signal, and print it: "test: got SIGINT, value 1,
  *                     from the parent"
  *     nap N           let N milliseconds pass
  *     until FILE      wait until the checker has made this file
- *     pending         print how many kinds of signals wait: "target: 0 pending"
- *     drain           read standard input to its end, and print "target: end of input"
+ *     pending         print how many kinds of signals wait: "test: 0 pending"
+ *     drain           read standard input to its end, and print "test: end of input"
  *     close-output    close standard output, and so say nothing more
  *     inventory       print each signal that arrived blocked or ignored, and each descriptor
  *                     (Windows: pipe) that is open beside the three standard streams
@@ -21,7 +21,7 @@
  *     raise N         be ended by signal N
  *     exit N          end with this exit code (the end of the script: 0)
  *
- * Exit code 99: the script or the target itself is at fault; it has said why.
+ * Exit code 99: the script or the program itself is at fault; it has said why.
  */
 #include "ipclab.h"
 
@@ -38,7 +38,7 @@
 _Noreturn static void give_up(const char *why)
 {
     log_to_stderr();
-    log_event("target: fault: %s", why);
+    log_event("test: fault: %s", why);
     exit(99);
 }
 
@@ -71,7 +71,7 @@ static void await(void)
 {
     DWORD which = WaitForMultipleObjects(3, came, FALSE, INFINITE);
     InterlockedDecrement(&waiting);
-    log_event("target: got %s", names[which - WAIT_OBJECT_0]);
+    log_event("test: got %s", names[which - WAIT_OBJECT_0]);
 }
 
 static int pending(void)
@@ -103,11 +103,11 @@ static void inventory(void)
             handle != GetStdHandle(STD_INPUT_HANDLE) &&
             handle != GetStdHandle(STD_OUTPUT_HANDLE) &&
             handle != GetStdHandle(STD_ERROR_HANDLE)) {
-            log_event("target: extra handle 0x%zx, a pipe", number);
+            log_event("test: extra handle 0x%zx, a pipe", number);
             extra++;
         }
     }
-    log_event("target: %d extra", extra);
+    log_event("test: %d extra", extra);
 }
 
 static void end_by(long number)
@@ -156,7 +156,7 @@ static void await(void)
     if (signal.si_code == SI_QUEUE)
         snprintf(value, sizeof value, ", value %d", signal.si_value.sival_int);
     bool by_process = signal.si_code == SI_USER || signal.si_code == SI_QUEUE;
-    log_event("target: got SIG%s%s, from %s", name == NULL ? "?" : name, value,
+    log_event("test: got SIG%s%s, from %s", name == NULL ? "?" : name, value,
               !by_process                  ? "the system"
               : signal.si_pid == getppid() ? "the parent"
                                            : "elsewhere");
@@ -190,11 +190,11 @@ static void inventory(void)
     int extra = 0;
     for (int number = 1; number < NSIG; number++) {
         if (sigismember(&mask, number) == 1) {
-            log_event("target: extra: signal %d arrived blocked", number);
+            log_event("test: extra: signal %d arrived blocked", number);
             extra++;
         }
         if (ignored[number]) {
-            log_event("target: extra: signal %d arrived ignored", number);
+            log_event("test: extra: signal %d arrived ignored", number);
             extra++;
         }
     }
@@ -207,12 +207,12 @@ static void inventory(void)
             continue;
         char path[256];
         ssize_t length = readlinkat(dirfd(folder), entry->d_name, path, sizeof path);
-        log_event("target: extra descriptor %d, %.*s", number,
-                  length > 0 ? (int)length : 0, path);
+        log_event("test: extra descriptor %d, %.*s", number, length > 0 ? (int)length : 0,
+                  path);
         extra++;
     }
     closedir(folder);
-    log_event("target: %d extra", extra);
+    log_event("test: %d extra", extra);
 }
 
 static void end_by(long number)
@@ -265,10 +265,10 @@ static void obey(char *line)
         while (access(rest, F_OK) != 0)
             nap(20);
     } else if (strcmp(line, "pending") == 0) {
-        log_event("target: %d pending", pending());
+        log_event("test: %d pending", pending());
     } else if (strcmp(line, "drain") == 0) {
         drain();
-        log_event("target: end of input");
+        log_event("test: end of input");
     } else if (strcmp(line, "close-output") == 0) {
         fclose(stdout);
     } else if (strcmp(line, "inventory") == 0) {

@@ -1,19 +1,19 @@
 /*
- * mapping.c - the checker's own server or client of lab 04, one move at a time.
+ * mapping_peer.c - the checker's own server or client of lab 04, one move at a time.
  *
- * Usage: mapping server NAME     make the shared memory NAME and be its server
- *        mapping client NAME     open it and be its client
- *        mapping looker NAME     open it and be nobody: for a lab with the mutex alone
- *        mapping unready NAME    make what a server has made that is not ready yet
- *        mapping empty NAME      make an object of 0 bytes, as a server has it at first (UNIX)
+ * Usage: mapping_peer server NAME     make the shared memory NAME and be its server
+ *        mapping_peer client NAME     open it and be its client
+ *        mapping_peer looker NAME     open it and be nobody: for a lab with the mutex alone
+ *        mapping_peer unready NAME    make what a server has made that is not ready yet
+ *        mapping_peer empty NAME      make an object of 0 bytes, as a server has it at first (UNIX)
  *
  * It obeys lab 04's contract.h, and on standard input one command a line, so that it can do
  * right what a program does in one go, and stop, or be killed, at any place in between. It tells
- * "mapping: did COMMAND" after each. Built for both systems from this one source.
+ * "test: did COMMAND" after each. Built for both systems from this one source.
  *
- *     lock, unlock    take the mutex ("mapping: mutex abandoned" where its owner died), release it
- *     try             look whether it is free: "mapping: mutex is free", "mapping: mutex is taken"
- *     attributes      tell what the mutex is: "mapping: mutex is process-shared, robust" (UNIX)
+ *     lock, unlock    take the mutex ("test: mutex abandoned" where its owner died), release it
+ *     try             look whether it is free: "test: mutex is free", "test: mutex is taken"
+ *     attributes      tell what the mutex is: "test: mutex is process-shared, robust" (UNIX)
  *     put TEXT        write the text and its NUL; half TEXT: its first half, and no NUL
  *     flicker N       N times: take the mutex, fill the text with one letter, now a, now b, and
  *                     release it
@@ -21,11 +21,11 @@
  *     nudge           wake both for nothing
  *     perish          die in the middle of waking the other, once that sleeps: its semaphore is
  *                     raised, and nobody has called the sleeper (UNIX; SetEvent is one step)
- *     seize           try for the mutex `alive`, and tell: mapping: alive is owned, or was
+ *     seize           try for the mutex `alive`, and tell: test: alive is owned, or was
  *                     abandoned, or is free (Windows; there are no locks to try for on UNIX)
- *     show            print the text and `unread`: mapping: "41" 1
+ *     show            print the text and `unread`: test: "41" 1
  *     send TEXT       as a server: all of that in its right order, when there is room
- *     receive N       as a client: N numbers, each printed: mapping: received "41"
+ *     receive N       as a client: N numbers, each printed: test: received "41"
  *     sequence N      send or receive the next N numbers of the contract, telling of a wrong one
  *     end             leave as a server or client does; so does the end of input
  *
@@ -54,7 +54,7 @@ static uint32_t state = FIRST_STATE;
 
 _Noreturn static void give_up(const char *why)
 {
-    log_event("mapping: fault: %s", why);
+    log_event("test: fault: %s", why);
     exit(99);
 }
 
@@ -123,7 +123,7 @@ static void lock(void)
 {
     DWORD result = WaitForSingleObject(mutex, INFINITE);
     if (result == WAIT_ABANDONED)
-        log_event("mapping: mutex abandoned");
+        log_event("test: mutex abandoned");
     else if (result != WAIT_OBJECT_0)
         give_up("WaitForSingleObject");
 }
@@ -170,9 +170,9 @@ static void perish(void)
 static void seize(void)
 {
     switch (WaitForSingleObject(alive, 0)) {
-    case WAIT_TIMEOUT: log_event("mapping: alive is owned"); break;
-    case WAIT_ABANDONED: log_event("mapping: alive was abandoned"); break;
-    case WAIT_OBJECT_0: log_event("mapping: alive is free"); break;
+    case WAIT_TIMEOUT: log_event("test: alive is owned"); break;
+    case WAIT_ABANDONED: log_event("test: alive was abandoned"); break;
+    case WAIT_OBJECT_0: log_event("test: alive is free"); break;
     default: give_up("WaitForSingleObject");
     }
 }
@@ -234,7 +234,7 @@ static void lock(void)
 {
     int error = pthread_mutex_lock(&shared->mutex);
     if (error == EOWNERDEAD) {
-        log_event("mapping: mutex abandoned");
+        log_event("test: mutex abandoned");
         error = pthread_mutex_consistent(&shared->mutex);
     }
     if (error != 0)
@@ -275,7 +275,7 @@ static void tell_attributes(void)
 {
     enum { ROBUST = 16, PROCESS_SHARED = 128 };
     int kind = shared->mutex.__data.__kind;
-    log_event("mapping: mutex is %s, %s",
+    log_event("test: mutex is %s, %s",
               kind & PROCESS_SHARED ? "process-shared" : "private",
               kind & ROBUST ? "robust" : "stalled");
 }
@@ -373,13 +373,12 @@ static void sequence(long count)
         receive_text(text);
         if (strncmp(text, expected, TEXT_SIZE) != 0) {
             char *got = quoted(text, strnlen(text, TEXT_SIZE));
-            log_event("mapping: wrong: number %ld is %s, not \"%s\"", i + 1, got,
-                      expected);
+            log_event("test: wrong: number %ld is %s, not \"%s\"", i + 1, got, expected);
             free(got);
             return;
         }
     }
-    log_event("mapping: %ld numbers in order", count);
+    log_event("test: %ld numbers in order", count);
 }
 
 /* Texts of which a mixture can be told, as fast as they can be written. */
@@ -401,7 +400,7 @@ static void obey(const char *command, const char *rest)
     } else if (strcmp(command, "unlock") == 0) {
         unlock();
     } else if (strcmp(command, "try") == 0) {
-        log_event("mapping: mutex is %s", is_free() ? "free" : "taken");
+        log_event("test: mutex is %s", is_free() ? "free" : "taken");
     } else if (strcmp(command, "attributes") == 0) {
         tell_attributes();
     } else if (strcmp(command, "put") == 0) {
@@ -425,7 +424,7 @@ static void obey(const char *command, const char *rest)
         seize();
     } else if (strcmp(command, "show") == 0) {
         char *line = quoted(slot->text, strnlen(slot->text, TEXT_SIZE));
-        log_event("mapping: %s %u", line, (unsigned)slot->unread);
+        log_event("test: %s %u", line, (unsigned)slot->unread);
         free(line);
     } else if (strcmp(command, "send") == 0) {
         send_text(rest);
@@ -433,7 +432,7 @@ static void obey(const char *command, const char *rest)
         for (long left = atol(rest); left > 0; left--) {
             receive_text(text);
             char *line = quoted(text, strnlen(text, TEXT_SIZE));
-            log_event("mapping: received %s", line);
+            log_event("test: received %s", line);
             free(line);
         }
     } else if (strcmp(command, "sequence") == 0) {
@@ -446,10 +445,10 @@ static void obey(const char *command, const char *rest)
 int main(int argc, char *argv[])
 {
     if (argc != 3)
-        give_up("usage: mapping server|client|looker|unready|empty NAME");
+        give_up("usage: mapping_peer server|client|looker|unready|empty NAME");
     server = strcmp(argv[1], "client") != 0 && strcmp(argv[1], "looker") != 0;
     attach(argv[1], argv[2]);
-    log_event("mapping: attached");
+    log_event("test: attached");
     char line[1024];
     while (fgets(line, sizeof line, stdin) != NULL && strncmp(line, "end", 3) != 0) {
         line[strcspn(line, "\r\n")] = '\0';
@@ -457,7 +456,7 @@ int main(int argc, char *argv[])
         if (rest != NULL)
             *rest++ = '\0';
         obey(line, rest != NULL ? rest : "");
-        log_event("mapping: did %s", line);
+        log_event("test: did %s", line);
     }
     leave();
     return 0;

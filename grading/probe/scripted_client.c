@@ -1,8 +1,8 @@
 /*
- * puppet.c - a client that does what a script says.
+ * scripted_client.c - a client that does what a script says.
  *
  * A checker puts it where a server expects its client, with its script beside it: NAME reads
- * NAME.script, one command a line. What it does it tells on standard error ("puppet: ..."),
+ * NAME.script, one command a line. What it does it tells on standard error ("test: ..."),
  * what it reads it keeps in NAME.received. Built for both systems from this one source.
  *
  *     tell WORDS      print the words
@@ -19,8 +19,8 @@
  *     wait            do nothing any more, until somebody ends it
  *     exit N          end with this exit code (the end of the script: 0)
  *
- * FILE is a name in the folder that the puppet runs in. Exit code 99: the script or the
- * puppet itself is at fault; it has said why.
+ * FILE is a name in the folder that the scripted client runs in. Exit code 99: the script or the
+ * program itself is at fault; it has said why.
  */
 #include "ipclab.h"
 
@@ -39,7 +39,7 @@ static FILE *received;
 
 _Noreturn static void give_up(const char *why)
 {
-    log_event("puppet: fault: %s", why);
+    log_event("test: fault: %s", why);
     exit(99);
 }
 
@@ -81,11 +81,11 @@ static void inventory(void)
             handle != GetStdHandle(STD_INPUT_HANDLE) &&
             handle != GetStdHandle(STD_OUTPUT_HANDLE) &&
             handle != GetStdHandle(STD_ERROR_HANDLE)) {
-            log_event("puppet: extra handle 0x%zx, a pipe", number);
+            log_event("test: extra handle 0x%zx, a pipe", number);
             count++;
         }
     }
-    log_event("puppet: %d extra", count);
+    log_event("test: %d extra", count);
 }
 
 /* Opens the file NAME.ending beside this program, NAME being its own without ".exe". */
@@ -140,7 +140,7 @@ static void inventory(void)
 {
     int count = 0;
     if (sigpipe_was_ignored) {
-        log_event("puppet: extra: the signal SIGPIPE arrived ignored");
+        log_event("test: extra: the signal SIGPIPE arrived ignored");
         count++;
     }
     DIR *folder = opendir("/proc/self/fd");
@@ -155,11 +155,11 @@ static void inventory(void)
         readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
         if (strncmp(target, "pipe:", 5) != 0 && strncmp(target, "socket:", 7) != 0)
             continue;
-        log_event("puppet: extra descriptor %d, %s", number, target);
+        log_event("test: extra descriptor %d, %s", number, target);
         count++;
     }
     closedir(folder);
-    log_event("puppet: %d extra", count);
+    log_event("test: %d extra", count);
 }
 
 /* Opens the file NAME.ending beside this program, NAME being its own. */
@@ -207,7 +207,7 @@ static bool send_file(const char *name, bool single)
     }
     free(bytes);
     if (done < length)
-        log_event("puppet: could not send byte %zu of %zu", done + 1, length);
+        log_event("test: could not send byte %zu of %zu", done + 1, length);
     return done == length;
 }
 
@@ -218,7 +218,7 @@ static void receive(long wanted)
     while (wanted != 0) {
         size_t length = get(portion, sizeof portion);
         if (length == 0) {
-            log_event("puppet: end of input");
+            log_event("test: end of input");
             return;
         }
         fwrite(portion, 1, length, received);
@@ -226,7 +226,7 @@ static void receive(long wanted)
         for (size_t i = 0; i < length && wanted > 0; i++)
             wanted -= portion[i] == '\0';
     }
-    log_event("puppet: received");
+    log_event("test: received");
 }
 
 static void obey(char *line, int argc, char *argv[])
@@ -238,11 +238,11 @@ static void obey(char *line, int argc, char *argv[])
         rest = line + strlen(line);
 
     if (strcmp(line, "tell") == 0) {
-        log_event("puppet: %s", rest);
+        log_event("test: %s", rest);
     } else if (strcmp(line, "arguments") == 0) {
         for (int i = 1; i < argc; i++)
-            log_event("puppet: argument %d is %s", i, argv[i]);
-        log_event("puppet: %d arguments", argc - 1);
+            log_event("test: argument %d is %s", i, argv[i]);
+        log_event("test: %d arguments", argc - 1);
     } else if (strcmp(line, "send") == 0) {
         send_file(rest, false);
     } else if (strcmp(line, "trickle") == 0) {

@@ -1,14 +1,14 @@
 /*
- * starter.c - starts a program of lab 07 in circumstances that it has not chosen.
+ * launcher.c - starts a program of lab 07 in circumstances that it has not chosen.
  *
- * Usage: starter HOW PROGRAM [ARGUMENT...]
+ * Usage: launcher HOW PROGRAM [ARGUMENT...]
  *
  *     blocked         with all signals blocked (Windows: as "ignored")
  *     ignored         with all signals ignored (Windows: with Ctrl-C ignored)
  *     colours HEX     Windows: on a console of these colours; says in the end which are there
  *     unread          UNIX: its output is a small pipe that nobody reads, but for the first line,
  *                     until a line comes on standard input; then all of it is passed on. The
- *                     program has another standard input, whose writer is starter
+ *                     program has another standard input, whose writer is launcher
  *     send EVENT GROUP PID     Windows: no program; sends the console event of that number to
  *                     the group, or with 0 to all, on the console of the process PID
  *
@@ -28,7 +28,7 @@
 _Noreturn static void give_up(const char *why)
 {
     log_to_stderr();
-    log_event("starter: fault: %s", why);
+    log_event("test: fault: %s", why);
     exit(99);
 }
 
@@ -41,7 +41,7 @@ static int run(char *const words[], DWORD flags)
     for (size_t i = 0; words[i] != NULL; i++)
         snprintf(command + strlen(command), sizeof command - strlen(command), "\"%s\" ",
                  words[i]);
-    log_event("starter: process %lu", GetCurrentProcessId());
+    log_event("test: process %lu", GetCurrentProcessId());
     STARTUPINFOA startup = {.cb = sizeof startup};
     PROCESS_INFORMATION program;
     DWORD code = 99;
@@ -72,7 +72,7 @@ int main(int argc, char *argv[])
         int code = run(argv + 3, 0);
         if (!GetConsoleScreenBufferInfo(console, &screen))
             give_up("GetConsoleScreenBufferInfo");
-        log_event("starter: the colours are %02x", screen.wAttributes & 0xff);
+        log_event("test: the colours are %02x", screen.wAttributes & 0xff);
         return code;
     }
     if (argc == 5 && strcmp(argv[1], "send") == 0) {
