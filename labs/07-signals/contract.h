@@ -1,11 +1,10 @@
 /*
- * contract.h - what both programs of this lab agree on, on both systems: which events there
- * are, what they are called, in which colours the server reports them, and which of them end
- * it.
+ * contract.h - what both programs of this lab agree on, on both systems: the events, their
+ * names, the colours in which the server reports them, and which of them end the server.
  *
- * Windows NT has five events of the console. Each has a nearest relative among the signals of
- * UNIX, which has many more; a line of the one table mirrors the same line of the other. The
- * colours are those of a terminal, 0 to 15; bright red on blue is the listing's.
+ * Windows NT has five console events. For each there is a UNIX signal that comes nearest
+ * to it: the first lines of the two tables correspond. UNIX has many more signals. Bright
+ * red on blue is the listing's.
  */
 #ifndef CONTRACT_H
 #define CONTRACT_H
@@ -17,99 +16,107 @@
 /* The greatest COUNT. */
 #define MAX_COUNT 1000000
 
-/* The server's lines that the client waits for begin so. */
+/* How the server's lines begin that the client waits for. */
 #define READY_LINE "server: ready "
 #define RECEIVED_LINE "server: received \"%s\""
 
-/* How many bytes one read asks for, and how long a command line of Windows may be. */
+/* No line about an event, and no part of one, has more bytes than this. */
+#define LINE_SIZE 64
+
+/* How many bytes one read asks for. A longer line takes more reads. */
 #define READ_SIZE 4096
-#define COMMAND_LINE_ROOM 32767
 
-/* The colours, in the numbers of ANSI: 1 red, 2 green, 4 blue, and 8 more for the bright ones.
- * A terminal takes 30 + number for the text (90 + number - 8 for a bright one) and 40 + number
- * for the ground; the order of the bits that a Windows console takes is another: see there. */
-enum colour {
-    BLACK = 0,
-    RED = 1,
-    GREEN = 2,
-    BLUE = 4,
-    CYAN = 6,
-    BRIGHT_RED = 9,
-    BRIGHT_GREEN = 10,
-    BRIGHT_YELLOW = 11,
-    BRIGHT_WHITE = 15
-};
+/* UNIX: the exit code of a child that cannot become the server. Shells use the same. */
+#define EXEC_FAILED 127
 
-struct event {
-    const char *name; /* as in the transcript, and in the client's arguments */
-    int number;       /* of the signal, or the console event */
-    enum colour text, ground;
-    bool ends; /* the server reports it, and then lets it end the process */
-};
+/* Windows: the longest command line of CreateProcess, with its NUL. */
+#define COMMAND_LINE_SIZE 32767
 
 #ifdef _WIN32
 
+#include <winsock2.h> /* before windows.h */
 #include <windows.h>
 
-static const struct event events[] = {
-    {"CTRL_C_EVENT", CTRL_C_EVENT, BRIGHT_RED, BLUE, false},
-    {"CTRL_BREAK_EVENT", CTRL_BREAK_EVENT, BRIGHT_YELLOW, RED, true},
-    {"CTRL_CLOSE_EVENT", CTRL_CLOSE_EVENT, BRIGHT_WHITE, RED, true},
-    {"CTRL_LOGOFF_EVENT", CTRL_LOGOFF_EVENT, BLACK, GREEN, true},
-    {"CTRL_SHUTDOWN_EVENT", CTRL_SHUTDOWN_EVENT, BLACK, CYAN, true},
+/* A console has its colours as bits, for the text and for the background. Without a bit for
+ * the text it is black. */
+#define YELLOW (FOREGROUND_RED | FOREGROUND_GREEN)
+#define WHITE (FOREGROUND_RED | FOREGROUND_GREEN | FOREGROUND_BLUE)
+#define BRIGHT(text_colour) ((text_colour) | FOREGROUND_INTENSITY)
+
+struct event {
+    const char *name; /* as in the transcript and in the client's arguments */
+    DWORD colours;    /* for SetConsoleTextAttribute(), which takes 16 bits */
+    int number;       /* the argument of the handler */
+    bool ends;        /* the server reports it, and is then ended by it */
 };
 
-/* What the client sends when nobody says otherwise. */
-static const char *const default_events[] = {"CTRL_C_EVENT", "CTRL_C_EVENT"};
+static const struct event events[] = {
+    {"CTRL_C_EVENT", BRIGHT(FOREGROUND_RED) | BACKGROUND_BLUE, CTRL_C_EVENT, false},
+    {"CTRL_BREAK_EVENT", BRIGHT(YELLOW) | BACKGROUND_RED, CTRL_BREAK_EVENT, true},
+    {"CTRL_CLOSE_EVENT", BRIGHT(WHITE) | BACKGROUND_RED, CTRL_CLOSE_EVENT, true},
+    {"CTRL_LOGOFF_EVENT", BACKGROUND_GREEN, CTRL_LOGOFF_EVENT, true},
+    {"CTRL_SHUTDOWN_EVENT", BACKGROUND_GREEN | BACKGROUND_BLUE, CTRL_SHUTDOWN_EVENT,
+     true},
+};
+
+/* What the client sends if its arguments name no events. */
+static char *const default_events[] = {"CTRL_C_EVENT", "CTRL_C_EVENT"};
 
 #else
 
 #include <signal.h>
 
-/* A real-time signal: SIGRTMIN is no constant, because the C library keeps some for itself. */
-#define REAL_TIME (-1)
-
-static const struct event events[] = {
-    {"SIGINT", SIGINT, BRIGHT_RED, BLUE, false},
-    {"SIGQUIT", SIGQUIT, BRIGHT_YELLOW, RED, true},
-    {"SIGHUP", SIGHUP, BRIGHT_WHITE, RED, true},
-    {"SIGTERM", SIGTERM, BLACK, CYAN, true},
-    /* Windows has nothing like these. */
-    {"SIGCHLD", SIGCHLD, BRIGHT_GREEN, BLACK, false},
-    {"SIGWINCH", SIGWINCH, BRIGHT_GREEN, BLACK, false},
-    {"SIGALRM", SIGALRM, BRIGHT_GREEN, BLACK, false},
-    {"SIGUSR1", SIGUSR1, BRIGHT_GREEN, BLACK, false},
-    {"SIGRTMIN", REAL_TIME, BRIGHT_GREEN, BLACK, false},
+struct event {
+    const char *name;    /* as in the transcript and in the client's arguments */
+    const char *colours; /* of text and background, as in the terminal's ESC [ 91;44 m */
+    int number;          /* of the signal; see event_number() */
+    bool ends;           /* the server reports it, and is then ended by it */
 };
 
-/* What the client sends when nobody says otherwise. */
-static const char *const default_events[] = {"SIGINT", "SIGUSR1", "SIGTERM"};
+/* SIGRTMIN is no constant: the C library keeps some of the real-time signals for itself. */
+#define FIRST_REAL_TIME (-1)
+
+static const struct event events[] = {
+    {"SIGINT", "91;44", SIGINT, false},  /* bright red on blue */
+    {"SIGQUIT", "93;41", SIGQUIT, true}, /* bright yellow on red */
+    {"SIGHUP", "97;41", SIGHUP, true},   /* bright white on red */
+    {"SIGTERM", "30;46", SIGTERM, true}, /* black on cyan */
+    /* Nothing on Windows corresponds to these: bright green on black. */
+    {"SIGCHLD", "92;40", SIGCHLD, false},
+    {"SIGWINCH", "92;40", SIGWINCH, false},
+    {"SIGALRM", "92;40", SIGALRM, false},
+    {"SIGUSR1", "92;40", SIGUSR1, false},
+    {"SIGRTMIN", "92;40", FIRST_REAL_TIME, false},
+};
+
+/* What the client sends if its arguments name no events. */
+static char *const default_events[] = {"SIGINT", "SIGUSR1", "SIGTERM"};
 
 #endif
 
 #define EVENTS (sizeof events / sizeof *events)
 #define DEFAULT_EVENTS (sizeof default_events / sizeof *default_events)
 
-/* The number that the system knows the event by. */
-static inline int number_of(const struct event *event)
+/* The number by which the system knows the event. */
+static inline int event_number(const struct event *event)
 {
-#ifdef REAL_TIME
-    if (event->number == REAL_TIME)
+#ifdef FIRST_REAL_TIME
+    if (event->number == FIRST_REAL_TIME)
         return SIGRTMIN;
 #endif
     return event->number;
 }
 
-/* The event of that number, or NULL. */
+/* The event with that number, or NULL. */
 static inline const struct event *event_numbered(int number)
 {
     for (size_t i = 0; i < EVENTS; i++)
-        if (number_of(&events[i]) == number)
+        if (event_number(&events[i]) == number)
             return &events[i];
     return NULL;
 }
 
-/* The event of that name, or NULL. */
+/* The event with that name, or NULL. */
 static inline const struct event *event_named(const char *name)
 {
     for (size_t i = 0; i < EVENTS; i++)

@@ -1,33 +1,25 @@
 /*
- * client.c - start the server, send it signals, report how it ended.
+ * client.c - start the server, send it signals, and report how it ended.
  *
  * Usage: client [SERVER [EVENT...]]
  *
- * Starts SERVER (the program "server" beside this one), waits until it is ready, and sends it
- * the events by name (SIGINT SIGUSR1 SIGTERM), each with its number in the list as its value,
- * each when the server has reported the one before. Passes on what the server prints. Exit
- * code 0 if every event was reported and the server then ended as it was to, else 1.
+ * Starts the program SERVER ("server" in the folder of this program). Sends it each EVENT
+ * (SIGINT SIGUSR1 SIGTERM) when the server has reported the one before; the value of a
+ * signal is its number in the list. Passes on what the server prints. Exit code 0 if every
+ * event was reported and the server then ended as it should, else 1.
  *
- * Mirrors listing 13's keyboard. Its twin: ../win32/client.c.
- * To try: client; client ./server SIGINT SIGRTMIN SIGQUIT; client /bin/false; client /no/such.
+ * Mirrors the keyboard of listing 13. Counterpart: ../win32/client.c.
+ * Not here, but in client_robust.c: a SIGCHLD that is ignored when this program starts;
+ * Ctrl-\ on the keyboard.
+ * To try: client; client ./server SIGINT SIGRTMIN SIGQUIT; client /bin/false; client /no.
  */
-#define PROGRAM "client"
-
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static const char *program_beside(const char *self, const char *name);
-static bool are_events(const char *const names[], int count);
 static pid_t start_server(const char *path, int input, int output);
 static void send_event(pid_t server, const struct event *event, int value);
 static bool wait_line(FILE *output, const char *beginning);
@@ -35,157 +27,115 @@ static bool report_end(pid_t server, const struct event *last);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
     /* STEP 1: Take the arguments: which server, and which events to send. */
-    const char *const *names = default_events;
-    int count = (int)DEFAULT_EVENTS;
-    if (argc > 2) {
-        names = (const char *const *)argv + 2;
-        count = argc - 2;
-    }
-    if (!are_events(names, count)) {
-        say(stderr, "usage: client [SERVER [EVENT...]], EVENT as SIGINT");
-        return 2;
-    }
-    const char *path = argc > 1 ? argv[1] : program_beside(argv[0], "server");
-
-    /* STEP 2: Make two pipes: one brings what the server prints, the other is its input,
-     * whose end tells it that we are done, or dead. */
-    int from_server[2], to_server[2];
-    if (pipe2(from_server, O_CLOEXEC) == -1 || pipe2(to_server, O_CLOEXEC) == -1)
-        fail("pipe2");
-
-    /* STEP 3: Start the server. */
-    pid_t server = start_server(path, to_server[0], from_server[1]);
-    if (close(to_server[0]) == -1 || close(from_server[1]) == -1)
-        fail("close");
-    FILE *output = fdopen(from_server[0], "r");
-    if (output == NULL)
-        fail("fdopen");
-
-    /* STEP 4: Wait until it is ready: before it has its handlers, a signal would end it. */
-    bool well = wait_line(output, READY_LINE);
-    if (!well)
-        say(stderr, PROGRAM ": the server ended before it was ready");
-
-    const struct event *last = NULL;
-    for (int i = 0; i < count && well; i++) {
-        /* STEP 5: Send one event. */
-        last = event_named(names[i]);
-        send_event(server, last, i + 1);
-
-        /* STEP 6: Wait for the server's line about it before the next: a signal that comes
-         * while one of its kind still waits is the same signal. */
-        char line[64];
-        snprintf(line, sizeof line, RECEIVED_LINE, last->name);
-        well = wait_line(output, line);
-        if (!well)
-            say(stderr, PROGRAM ": the server ended before it reported \"%s\"",
-                last->name);
-    }
-
-    /* STEP 7: Let the server go, by the end of its input, and read on to the end of what it
-     * has to say. */
-    if (close(to_server[1]) == -1)
-        fail("close");
-    while (wait_line(output, ""))
-        ;
-    if (fclose(output) == EOF)
-        fail("fclose");
-
-    /* STEP 8: Wait for the server, and report how it ended: until somebody asks for that, a
-     * dead child stays in the process table, a zombie. */
-    well = report_end(server, last) && well;
-    say(stdout, "client: done");
-    return well ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-/* The path of the program `name` in the folder that `self`, our argv[0], names. Without a
- * folder in it the shell found us along the PATH, and execvp will find the server there. */
-static const char *program_beside(const char *self, const char *name)
-{
-    const char *slash = strrchr(self, '/');
-    int folder = slash == NULL ? 0 : (int)(slash + 1 - self);
-    static char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%.*s%s", folder, self, name) >= (int)sizeof path)
-        fail_with(ENAMETOOLONG, "program_beside");
-    return path;
-}
-
-static bool are_events(const char *const names[], int count)
-{
+    begin_program("client", "[SERVER [EVENT...]], with EVENT as SIGINT", &argv);
+    const char *path = argc > 1 ? argv[1] : program_beside("server");
+    int count = argc > 2 ? argc - 2 : (int)DEFAULT_EVENTS;
+    char *const *names = argc > 2 ? argv + 2 : default_events;
     for (int i = 0; i < count; i++)
         if (event_named(names[i]) == NULL)
-            return false;
-    return true;
+            usage_exit();
+
+    /* STEP 2: Create two pipes: for what the server prints, and for its standard input. */
+    int from_server[2], to_server[2]; /* [0] is the read end, [1] the write end */
+    if (pipe2(from_server, O_CLOEXEC) == -1 || pipe2(to_server, O_CLOEXEC) == -1)
+        sys_error("pipe2");
+
+    /* STEP 3: Start the server. It gets one end of each pipe: close these ends here. */
+    pid_t server = start_server(path, to_server[0], from_server[1]);
+    if (close(to_server[0]) == -1 || close(from_server[1]) == -1)
+        sys_error("close");
+    FILE *output = fdopen(from_server[0], "r");
+    if (output == NULL)
+        sys_error("fdopen");
+
+    /* STEP 4: Wait until the server is ready: before it has its handler, a signal ends it. */
+    bool success = wait_line(output, READY_LINE);
+
+    /* STEP 5: Send each event when the one before is reported: two that wait can merge. */
+    for (int i = 0; i < count && success; i++) {
+        const struct event *event = event_named(names[i]);
+        char line[LINE_SIZE];
+        snprintf(line, sizeof line, RECEIVED_LINE, event->name);
+        send_event(server, event, i + 1);
+        success = wait_line(output, line);
+    }
+    if (!success)
+        log_error("the server ended before it printed the expected line");
+
+    /* STEP 6: Close the server's standard input, at which it ends. Read what it prints. */
+    if (close(to_server[1]) == -1)
+        sys_error("close");
+    while (wait_line(output, ""))
+        ;
+    fclose(output);
+
+    /* STEP 7: Wait for the server, and report how it ended. */
+    success = report_end(server, event_named(names[count - 1])) && success;
+    log_event("client: done");
+    return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Starts the program `path` with `input` and `output` as its standard input and output.
+ * Returns its process ID. */
 static pid_t start_server(const char *path, int input, int output)
 {
-    /* If our caller ignores SIGCHLD, so do we: the exit code of a child would be thrown away, and
-     * waitpid would fail with ECHILD. */
-    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
-        fail("signal");
-    /* Ctrl-C and Ctrl-\ go to all processes at the terminal, and are meant for the server: we
-     * stay, to tell what became of it, as system(3) does. A signal that is ignored stays so in
-     * a child, even through exec: there it has to be as it was. */
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, interrupt, quit;
-    if (sigaction(SIGINT, &ignore, &interrupt) == -1 ||
-        sigaction(SIGQUIT, &ignore, &quit) == -1)
-        fail("sigaction");
+    /* Ctrl-C on the keyboard goes to both programs. It is meant for the server: this one
+     * ignores it, as system(3) does. The server would inherit that, even through exec. */
+    void (*before)(int) = signal(SIGINT, SIG_IGN);
     pid_t server = fork();
     if (server == -1)
-        fail("fork");
+        sys_error("fork");
     if (server == 0) {
-        if (sigaction(SIGINT, &interrupt, NULL) != -1 &&
-            sigaction(SIGQUIT, &quit, NULL) != -1 && dup2(input, STDIN_FILENO) != -1 &&
-            dup2(output, STDOUT_FILENO) != -1)
-            execlp(path, path, (char *)NULL);
-        say(stderr, PROGRAM ": exec %s: error %d: %s", path, errno, strerror(errno));
-        _exit(127);
+        signal(SIGINT, before);
+        if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1)
+            sys_error("dup2");
+        execlp(path, path, (char *)NULL);
+        log_sys_error("execlp"); /* it returns only if it fails */
+        _exit(EXEC_FAILED);      /* not exit(): this is still a copy of the client */
     }
     return server;
 }
 
+/* Sends the event to the server. Until waitpid() has returned the server's status, no
+ * other process gets its process ID: so the signal cannot reach a wrong process. */
 static void send_event(pid_t server, const struct event *event, int value)
 {
-    /* The server is our child, and we have not waited for it yet: so its number is its own,
-     * and no other process can have got it by now, be it dead or alive. */
-    if (sigqueue(server, number_of(event), (union sigval){.sival_int = value}) == -1)
-        fail("sigqueue");
-    say(stdout, "client: sent \"%s\", value %d", event->name, value);
+    if (sigqueue(server, event_number(event), (union sigval){.sival_int = value}) == -1)
+        sys_error("sigqueue");
+    log_event("client: sent \"%s\", value %d", event->name, value);
 }
 
-/* Passes on the server's lines, to the first with that `beginning`. Returns whether it came. */
+/* Passes on the server's lines, up to the first that begins with `beginning`. Returns
+ * false if end of file came before. */
 static bool wait_line(FILE *output, const char *beginning)
 {
     char *line = NULL;
-    size_t room = 0;
+    size_t size = 0;
     bool found = false;
-    while (!found && getline(&line, &room, output) != -1) {
-        line[strcspn(line, "\r\n")] = '\0';
-        say(stdout, "%s", line);
+    while (!found && getline(&line, &size, output) != -1) {
+        line[strcspn(line, "\n")] = '\0';
+        log_event("%s", line);
         found = strncmp(line, beginning, strlen(beginning)) == 0;
     }
     if (ferror(output))
-        fail("read");
+        sys_error("read");
     free(line);
     return found;
 }
 
-/* Waits for the server and tells how it ended. Returns whether that is as it should be: by the
- * event that was sent last, if that ends a process, else with exit code 0. */
+/* Waits for the server and reports how it ended. Returns whether that is right: by the
+ * `last` event if that ends a process, else with exit code 0. */
 static bool report_end(pid_t server, const struct event *last)
 {
     int status;
     if (waitpid(server, &status, 0) == -1)
-        fail("waitpid");
+        sys_error("waitpid");
     if (WIFSIGNALED(status))
-        say(stdout, "client: server was ended by signal %d", WTERMSIG(status));
+        log_event("client: server was ended by signal %d", WTERMSIG(status));
     else
-        say(stdout, "client: server exited with code %d", WEXITSTATUS(status));
-    if (last != NULL && last->ends)
-        return WIFSIGNALED(status) && WTERMSIG(status) == number_of(last);
+        log_event("client: server exited with code %d", WEXITSTATUS(status));
+    if (last->ends)
+        return WIFSIGNALED(status) && WTERMSIG(status) == event_number(last);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

@@ -1,180 +1,155 @@
 /*
- * server_selfpipe.c - the signal server whose handler writes to a pipe of the process's own.
+ * server_selfpipe.c - as server.c, but the handler writes to a pipe of this process.
  *
  * Usage: server_selfpipe [COUNT]
  *
- * Obeys the same contract as server.c. Nothing is blocked while main works, and the handler
- * may run at any moment: what it learns it writes into a pipe, whose other end main reads when
- * it has time. So a signal becomes bytes to wait for, with poll or select or any event loop, on
- * any UNIX. No signal is lost between a look and a wait: the pipe keeps it.
+ * No signal is blocked while main works: the handler can run at any moment. It writes what it
+ * learns to a pipe, and main reads the other end when it is ready to. So a signal becomes
+ * bytes, for which poll(), select() or any event loop can wait, on any UNIX. No signal is
+ * lost between a look and a wait, because the pipe keeps it.
  *
+ * Everything else is server.c.
  * To try: strace -e trace=poll,read,write server_selfpipe 2, and kill -INT from elsewhere.
  */
-#define PROGRAM "server"
-
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-/* What the handler writes. So few bytes go into a pipe in one piece, and come out in one. A
- * pipe of Linux holds 4096 of them. */
+/* What the handler writes. So few bytes are written in one piece, and read in one. A pipe of
+ * Linux holds 4,096 of them. */
 struct note {
     int number, code, sender, value;
 };
 
-static int to_main; /* the pipe's writing end */
+static int to_main; /* the write end of the pipe */
 
-static bool is_count(const char *text);
-static int piped_input(void);
 static int open_pipe(void);
 static void install_handler(void);
-static void note(int number, siginfo_t *info, void *context);
+static void note_signal(int number, siginfo_t *info, void *context);
 static void report(const struct note *signal, bool coloured);
-static void let_end(const struct event *event);
+static void end_by_signal(int number);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the argument: after how many events to end (-1: never). */
+    begin_program("server", "[COUNT]", &argv);
+    if (argc > 2)
+        usage_exit();
+    long count = argc > 1 ? parse_long("COUNT", argv[1], 1, MAX_COUNT) : -1;
 
-    /* STEP 1: Take the argument: after how many events to end. */
-    if (argc > 2 || (argc > 1 && !is_count(argv[1]))) {
-        say(stderr, "usage: server [COUNT], COUNT from 1 to %d", MAX_COUNT);
-        return 2;
-    }
-    long count = argc > 1 ? atol(argv[1]) : -1;
+    /* STEP 2: Find out whether output is a terminal: only a terminal has colours. */
+    bool coloured = isatty(STDOUT_FILENO);
 
-    /* STEP 2: See whether there are colours: in a file or a pipe they would be rubbish. */
-    bool coloured = isatty(STDOUT_FILENO) == 1;
-
-    /* STEP 3: Make the pipe, and install the handler that writes to it. */
+    /* STEP 3: Create the pipe, and install the handler that writes to it. */
     int signals = open_pipe();
     install_handler();
 
-    /* STEP 4: Say who we are, since a signal is sent to a process by its number. */
-    say(stdout, READY_LINE "%ld", (long)getpid());
+    /* STEP 4: Print the process ID, to which signals are sent. Not before STEP 3: a signal
+     * that has no handler yet would end this process. */
+    log_event(READY_LINE "%ld", (long)getpid());
 
-    /* STEP 5: Wait until a signal can be read, or the input has ended, at no cost. */
-    struct pollfd sources[] = {{.fd = signals, .events = POLLIN}, {.fd = piped_input()}};
+    /* STEP 5: Wait for a signal, or for the end of standard input, if it is a pipe. (When a
+     * terminal is closed, SIGHUP comes.) poll() reports the end of a pipe even if it is asked
+     * for no events. It ignores a descriptor of -1. */
+    struct stat file;
+    bool piped = fstat(STDIN_FILENO, &file) == 0 && S_ISFIFO(file.st_mode);
+    struct pollfd sources[] = {{.fd = signals, .events = POLLIN},
+                               {.fd = piped ? STDIN_FILENO : -1}};
     while (count != 0) {
-        if (poll(sources, 2, -1) == -1) {
-            if (errno ==
-                EINTR) /* by the handler: what it wrote is there at the next look */
-                continue;
-            fail("poll");
+        /* EINTR: the handler has run. The next poll() finds what it wrote. */
+        int ready = poll(sources, 2, -1);
+        if (ready == -1 && errno != EINTR)
+            sys_error("poll");
+        if (ready > 0 && sources[0].revents != 0) {
+            struct note signal;
+            if (read(signals, &signal, sizeof signal) == -1)
+                sys_error("read");
+            report(&signal, coloured);
+            if (count > 0)
+                count--;
+        } else if (ready > 0) {
+            break; /* the program that started this one has closed the pipe, or ended */
         }
-        if (sources[0].revents == 0)
-            break; /* whoever started us and held the other end has gone */
-        struct note signal;
-        if (read(signals, &signal, sizeof signal) == -1)
-            fail("read");
-        report(&signal, coloured);
-        let_end(event_numbered(signal.number));
-        if (count > 0)
-            count--;
     }
 
-    /* STEP 6: End in order, after COUNT events or with our input. */
-    say(stdout, "server: done");
+    /* STEP 6: End, after COUNT events or the end of standard input. */
+    log_event("server: done");
     return EXIT_SUCCESS;
 }
 
-static bool is_count(const char *text)
-{
-    char *end;
-    long count = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && count >= 1 &&
-           count <= MAX_COUNT;
-}
-
-/* Standard input, if it is a pipe, whose end tells us that whoever started us has gone; else -1,
- * which poll passes over. A terminal that goes ends, too, but that is for SIGHUP to tell. */
-static int piped_input(void)
-{
-    struct stat input;
-    bool piped = fstat(STDIN_FILENO, &input) == 0 && S_ISFIFO(input.st_mode);
-    return piped ? STDIN_FILENO : -1;
-}
-
-/* Makes the pipe and returns its reading end. The writing end does not wait: a handler that
- * waited in a full pipe would wait for main, which waits for the handler. */
+/* Creates the pipe and returns its read end. The write end does not block: a handler that
+ * waited because the pipe is full would wait for main, which waits for the handler. */
 static int open_pipe(void)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) == -1)
-        fail("pipe2");
+        sys_error("pipe2");
     if (fcntl(ends[1], F_SETFL, O_NONBLOCK) == -1)
-        fail("fcntl");
+        sys_error("fcntl");
     to_main = ends[1];
     return ends[0];
 }
 
-/* Makes note() the handler of our signals, and lets them in, whoever had them blocked. */
+/* Makes note_signal() the handler of the signals in contract.h, and unblocks all signals: a
+ * program inherits blocked and ignored ones. SA_RESTART: a read() or write() that the handler
+ * interrupts goes on. Without it each would have to be repeated after EINTR. */
 static void install_handler(void)
 {
-    /* SA_RESTART: a write that the handler interrupts goes on by itself. Without it every call
-     * that may wait would have to be asked whether it failed with EINTR, and begun again. */
-    struct sigaction action = {.sa_sigaction = note, .sa_flags = SA_SIGINFO | SA_RESTART};
-    sigemptyset(&action.sa_mask);
+    struct sigaction action = {.sa_sigaction = note_signal,
+                               .sa_flags = SA_SIGINFO | SA_RESTART};
+    sigfillset(&action.sa_mask); /* no other signal interrupts the handler */
     for (size_t i = 0; i < EVENTS; i++)
-        sigaddset(&action.sa_mask, number_of(&events[i]));
-    for (size_t i = 0; i < EVENTS; i++)
-        if (sigaction(number_of(&events[i]), &action, NULL) == -1)
-            fail("sigaction");
+        if (sigaction(event_number(&events[i]), &action, NULL) == -1)
+            sys_error("sigaction");
     if (sigprocmask(SIG_UNBLOCK, &action.sa_mask, NULL) == -1)
-        fail("sigprocmask");
+        sys_error("sigprocmask");
 }
 
-/* The handler. write() is one of the few functions that it may call (signal-safety(7)). errno
- * belongs to whom it interrupts, perhaps between a failed call and the look at why. */
-static void note(int number, siginfo_t *info, void *context)
+/* The handler. write() is one of the few functions that it may call, see signal-safety(7). It
+ * can change errno, which the interrupted code may be about to read. */
+static void note_signal(int number, siginfo_t *info, void *context)
 {
     (void)context;
-    int kept = errno;
+    int before = errno;
     struct note signal = {number, info->si_code, 0, 0};
     if (info->si_code == SI_USER || info->si_code == SI_QUEUE)
         signal.sender = info->si_pid;
     if (info->si_code == SI_QUEUE)
         signal.value = info->si_value.sival_int;
-    (void)!write(to_main, &signal, sizeof signal); /* what finds no room is lost */
-    errno = kept;
+    (void)!write(to_main, &signal, sizeof signal); /* lost if the pipe is full */
+    errno = before;
 }
 
+/* Reports one signal. Does not return if the signal is to end this process. */
 static void report(const struct note *signal, bool coloured)
 {
-    /* STEP 7: Report the event in its colours, and put back those that were there: all in one
-     * write, so that nobody ever finds the terminal halfway. */
+    /* STEP 7: Print the event in its colours, then ESC [ 0 m, which puts back the
+     * terminal's own. Of a signal from the kernel (a key, a child), the note has no sender. */
     const struct event *event = event_numbered(signal->number);
-    char on[32] = "", sender[32] = "", value[32] = "";
-    if (coloured)
-        snprintf(on, sizeof on, "\033[%d;%dm",
-                 event->text < 8 ? 30 + event->text : 90 + event->text - 8,
-                 40 + event->ground);
-    /* The kernel, too, sends signals: the terminal's keys, the death of a child. */
+    char sender[LINE_SIZE] = "", value[LINE_SIZE] = "";
     if (signal->code == SI_USER || signal->code == SI_QUEUE)
-        snprintf(sender, sizeof sender, " from %ld", (long)signal->sender);
+        snprintf(sender, sizeof sender, " from %d", signal->sender);
     if (signal->code == SI_QUEUE)
         snprintf(value, sizeof value, ", value %d", signal->value);
-    say(stdout, "%s" RECEIVED_LINE "%s%s%s", on, event->name, sender, value,
-        coloured ? "\033[0m" : "");
+    if (coloured)
+        log_event("\033[%sm" RECEIVED_LINE "%s%s\033[0m", event->colours, event->name,
+                  sender, value);
+    else
+        log_event(RECEIVED_LINE "%s%s", event->name, sender, value);
+
+    if (event->ends)
+        end_by_signal(signal->number);
 }
 
-static void let_end(const struct event *event)
+/* Ends this process by the signal's default action. */
+static void end_by_signal(int number)
 {
-    /* STEP 8: Let an event that is to end us do so, so that whoever waits for us learns what
-     * it was. exit(0) would be a lie, and a shell script would go on after its Ctrl-\. */
-    if (!event->ends)
-        return;
-    struct sigaction action = {.sa_handler = SIG_DFL};
-    if (sigaction(event->number, &action, NULL) == -1)
-        fail("sigaction");
-    if (raise(event->number) != 0) /* it is not blocked here, and so ends us at once */
-        fail("raise");
+    /* STEP 8: Put back the default action, and send the signal again: it is not blocked. With
+     * exit(), the parent would not learn of the signal: a script would go on after Ctrl-\. */
+    if (signal(number, SIG_DFL) == SIG_ERR || raise(number) != 0)
+        sys_error("raise");
 }

@@ -1,150 +1,123 @@
 /*
- * server_signalfd.c - the signal server that reads its signals from a descriptor.
+ * server_signalfd.c - as server.c, but signals are read from a descriptor.
  *
  * Usage: server_signalfd [COUNT]
  *
- * Obeys the same contract as server.c. The signals stay blocked, and signalfd(), which Linux
- * alone has, gives a descriptor to read them from: so they can be waited for with poll beside
- * any other input, in one loop, without a handler and without a thread.
+ * The signals stay blocked, and signalfd() returns a descriptor from which they can be read.
+ * So a program waits for them with poll(), beside its other input, in one loop: there is no
+ * handler, no thread, and nothing is interrupted. Linux only.
  *
+ * Everything else is server.c.
  * To try: strace -e trace=poll,read server_signalfd 2, and kill -INT from another terminal.
  */
-#define PROGRAM "server"
-
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static bool is_count(const char *text);
-static int piped_input(void);
 static int open_signals(void);
 static void report(const struct signalfd_siginfo *signal, bool coloured);
-static void let_end(const struct event *event);
+static void end_by_signal(int number);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the argument: after how many events to end (-1: never). */
+    begin_program("server", "[COUNT]", &argv);
+    if (argc > 2)
+        usage_exit();
+    long count = argc > 1 ? parse_long("COUNT", argv[1], 1, MAX_COUNT) : -1;
 
-    /* STEP 1: Take the argument: after how many events to end. */
-    if (argc > 2 || (argc > 1 && !is_count(argv[1]))) {
-        say(stderr, "usage: server [COUNT], COUNT from 1 to %d", MAX_COUNT);
-        return 2;
-    }
-    long count = argc > 1 ? atol(argv[1]) : -1;
+    /* STEP 2: Find out whether output is a terminal: only a terminal has colours. */
+    bool coloured = isatty(STDOUT_FILENO);
 
-    /* STEP 2: See whether there are colours: in a file or a pipe they would be rubbish. */
-    bool coloured = isatty(STDOUT_FILENO) == 1;
-
-    /* STEP 3: Block the signals, and get the descriptor that they can be read from. */
+    /* STEP 3: Block the signals, and get the descriptor from which they can be read. */
     int signals = open_signals();
 
-    /* STEP 4: Say who we are, since a signal is sent to a process by its number. */
-    say(stdout, READY_LINE "%ld", (long)getpid());
+    /* STEP 4: Print the process ID, to which signals are sent. Not before STEP 3: a signal
+     * that has no handler yet would end this process. */
+    log_event(READY_LINE "%ld", (long)getpid());
 
-    /* STEP 5: Wait until a signal can be read, or the input has ended, at no cost. */
-    struct pollfd sources[] = {{.fd = signals, .events = POLLIN}, {.fd = piped_input()}};
+    /* STEP 5: Wait for a signal, or for the end of standard input, if it is a pipe. (When a
+     * terminal is closed, SIGHUP comes.) poll() reports the end of a pipe even if it is asked
+     * for no events. It ignores a descriptor of -1. */
+    struct stat file;
+    bool piped = fstat(STDIN_FILENO, &file) == 0 && S_ISFIFO(file.st_mode);
+    struct pollfd sources[] = {{.fd = signals, .events = POLLIN},
+                               {.fd = piped ? STDIN_FILENO : -1}};
     while (count != 0) {
-        if (poll(sources, 2, -1) == -1) {
-            if (errno == EINTR) /* stopped and continued */
-                continue;
-            fail("poll");
+        int ready = poll(sources, 2, -1);
+        if (ready == -1 && errno != EINTR)
+            sys_error("poll");
+        if (ready > 0 && sources[0].revents != 0) {
+            struct signalfd_siginfo signal;
+            if (read(signals, &signal, sizeof signal) == -1)
+                sys_error("read");
+            report(&signal, coloured);
+            if (count > 0)
+                count--;
+        } else if (ready > 0) {
+            break; /* the program that started this one has closed the pipe, or ended */
         }
-        if (sources[0].revents == 0)
-            break; /* whoever started us and held the other end has gone */
-        struct signalfd_siginfo signal;
-        if (read(signals, &signal, sizeof signal) == -1)
-            fail("read");
-        report(&signal, coloured);
-        let_end(event_numbered((int)signal.ssi_signo));
-        if (count > 0)
-            count--;
     }
 
-    /* STEP 6: End in order, after COUNT events or with our input. */
-    say(stdout, "server: done");
+    /* STEP 6: End, after COUNT events or the end of standard input. */
+    log_event("server: done");
     return EXIT_SUCCESS;
 }
 
-static bool is_count(const char *text)
-{
-    char *end;
-    long count = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && count >= 1 &&
-           count <= MAX_COUNT;
-}
-
-/* Standard input, if it is a pipe, whose end tells us that whoever started us has gone; else -1,
- * which poll passes over. A terminal that goes ends, too, but that is for SIGHUP to tell. */
-static int piped_input(void)
-{
-    struct stat input;
-    bool piped = fstat(STDIN_FILENO, &input) == 0 && S_ISFIFO(input.st_mode);
-    return piped ? STDIN_FILENO : -1;
-}
-
-/* Blocks our signals, and returns a descriptor to read them from. Whoever started us may have
- * had them ignored, and an ignored signal may be thrown away, though it is blocked: Linux keeps
- * it, but POSIX leaves it open. So each gets its default action back. That of SIGCHLD and
- * SIGWINCH is to be thrown away, too, and there POSIX leaves it open again. */
+/* Blocks the signals in contract.h, and returns a descriptor from which they can be read.
+ * Gives them their default action back, because a signal can be ignored when a program
+ * starts: POSIX allows that such a signal is lost although it is blocked. */
 static int open_signals(void)
 {
     sigset_t ours;
-    struct sigaction action = {.sa_handler = SIG_DFL};
     sigemptyset(&ours);
     for (size_t i = 0; i < EVENTS; i++)
-        sigaddset(&ours, number_of(&events[i]));
+        sigaddset(&ours, event_number(&events[i]));
     if (sigprocmask(SIG_BLOCK, &ours, NULL) == -1)
-        fail("sigprocmask");
+        sys_error("sigprocmask");
     for (size_t i = 0; i < EVENTS; i++)
-        if (sigaction(number_of(&events[i]), &action, NULL) == -1)
-            fail("sigaction");
+        if (signal(event_number(&events[i]), SIG_DFL) == SIG_ERR)
+            sys_error("signal");
     int descriptor = signalfd(-1, &ours, SFD_CLOEXEC);
     if (descriptor == -1)
-        fail("signalfd");
+        sys_error("signalfd");
     return descriptor;
 }
 
+/* Reports one signal. Does not return if the signal is to end this process. */
 static void report(const struct signalfd_siginfo *signal, bool coloured)
 {
-    /* STEP 7: Report the event in its colours, and put back those that were there: all in one
-     * write, so that nobody ever finds the terminal halfway. */
+    /* STEP 7: Print the event in its colours, then ESC [ 0 m, which puts back the
+     * terminal's own. Of a signal from the kernel (a key, a child), ssi_pid is no sender. */
     const struct event *event = event_numbered((int)signal->ssi_signo);
-    char on[32] = "", sender[32] = "", value[32] = "";
-    if (coloured)
-        snprintf(on, sizeof on, "\033[%d;%dm",
-                 event->text < 8 ? 30 + event->text : 90 + event->text - 8,
-                 40 + event->ground);
-    /* The kernel, too, sends signals: the terminal's keys, the death of a child. */
+    char sender[LINE_SIZE] = "", value[LINE_SIZE] = "";
     if (signal->ssi_code == SI_USER || signal->ssi_code == SI_QUEUE)
         snprintf(sender, sizeof sender, " from %ld", (long)signal->ssi_pid);
     if (signal->ssi_code == SI_QUEUE)
         snprintf(value, sizeof value, ", value %d", signal->ssi_int);
-    say(stdout, "%s" RECEIVED_LINE "%s%s%s", on, event->name, sender, value,
-        coloured ? "\033[0m" : "");
+    if (coloured)
+        log_event("\033[%sm" RECEIVED_LINE "%s%s\033[0m", event->colours, event->name,
+                  sender, value);
+    else
+        log_event(RECEIVED_LINE "%s%s", event->name, sender, value);
+
+    if (event->ends)
+        end_by_signal((int)signal->ssi_signo);
 }
 
-static void let_end(const struct event *event)
+/* Ends this process by the signal's default action. */
+static void end_by_signal(int number)
 {
-    /* STEP 8: Let an event that is to end us do so, so that whoever waits for us learns what
-     * it was. exit(0) would be a lie, and a shell script would go on after its Ctrl-\. */
-    if (!event->ends)
-        return;
-    struct sigaction action = {.sa_handler = SIG_DFL};
-    sigset_t this;
-    sigemptyset(&this);
-    sigaddset(&this, event->number);
-    if (sigaction(event->number, &action, NULL) == -1)
-        fail("sigaction");
-    if (raise(event->number) != 0)
-        fail("raise");
-    if (sigprocmask(SIG_UNBLOCK, &this, NULL) == -1) /* it has waited until here */
-        fail("sigprocmask");
+    /* STEP 8: Put back the default action, send the signal again, and unblock it. With
+     * exit(), the parent would not learn of the signal: a script would go on after Ctrl-\. */
+    sigset_t only;
+    sigemptyset(&only);
+    sigaddset(&only, number);
+    if (signal(number, SIG_DFL) == SIG_ERR || raise(number) != 0 ||
+        sigprocmask(SIG_UNBLOCK, &only, NULL) == -1)
+        sys_error("raise");
 }

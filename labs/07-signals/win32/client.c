@@ -1,261 +1,172 @@
 /*
- * client.c - start the server, send it console control events, report how it ended.
+ * client.c - start the server, send it console events, and report how it ended.
  *
  * Usage: client [SERVER [EVENT...]]
  *
- * Starts SERVER (the program "server.exe" beside this one), waits until it is ready, and sends
- * it the events by name (CTRL_C_EVENT twice), each when the server has reported the one
- * before. Passes on what the server prints. Exit code 0 if every event was reported and the
- * server then ended as it was to, else 1.
+ * Starts the program SERVER ("server.exe" in the folder of this program). Sends it each EVENT
+ * (CTRL_C_EVENT twice) when the server has reported the one before. Passes on what the
+ * server prints. Exit code 0 if every event was reported and the server then ended as it
+ * should, else 1.
  *
- * Mirrors listing 13's keyboard. Its twin: ../unix/client.c.
+ * Mirrors the keyboard of listing 13. Counterpart: ../unix/client.c.
+ * Not here, but in client_robust.c: a client without a console; a console that is closed;
+ * handles that this program has inherited itself, which the server inherits as well.
  * To try: client; client server.exe CTRL_C_EVENT CTRL_BREAK_EVENT; client nobody.exe.
  */
-#define PROGRAM "client"
-
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <windows.h>
-
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-/* What has been read of the server's output, and not yet passed on. */
-struct inbox {
-    HANDLE pipe;
-    char *bytes;
-    size_t length, room;
-};
-
-static HANDLE here; /* an event: what we sent has come to us, too */
-
-static const wchar_t *program_beside(const wchar_t *name);
-static const struct event *event_argument(const wchar_t *name);
-static BOOL WINAPI stay(DWORD number);
-static PROCESS_INFORMATION start_server(const wchar_t *path, bool own_console,
-                                        HANDLE input, HANDLE output);
-static void send_event(DWORD server, bool own_console, const struct event *event);
-static bool wait_line(struct inbox *inbox, const char *beginning);
+static PROCESS_INFORMATION start_server(const char *path, HANDLE input, HANDLE output);
+static BOOL WINAPI handle_event(DWORD number);
+static void send_event(DWORD group, const struct event *event);
+static bool wait_line(HANDLE output, struct buffer *inbox, const char *beginning);
+static size_t receive_line(HANDLE pipe, struct buffer *inbox);
 static bool report_end(HANDLE server, const struct event *last);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
     /* STEP 1: Take the arguments: which server, and which events to send. */
+    begin_program("client", "[SERVER [EVENT...]], with EVENT as CTRL_C_EVENT", &argv);
+    const char *path = argc > 1 ? argv[1] : program_beside("server");
     int count = argc > 2 ? argc - 2 : (int)DEFAULT_EVENTS;
-    for (int i = 2; i < argc; i++)
-        if (event_argument(argv[i]) == NULL) {
-            say(stderr, "usage: client [SERVER [EVENT...]], EVENT as CTRL_C_EVENT");
-            return 2;
-        }
-    const wchar_t *path = argc > 1 ? argv[1] : program_beside(L"server.exe");
+    char *const *names = argc > 2 ? argv + 2 : default_events;
+    for (int i = 0; i < count; i++)
+        if (event_named(names[i]) == NULL)
+            usage_exit();
 
-    /* STEP 2: Make two pipes: one brings what the server prints, the other is its input,
-     * whose end tells it that we are done, or dead. */
-    HANDLE from_server[2], to_server[2]; /* [0] is read from, [1] is written to */
+    /* STEP 2: Create two pipes: for what the server prints, and for its standard input. */
+    HANDLE from_server[2], to_server[2]; /* [0] is the read end, [1] the write end */
     if (!CreatePipe(&from_server[0], &from_server[1], NULL, 0) ||
         !CreatePipe(&to_server[0], &to_server[1], NULL, 0))
-        fail("CreatePipe");
+        sys_error("CreatePipe");
 
-    /* STEP 3: Start the server. Events come to processes by their console, so it must have
-     * one: ours, or, where we have none, one of its own. */
-    bool own_console = GetConsoleCP() == 0;
-    PROCESS_INFORMATION server = start_server(path, own_console, to_server[0],
-                                              from_server[1]);
+    /* STEP 3: Start the server. It gets one end of each pipe: close these ends here. */
+    PROCESS_INFORMATION server = start_server(path, to_server[0], from_server[1]);
     if (!CloseHandle(to_server[0]) || !CloseHandle(from_server[1]))
-        fail("CloseHandle");
+        sys_error("CloseHandle");
 
-    /* STEP 4: Wait until it is ready: before it has its handler, an event would end it. */
-    struct inbox output = {.pipe = from_server[0]};
-    bool well = wait_line(&output, READY_LINE);
-    if (!well)
-        say(stderr, PROGRAM ": the server ended before it was ready");
+    /* STEP 4: Wait until the server is ready: before it has its handler, an event ends it. */
+    struct buffer inbox = {0}; /* what has been read, and not been passed on yet */
+    bool success = wait_line(from_server[0], &inbox, READY_LINE);
 
-    const struct event *last = NULL;
-    for (int i = 0; i < count && well; i++) {
-        /* STEP 5: Send one event. */
-        last = argc > 2 ? event_argument(argv[i + 2]) : event_named(default_events[i]);
-        send_event(server.dwProcessId, own_console, last);
-
-        /* STEP 6: Wait for the server's line about it before the next. */
-        char line[64];
-        snprintf(line, sizeof line, RECEIVED_LINE, last->name);
-        well = wait_line(&output, line);
-        if (!well)
-            say(stderr, PROGRAM ": the server ended before it reported \"%s\"",
-                last->name);
+    /* STEP 5: Send each event when the one before is reported: two that wait can merge. */
+    for (int i = 0; i < count && success; i++) {
+        const struct event *event = event_named(names[i]);
+        char line[LINE_SIZE];
+        snprintf(line, sizeof line, RECEIVED_LINE, event->name);
+        send_event(server.dwProcessId, event);
+        success = wait_line(from_server[0], &inbox, line);
     }
+    if (!success)
+        log_error("the server ended before it printed the expected line");
 
-    /* STEP 7: Let the server go, by the end of its input, and read on to the end of what it
-     * has to say. */
+    /* STEP 6: Close the server's standard input, at which it ends. Read what it prints. */
     if (!CloseHandle(to_server[1]))
-        fail("CloseHandle");
-    while (wait_line(&output, ""))
+        sys_error("CloseHandle");
+    while (wait_line(from_server[0], &inbox, ""))
         ;
-    free(output.bytes);
-    if (!CloseHandle(output.pipe))
-        fail("CloseHandle");
+    CloseHandle(from_server[0]);
 
-    /* STEP 8: Wait for the server, and report how it ended: its exit code is there to fetch
-     * for as long as we hold a handle to the process. */
-    well = report_end(server.hProcess, last) && well;
-    say(stdout, "client: done");
-    return well ? EXIT_SUCCESS : EXIT_FAILURE;
+    /* STEP 7: Wait for the server, and report how it ended. */
+    success = report_end(server.hProcess, event_named(names[count - 1])) && success;
+    log_event("client: done");
+    return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* The path of the program `name` in the folder that this program's own file is in. */
-static const wchar_t *program_beside(const wchar_t *name)
+/* Starts the program `path` with `input` and `output` as its standard input and output.
+ * The ID of its process is also that of its process group. */
+static PROCESS_INFORMATION start_server(const char *path, HANDLE input, HANDLE output)
 {
-    static wchar_t path[COMMAND_LINE_ROOM];
-    DWORD length = GetModuleFileNameW(NULL, path, COMMAND_LINE_ROOM);
-    if (length == 0 || length == COMMAND_LINE_ROOM)
-        fail("GetModuleFileName");
-    wchar_t *slash = wcsrchr(path, L'\\');
-    wchar_t *file = slash == NULL ? path : slash + 1;
-    if (swprintf(file, (size_t)(path + COMMAND_LINE_ROOM - file), L"%ls", name) < 0)
-        fail_with(ERROR_FILENAME_EXCED_RANGE, "GetModuleFileName");
-    return path;
-}
+    /* Ctrl-C on the keyboard goes to both programs. It is meant for the server: this one
+     * handles it, and goes on. The server would inherit SetConsoleCtrlHandler(NULL, TRUE),
+     * which ignores Ctrl-C; it does not inherit a handler. */
+    if (!SetConsoleCtrlHandler(handle_event, TRUE))
+        sys_error("SetConsoleCtrlHandler");
+    if (!SetHandleInformation(input, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
+        !SetHandleInformation(output, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT))
+        sys_error("SetHandleInformation");
 
-/* The event that an argument names, or NULL. */
-static const struct event *event_argument(const wchar_t *name)
-{
-    char narrow[64] = "";
-    if (WideCharToMultiByte(CP_UTF8, 0, name, -1, narrow, sizeof narrow, NULL, NULL) == 0)
-        return NULL;
-    return event_named(narrow);
-}
-
-/* Our own handler. What we send to all on a console comes to us, too, and so does the user's
- * Ctrl-C, which is meant for the server. We stay to report how the server ended. */
-static BOOL WINAPI stay(DWORD number)
-{
-    SetEvent(here);
-    /* When the handler returns from one of the other events, Windows ends the process. The server
-     * gets the event as well: main reports its end and finishes, while we wait here. Windows
-     * allows about five seconds for that. */
-    if (number != CTRL_C_EVENT && number != CTRL_BREAK_EVENT)
-        WaitForSingleObject(GetCurrentProcess(), INFINITE); /* for our end */
-    return TRUE;
-}
-
-static PROCESS_INFORMATION start_server(const wchar_t *path, bool own_console,
-                                        HANDLE input, HANDLE output)
-{
-    /* A child inherits every inheritable handle: not our own input and output, but its two ends
-     * and standard error. In this order, for our output and standard error may be one handle. */
-    HANDLE error = GetStdHandle(STD_ERROR_HANDLE);
-    if (!SetHandleInformation(GetStdHandle(STD_INPUT_HANDLE), HANDLE_FLAG_INHERIT, 0) ||
-        !SetHandleInformation(GetStdHandle(STD_OUTPUT_HANDLE), HANDLE_FLAG_INHERIT, 0) ||
-        !SetHandleInformation(input, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
-        !SetHandleInformation(output, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
-        !SetHandleInformation(error, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT))
-        fail("SetHandleInformation");
-
-    static wchar_t command[COMMAND_LINE_ROOM];
-    if (swprintf(command, COMMAND_LINE_ROOM, L"\"%ls\"", path) < 0)
-        fail_with(ERROR_FILENAME_EXCED_RANGE, "CreateProcess");
+    char line[COMMAND_LINE_SIZE]; /* in quotes, because the path may contain blanks */
+    if (snprintf(line, sizeof line, "\"%s\"", path) >= COMMAND_LINE_SIZE)
+        fatal("the path of the server is too long");
+    wchar_t *command = to_utf16(line);
     STARTUPINFOW startup = {.cb = sizeof startup,
                             .dwFlags = STARTF_USESTDHANDLES,
                             .hStdInput = input,
                             .hStdOutput = output,
-                            .hStdError = error};
-    /* On our console the server begins a group of its own, so that what is sent to it does not
-     * hit the shell and whoever else is there. A console of its own needs no window. */
-    DWORD flags = own_console ? CREATE_NO_WINDOW : CREATE_NEW_PROCESS_GROUP;
-    here = CreateEventW(NULL, FALSE, FALSE, NULL);
-    if (here == NULL)
-        fail("CreateEvent");
-    /* Not SetConsoleCtrlHandler(NULL, TRUE), which would have Ctrl-C ignored by the server as
-     * well: that is inherited, a handler is not. */
-    if (!SetConsoleCtrlHandler(stay, TRUE))
-        fail("SetConsoleCtrlHandler");
+                            .hStdError = GetStdHandle(STD_ERROR_HANDLE)};
+    /* The server shares this program's console, and begins a process group of its own: an
+     * event to the group reaches neither this program nor the shell. */
     PROCESS_INFORMATION server;
-    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, flags, NULL, NULL, &startup,
-                        &server))
-        fail("CreateProcess");
-    if (!CloseHandle(server.hThread))
-        fail("CloseHandle");
+    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_NEW_PROCESS_GROUP, NULL,
+                        NULL, &startup, &server))
+        sys_error("CreateProcess");
+    CloseHandle(server.hThread); /* the server's first thread: not needed here */
+    free(command);
     return server;
 }
 
-/* Sends the event to the server. On a console of its own there is nobody else, so all there
- * are meant, and we must be there too for a moment, as only who is on a console can send. */
-static void send_event(DWORD server, bool own_console, const struct event *event)
+/* The handler of this program: the keys do not end it. */
+static BOOL WINAPI handle_event(DWORD number)
 {
-    if (own_console) {
-        FreeConsole(); /* there is none to leave, and Wine wants it all the same */
-        if (!AttachConsole(server))
-            fail("AttachConsole");
-        /* A change of console takes all handlers away; and what is ignored does not come. */
-        if (!SetConsoleCtrlHandler(stay, TRUE) || !SetConsoleCtrlHandler(NULL, FALSE))
-            fail("SetConsoleCtrlHandler");
-    }
-    if (!GenerateConsoleCtrlEvent((DWORD)event->number, own_console ? 0 : server))
-        fail("GenerateConsoleCtrlEvent");
-    /* It comes to us, too, and must find our handler: so we do not leave before it is here. */
-    if (own_console && WaitForSingleObject(here, INFINITE) == WAIT_FAILED)
-        fail("WaitForSingleObject");
-    if (own_console && !FreeConsole())
-        fail("FreeConsole");
-    say(stdout, "client: sent \"%s\"", event->name);
+    return number == CTRL_C_EVENT || number == CTRL_BREAK_EVENT;
 }
 
-/* Passes on the server's lines, to the first with that `beginning`. Returns whether it came. */
-static bool wait_line(struct inbox *inbox, const char *beginning)
+/* Sends the event to all processes of the group that share this program's console. */
+static void send_event(DWORD group, const struct event *event)
 {
-    for (;;) {
-        char *newline = inbox->length == 0 ? NULL
-                                           : memchr(inbox->bytes, '\n', inbox->length);
-        if (newline != NULL) {
-            size_t size = (size_t)(newline + 1 - inbox->bytes);
-            *newline = '\0';
-            if (newline > inbox->bytes && newline[-1] == '\r')
-                newline[-1] = '\0';
-            say(stdout, "%s", inbox->bytes);
-            bool found = strncmp(inbox->bytes, beginning, strlen(beginning)) == 0;
-            inbox->length -= size;
-            memmove(inbox->bytes, inbox->bytes + size, inbox->length);
-            if (found)
-                return true;
-            continue;
-        }
-        if (inbox->room < inbox->length + READ_SIZE + 1) {
-            inbox->room = 2 * inbox->room + READ_SIZE + 1;
-            inbox->bytes = realloc(inbox->bytes, inbox->room);
-            if (inbox->bytes == NULL)
-                fail_with(ERROR_OUTOFMEMORY, "realloc");
-        }
-        DWORD length;
-        if (ReadFile(inbox->pipe, inbox->bytes + inbox->length, READ_SIZE, &length, NULL))
-            inbox->length += length;
+    if (!GenerateConsoleCtrlEvent((DWORD)event->number, group))
+        sys_error("GenerateConsoleCtrlEvent");
+    log_event("client: sent \"%s\"", event->name);
+}
+
+/* Passes on the server's lines, up to the first that begins with `beginning`. Returns
+ * false if the end of the pipe came before. */
+static bool wait_line(HANDLE output, struct buffer *inbox, const char *beginning)
+{
+    bool found = false;
+    size_t size;
+    while (!found && (size = receive_line(output, inbox)) > 0) {
+        inbox->bytes[strcspn(inbox->bytes, "\r\n")] = '\0';
+        log_event("%s", inbox->bytes);
+        found = strncmp(inbox->bytes, beginning, strlen(beginning)) == 0;
+        buffer_remove(inbox, size);
+    }
+    return found;
+}
+
+/* Reads until `inbox` begins with a whole line: one ReadFile can return half a line, or
+ * three. Returns the size of the line with its newline, or 0 at the end of the pipe. */
+static size_t receive_line(HANDLE pipe, struct buffer *inbox)
+{
+    char bytes[READ_SIZE];
+    DWORD length;
+    size_t size;
+    while ((size = buffer_find(inbox, '\n')) == 0) {
+        if (ReadFile(pipe, bytes, sizeof bytes, &length, NULL))
+            buffer_append(inbox, bytes, length);
         else if (GetLastError() != ERROR_BROKEN_PIPE)
-            fail("ReadFile");
-        else if (inbox->length >
-                 0) /* nobody can write any more, and this has no newline */
-            inbox->bytes[inbox->length++] = '\n';
+            sys_error("ReadFile");
+        else if (inbox->length > 0)
+            buffer_append(inbox, "\n", 1); /* the last line may lack it */
         else
-            return false;
+            break;
     }
+    return size;
 }
 
-/* Waits for the server and tells how it ended. Returns whether that is as it should be: by the
- * event that was sent last, if that ends a process, else with exit code 0. */
+/* Waits for the server and reports how it ended. Returns whether that is right: by the
+ * `last` event if that ends a process, else with exit code 0. */
 static bool report_end(HANDLE server, const struct event *last)
 {
     DWORD code;
-    if (WaitForSingleObject(server, INFINITE) == WAIT_FAILED)
-        fail("WaitForSingleObject");
-    if (!GetExitCodeProcess(server, &code))
-        fail("GetExitCodeProcess");
-    if (!CloseHandle(server))
-        fail("CloseHandle");
+    if (WaitForSingleObject(server, INFINITE) == WAIT_FAILED ||
+        !GetExitCodeProcess(server, &code))
+        sys_error("GetExitCodeProcess");
+    CloseHandle(server);
     if (code == CONTROL_C_EXIT)
-        say(stdout, "client: server was ended by a console event");
+        log_event("client: server was ended by a console event");
     else
-        say(stdout, "client: server exited with code %lu", code);
-    return code == (last != NULL && last->ends ? CONTROL_C_EXIT : 0);
+        log_event("client: server exited with code %lu", code);
+    return code == (last->ends ? CONTROL_C_EXIT : 0);
 }

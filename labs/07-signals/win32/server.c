@@ -1,159 +1,116 @@
 /*
- * server.c - handle console control events, and report each in colour.
+ * server.c - handle console events, and report each in colour.
  *
  * Usage: server [COUNT]
  *
- * Reports the events of the table in contract.h as they come. Ends after COUNT of them, or
- * when standard input, a pipe, has lost its writer: exit code 0. An event that is meant to
- * end a process (all but Ctrl-C) is reported, and then does end it.
+ * Reports the console events that contract.h lists. Ends after COUNT of them, or when
+ * standard input, a pipe, has lost its writer, with exit code 0. Every event but Ctrl-C is
+ * reported, and then ends the process.
  *
- * Mirrors listing 13 of the report. Its twin: ../unix/server.c. Other ways to do the same:
- * server_event.c (the handler only notes, and main reports), server_apc.c (the handler has
- * the main thread interrupted, which is the nearest thing to a signal that Windows has).
- * To try: server 3, with Ctrl-C, Ctrl-Break and the mouse on the window's cross.
+ * Mirrors listing 13 of the report. Counterpart: ../unix/server.c. The same with a handler
+ * that only sets an event object: server_event.c; one that interrupts the main thread, which
+ * comes nearest to a signal: server_apc.c. This program passes the robust stage, too.
+ * To try: server 3 in a console; press Ctrl-C, Ctrl-Break, and close the window.
  */
-#define PROGRAM "server"
-
-#include <process.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <windows.h>
-
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static bool is_count(const wchar_t *text);
-static WORD attributes(enum colour text, enum colour ground);
-static unsigned __stdcall watch_input(void *argument);
-static BOOL WINAPI handle(DWORD number);
-
-/* What main and the handler, which runs in a thread of its own, have in common. */
+/* What main and the handler share. The handler runs in a thread of its own. */
 static HANDLE console;
 static bool coloured;
-static WORD found; /* the colours that were there */
-static SRWLOCK lock =
-    SRWLOCK_INIT;       /* for the two below, and for a line and its colours */
-static long count = -1; /* how many events are still to come, or -1 for any number */
-static HANDLE finished; /* an event: main may end */
+static WORD usual_colours;
+static SRWLOCK lock = SRWLOCK_INIT; /* for `count`, and for a line with its colours */
+static long count = -1;             /* how many events are still to come (-1: no limit) */
+static HANDLE finished;             /* an event object: main may end */
 
-int wmain(int argc, wchar_t *argv[])
+static void watch_input(void *unused);
+static void report(const struct event *event);
+static BOOL WINAPI handle_event(DWORD number);
+
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
-    /* STEP 1: Take the argument: after how many events to end. */
-    if (argc > 2 || (argc > 1 && !is_count(argv[1]))) {
-        say(stderr, "usage: server [COUNT], COUNT from 1 to %d", MAX_COUNT);
-        return 2;
-    }
+    /* STEP 1: Take the argument: after how many events to end (-1: never). */
+    begin_program("server", "[COUNT]", &argv);
+    if (argc > 2)
+        usage_exit();
     if (argc > 1)
-        count = wcstol(argv[1], NULL, 10);
+        count = parse_long("COUNT", argv[1], 1, MAX_COUNT);
 
-    /* STEP 2: Ask the console which colours it has, to put them back: the listing put back
-     * what it took for the usual ones. In a file or a pipe there are none to set. */
-    CONSOLE_SCREEN_BUFFER_INFO screen;
+    /* STEP 2: Ask the console for its colours, to put them back. The call fails if output is
+     * a file or a pipe: only a console has colours. */
+    CONSOLE_SCREEN_BUFFER_INFO screen = {0};
     console = GetStdHandle(STD_OUTPUT_HANDLE);
     coloured = GetConsoleScreenBufferInfo(console, &screen);
-    found = coloured ? screen.wAttributes : 0;
+    usual_colours = screen.wAttributes;
 
-    /* STEP 3: Install the handler. The first call undoes that whoever started us may have had
-     * Ctrl-C ignored, which is inherited. */
+    /* STEP 3: Install the handler. The first call undoes what may be inherited: Ctrl-C can be
+     * ignored when a program starts, and always is in a new process group. */
     finished = CreateEventW(NULL, TRUE, FALSE, NULL);
     if (finished == NULL)
-        fail("CreateEvent");
-    if (!SetConsoleCtrlHandler(NULL, FALSE) || !SetConsoleCtrlHandler(handle, TRUE))
-        fail("SetConsoleCtrlHandler");
+        sys_error("CreateEvent");
+    if (!SetConsoleCtrlHandler(NULL, FALSE) || !SetConsoleCtrlHandler(handle_event, TRUE))
+        sys_error("SetConsoleCtrlHandler");
 
-    /* STEP 4: Say who we are. Events are sent to a console, or to a group of processes on it,
-     * and a group bears the number of its first process. */
-    say(stdout, READY_LINE "%lu", GetCurrentProcessId());
+    /* STEP 4: Print the process ID: it is also that of the process group, to which events are
+     * sent. Not before STEP 3: an event that has no handler yet would end this process. */
+    log_event(READY_LINE "%lu", GetCurrentProcessId());
 
-    /* STEP 5: Wait until there is nothing more to do, at no cost. The listing ran in a circle.
-     * The handler needs nothing of this thread: that is where Windows and UNIX part. */
-    if (GetFileType(GetStdHandle(STD_INPUT_HANDLE)) == FILE_TYPE_PIPE) {
-        HANDLE watcher = (HANDLE)_beginthreadex(NULL, 0, watch_input, NULL, 0, NULL);
-        if (watcher == NULL)
-            fail_with(_doserrno, "_beginthreadex"); /* it does not set GetLastError() */
-        if (!CloseHandle(watcher))
-            fail("CloseHandle");
-    }
+    /* STEP 5: Wait for the last event, or for the end of standard input, if it is a pipe. The
+     * handler does not need this thread: it could do other work. */
+    if (GetFileType(GetStdHandle(STD_INPUT_HANDLE)) == FILE_TYPE_PIPE &&
+        !start_thread(watch_input, NULL))
+        sys_error("_beginthreadex");
     if (WaitForSingleObject(finished, INFINITE) == WAIT_FAILED)
-        fail("WaitForSingleObject");
+        sys_error("WaitForSingleObject");
 
-    /* STEP 6: End in order, after COUNT events or with our input. Whoever is in the middle of
-     * a report ends it first. */
+    /* STEP 6: End, after COUNT events or the end of standard input. With the lock, because
+     * a handler may be between a line and the usual colours. */
     AcquireSRWLockExclusive(&lock);
-    say(stdout, "server: done");
+    log_event("server: done");
     return EXIT_SUCCESS;
 }
 
-static bool is_count(const wchar_t *text)
+/* A thread: reads standard input, ignores the bytes, and notices the end. */
+static void watch_input(void *unused)
 {
-    wchar_t *end;
-    long number = wcstol(text, &end, 10);
-    return *text >= L'0' && *text <= L'9' && *end == L'\0' && number >= 1 &&
-           number <= MAX_COUNT;
-}
-
-/* The colours as a console takes them, whose bit for red is ANSI's for blue. */
-static WORD attributes(enum colour text, enum colour ground)
-{
-    WORD swapped[2];
-    const enum colour colours[] = {text, ground};
-    for (int i = 0; i < 2; i++)
-        swapped[i] = (WORD)((colours[i] & RED ? FOREGROUND_RED : 0) |
-                            (colours[i] & GREEN ? FOREGROUND_GREEN : 0) |
-                            (colours[i] & BLUE ? FOREGROUND_BLUE : 0) |
-                            (colours[i] & 8 ? FOREGROUND_INTENSITY : 0));
-    return (WORD)(swapped[0] | swapped[1] << 4); /* those of the ground stand behind */
-}
-
-/* A thread: reads standard input, and what it reads is nothing to us but its end. */
-static unsigned __stdcall watch_input(void *argument)
-{
-    (void)argument;
-    char portion[READ_SIZE];
-    DWORD length;
-    while (ReadFile(GetStdHandle(STD_INPUT_HANDLE), portion, sizeof portion, &length,
-                    NULL) &&
-           length > 0)
+    (void)unused;
+    char bytes[READ_SIZE];
+    while (read_full(GetStdHandle(STD_INPUT_HANDLE), bytes, sizeof bytes) > 0)
         ;
     if (!SetEvent(finished))
-        fail("SetEvent");
-    return 0;
+        sys_error("SetEvent");
 }
 
-/* The handler. The system starts a thread for each event and calls it there, so it may do what
- * any thread may, printf and malloc, as long as it locks what it shares. It returns TRUE where
- * the event shall go no further, and FALSE where the next handler is to have it; the last
- * is the system's own, which ends the process. WINAPI is how the system calls it: left out, and
- * covered up by a cast as in the listing, it breaks the stack of 32-bit programs. In 64-bit
- * programs there is only one way to call, and nobody notices. */
-static BOOL WINAPI handle(DWORD number)
+/* Reports one event. The caller has the lock. */
+static void report(const struct event *event)
+{
+    /* STEP 7: Print the event in its colours, then put back the usual ones. */
+    if (coloured)
+        SetConsoleTextAttribute(console, (WORD)event->colours);
+    log_event(RECEIVED_LINE, event->name);
+    if (coloured)
+        SetConsoleTextAttribute(console, usual_colours);
+    if (count > 0)
+        count--;
+}
+
+/* The handler. Windows starts a thread for each event, and calls it there. So it may call
+ * any function, and must lock what threads share. It returns TRUE for an event that it has
+ * dealt with. At FALSE, Windows calls the next handler: the last is its own, which ends the
+ * process. WINAPI is how Windows calls it. The listing left it out, and hid that by a cast. */
+static BOOL WINAPI handle_event(DWORD number)
 {
     const struct event *event = event_numbered((int)number);
     if (event == NULL)
         return FALSE;
-
-    /* STEP 7: Report the event in its colours, and put back those that were there. */
     AcquireSRWLockExclusive(&lock);
-    bool late = count == 0; /* main is about to end us in order */
-    if (!late) {
-        if (coloured)
-            SetConsoleTextAttribute(console, attributes(event->text, event->ground));
-        say(stdout, RECEIVED_LINE, event->name);
-        if (coloured)
-            SetConsoleTextAttribute(console, found);
-        if (count > 0 && --count == 0 && !event->ends && !SetEvent(finished))
-            fail("SetEvent");
-    }
+    if (count != 0)
+        report(event);
+    if (count == 0 && !event->ends && !SetEvent(finished))
+        sys_error("SetEvent");
     ReleaseSRWLockExclusive(&lock);
 
-    /* STEP 8: Let an event that is to end us do so, so that whoever waits for us learns of it
-     * by the exit code STATUS_CONTROL_C_EXIT. TRUE would make Ctrl-Break another Ctrl-C. When the
-     * handler returns from CTRL_CLOSE_EVENT, Windows ends the process, whatever it returns: so
-     * one that comes after the last of COUNT waits until main has finished. */
-    if (late && event->ends)
-        WaitForSingleObject(GetCurrentProcess(), INFINITE); /* for our end */
+    /* STEP 8: Return FALSE if the event is to end this process. Its exit code is then
+     * STATUS_CONTROL_C_EXIT, by which the parent learns of the event. */
     return !event->ends;
 }

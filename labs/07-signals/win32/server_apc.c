@@ -1,176 +1,138 @@
 /*
- * server_apc.c - the console event server whose handler has main interrupted.
+ * server_apc.c - as server.c, but the handler interrupts the main thread's wait.
  *
  * Usage: server_apc [COUNT]
  *
- * Obeys the same contract as server.c. The handler queues an asynchronous procedure call
- * (APC) to the main thread: a function that runs there, in the middle of a wait. This is the
- * nearest thing to a signal between threads that Windows has, and it is tamer: an APC runs
- * only while its thread waits and says that it may be interrupted ("alertable"), so printf is
- * no danger; it carries a value; and none gets lost, they queue, as real-time signals do.
+ * The handler queues an asynchronous procedure call (APC) to the main thread: a function that
+ * runs there, in the middle of a wait. On Windows this comes nearest to a signal. An APC runs
+ * only while its thread waits, and only if the wait is "alertable": so it may call printf(). It
+ * carries a value, and none is lost: they queue, as real-time signals do.
  *
- * To try: server_apc 3, with Ctrl-C held down.
+ * Everything else is server.c. To try: server_apc 3, and hold Ctrl-C down.
  */
-#define PROGRAM "server"
-
-#include <process.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <windows.h>
-
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
+/* What main and the handler share. The handler runs in a thread of its own. */
 static HANDLE main_thread;
-static HANDLE reported; /* the report of an event that ends us is made */
+static HANDLE reported; /* an event object: an event that ends this process is reported */
+
+/* What main and the other thread share. */
 static HANDLE input_ended;
+
 static HANDLE console;
 static bool coloured;
-static WORD found;      /* the colours that were there */
-static long count = -1; /* how many events are still to come, or -1 for any number */
+static WORD usual_colours;
+static long count = -1; /* how many events are still to come (-1: no limit) */
 
-static bool is_count(const wchar_t *text);
-static WORD attributes(enum colour text, enum colour ground);
-static HANDLE new_event(bool manual);
-static void start_watching(void);
-static unsigned __stdcall watch_input(void *argument);
-static BOOL WINAPI handle(DWORD number);
+static HANDLE new_event(BOOL manual_reset);
+static void watch_input(void *unused);
 static void CALLBACK report(ULONG_PTR which);
+static BOOL WINAPI handle_event(DWORD number);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
-    /* STEP 1: Take the argument: after how many events to end. */
-    if (argc > 2 || (argc > 1 && !is_count(argv[1]))) {
-        say(stderr, "usage: server [COUNT], COUNT from 1 to %d", MAX_COUNT);
-        return 2;
-    }
+    /* STEP 1: Take the argument: after how many events to end (-1: never). */
+    begin_program("server", "[COUNT]", &argv);
+    if (argc > 2)
+        usage_exit();
     if (argc > 1)
-        count = wcstol(argv[1], NULL, 10);
+        count = parse_long("COUNT", argv[1], 1, MAX_COUNT);
 
-    /* STEP 2: Ask the console which colours it has, to put them back. In a file or a pipe
-     * there are none to set. */
-    CONSOLE_SCREEN_BUFFER_INFO screen;
+    /* STEP 2: Ask the console for its colours, to put them back. The call fails if output is
+     * a file or a pipe: only a console has colours. */
+    CONSOLE_SCREEN_BUFFER_INFO screen = {0};
     console = GetStdHandle(STD_OUTPUT_HANDLE);
     coloured = GetConsoleScreenBufferInfo(console, &screen);
-    found = coloured ? screen.wAttributes : 0;
+    usual_colours = screen.wAttributes;
 
-    /* STEP 3: Get a handle by which others can interrupt this thread, and install the handler
-     * that does. The first call undoes that whoever started us may have had Ctrl-C ignored. */
+    /* STEP 3: Get a handle of this thread, by which the handler can interrupt it, and install
+     * the handler. The first call undoes what may be inherited: Ctrl-C can be ignored when a
+     * program starts, and always is in a new process group. */
     main_thread = OpenThread(THREAD_SET_CONTEXT, FALSE, GetCurrentThreadId());
     if (main_thread == NULL)
-        fail("OpenThread");
-    input_ended = new_event(true);
-    reported = new_event(true);
-    if (!SetConsoleCtrlHandler(NULL, FALSE) || !SetConsoleCtrlHandler(handle, TRUE))
-        fail("SetConsoleCtrlHandler");
+        sys_error("OpenThread");
+    input_ended = new_event(TRUE);
+    reported = new_event(TRUE);
+    if (!SetConsoleCtrlHandler(NULL, FALSE) || !SetConsoleCtrlHandler(handle_event, TRUE))
+        sys_error("SetConsoleCtrlHandler");
 
-    /* STEP 4: Say who we are. */
-    say(stdout, READY_LINE "%lu", GetCurrentProcessId());
-    start_watching();
+    /* STEP 4: Print the process ID: it is also that of the process group, to which events are
+     * sent. Not before STEP 3: an event that has no handler yet would end this process. */
+    log_event(READY_LINE "%lu", GetCurrentProcessId());
 
-    /* STEP 5: Wait for the end of the input, at no cost, and let ourselves be interrupted. */
+    /* STEP 5: Wait for the end of standard input, if it is a pipe. TRUE: the wait is
+     * alertable. It returns when one or more APCs have run. */
+    if (GetFileType(GetStdHandle(STD_INPUT_HANDLE)) == FILE_TYPE_PIPE &&
+        !start_thread(watch_input, NULL))
+        sys_error("_beginthreadex");
     while (count != 0) {
-        DWORD why = WaitForSingleObjectEx(input_ended, INFINITE, TRUE);
-        if (why == WAIT_FAILED)
-            fail("WaitForSingleObjectEx");
-        if (why == WAIT_OBJECT_0)
-            break;
+        DWORD reason = WaitForSingleObjectEx(input_ended, INFINITE, TRUE);
+        if (reason == WAIT_FAILED)
+            sys_error("WaitForSingleObjectEx");
+        if (reason == WAIT_OBJECT_0)
+            break; /* the program that started this one has closed the pipe, or ended */
     }
 
-    /* STEP 6: End in order, after COUNT events or with our input. */
-    say(stdout, "server: done");
+    /* STEP 6: End, after COUNT events or the end of standard input. */
+    log_event("server: done");
     return EXIT_SUCCESS;
 }
 
-static bool is_count(const wchar_t *text)
+/* Creates an event object that is not set. An object with manual reset stays set; any other
+ * is reset when a wait for it returns. */
+static HANDLE new_event(BOOL manual_reset)
 {
-    wchar_t *end;
-    long number = wcstol(text, &end, 10);
-    return *text >= L'0' && *text <= L'9' && *end == L'\0' && number >= 1 &&
-           number <= MAX_COUNT;
-}
-
-/* The colours as a console takes them, whose bit for red is ANSI's for blue. */
-static WORD attributes(enum colour text, enum colour ground)
-{
-    WORD swapped[2];
-    const enum colour colours[] = {text, ground};
-    for (int i = 0; i < 2; i++)
-        swapped[i] = (WORD)((colours[i] & RED ? FOREGROUND_RED : 0) |
-                            (colours[i] & GREEN ? FOREGROUND_GREEN : 0) |
-                            (colours[i] & BLUE ? FOREGROUND_BLUE : 0) |
-                            (colours[i] & 8 ? FOREGROUND_INTENSITY : 0));
-    return (WORD)(swapped[0] | swapped[1] << 4); /* those of the ground stand behind */
-}
-
-/* An event object that nobody has set. */
-static HANDLE new_event(bool manual)
-{
-    HANDLE event = CreateEventW(NULL, manual, FALSE, NULL);
+    HANDLE event = CreateEventW(NULL, manual_reset, FALSE, NULL);
     if (event == NULL)
-        fail("CreateEvent");
+        sys_error("CreateEvent");
     return event;
 }
 
-/* Has the input watched, if it is a pipe: then its end says that we are no longer wanted. */
-static void start_watching(void)
+/* A thread: reads standard input, ignores the bytes, and notices the end. */
+static void watch_input(void *unused)
 {
-    if (GetFileType(GetStdHandle(STD_INPUT_HANDLE)) != FILE_TYPE_PIPE)
-        return;
-    HANDLE watcher = (HANDLE)_beginthreadex(NULL, 0, watch_input, NULL, 0, NULL);
-    if (watcher == NULL)
-        fail_with(_doserrno, "_beginthreadex"); /* it does not set GetLastError() */
-    if (!CloseHandle(watcher))
-        fail("CloseHandle");
-}
-
-/* A thread: reads standard input, and what it reads is nothing to us but its end. */
-static unsigned __stdcall watch_input(void *argument)
-{
-    (void)argument;
-    char portion[READ_SIZE];
-    DWORD length;
-    while (ReadFile(GetStdHandle(STD_INPUT_HANDLE), portion, sizeof portion, &length,
-                    NULL) &&
-           length > 0)
+    (void)unused;
+    char bytes[READ_SIZE];
+    while (read_full(GetStdHandle(STD_INPUT_HANDLE), bytes, sizeof bytes) > 0)
         ;
     if (!SetEvent(input_ended))
-        fail("SetEvent");
-    return 0;
+        sys_error("SetEvent");
 }
 
-/* What the main thread is interrupted for. One wait may be interrupted by several calls. */
+/* The APC: reports one event. Does not return if the event is to end this process. One wait
+ * can run several APCs: those after the last of COUNT report nothing. */
 static void CALLBACK report(ULONG_PTR which)
 {
     const struct event *event = &events[which];
     if (count == 0)
         return;
 
-    /* STEP 7: Report the event in its colours, and put back those that were there. */
+    /* STEP 7: Print the event in its colours, then put back the usual ones. */
     if (coloured)
-        SetConsoleTextAttribute(console, attributes(event->text, event->ground));
-    say(stdout, RECEIVED_LINE, event->name);
+        SetConsoleTextAttribute(console, (WORD)event->colours);
+    log_event(RECEIVED_LINE, event->name);
     if (coloured)
-        SetConsoleTextAttribute(console, found);
+        SetConsoleTextAttribute(console, usual_colours);
     if (count > 0)
         count--;
     if (event->ends) {
         SetEvent(reported);
-        WaitForSingleObject(GetCurrentProcess(), INFINITE); /* for our end */
+        WaitForSingleObject(GetCurrentProcess(), INFINITE); /* until it ends */
     }
 }
 
-/* The handler, in a thread of the system's making. */
-static BOOL WINAPI handle(DWORD number)
+/* The handler. Windows starts a thread for each event, and calls it there. */
+static BOOL WINAPI handle_event(DWORD number)
 {
     const struct event *event = event_numbered((int)number);
-    if (event == NULL || !QueueUserAPC(report, main_thread, (ULONG_PTR)(event - events)))
+    if (event == NULL)
         return FALSE;
-    /* STEP 8: Let an event that is to end us do so, but not before main has reported it: when
-     * this function returns the process is over. */
+    if (!QueueUserAPC(report, main_thread, (ULONG_PTR)(event - events)))
+        sys_error("QueueUserAPC");
+
+    /* STEP 8: Return FALSE if the event is to end this process, but not before main has
+     * reported it: when this function returns, the process ends. */
     if (event->ends)
         WaitForSingleObject(reported, INFINITE);
     return !event->ends;
