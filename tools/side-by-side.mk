@@ -19,7 +19,8 @@ $(call need_plain_path,BUILD,$(BUILD))
 
 ifeq ($(MAKELEVEL),0)
 JOBS := $(shell expr 2 \* $$(nproc))
-MORE_JOBS := $(shell expr 16 + 2 \* $$(nproc))
+MORE_JOBS := $(shell expr 8 + 2 \* $$(nproc))
+PROOFS := $(shell expr 4 \* $$(nproc))
 WATCHED := setup run measure claims goals fool grade-demo bench-grade
 GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: $(GOALS)
@@ -66,7 +67,7 @@ $(GOALS):
 	case $$WORK in '~' | '~/'*) WORK=$$HOME$${WORK#'~'} ;; esac; \
 	case $$WORK in '' | /*) ;; *) WORK=$$PWD/$$WORK ;; esac; \
 	if [ -n "$$WORK" ] && [ ! -d "$$WORK" ]; then echo "there is no folder $$WORK" >&2; exit 1; fi; \
-	$(if $(filter $(JUDGES),$@),$(SHOW_ROOM)) $(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(if $(filter check kit-check,$@),$(MORE_JOBS),$(JOBS))) \
+	$(if $(filter $(JUDGES),$@),$(SHOW_ROOM)) $(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(if $(filter check kit-check,$@),$(MORE_JOBS),$(if $(filter mistakes,$@),$(PROOFS),$(JOBS)))) \
 	    $(if $(filter $@,$(WATCHED)),,-Otarget) --keep-going $@ $(ABSOLUTE) $(if $(filter check,$@),COUNTED=yes) $${WORK:+"WORK=$$WORK"} || status=1; \
 	$(if $(filter check,$@),$(SHOW_RESULTS)) exit $$status
 else
