@@ -1,7 +1,7 @@
 # side-by-side.mk - what was typed runs goal after goal; what each goal takes, side by side.
 #
 # The outer make, which a person starts, hands every goal to an inner one, in which INNER is
-# set: with two jobs for each processor, and 16 more for a check, most of which is waiting: nine makes in
+# set: with two jobs for each processor, four for proofs, and 8 more for a check, most of which is waiting: nine makes in
 # labs/ and grading/ hold a job each, and the longest parts of grading/ must begin early. The output of
 # each job comes in one piece. So `make setup check`
 # is first the one and then the other, and the inner make finds what the first has installed. What is

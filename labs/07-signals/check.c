@@ -1,19 +1,11 @@
 /*
  * check.c - judges lab 07 from outside, by the contract alone.
  *
-<<<<<<< HEAD
- * A server gets its signals from this checker itself, by its number; under Wine it gets SIGINT,
- * which arrives as Ctrl-C, and on Windows a probe on its console sends (launcher.c). Where the
- * circumstances matter the same probe starts it: with signals blocked or ignored, on a console
- * of other colours, or with nobody who reads its output; stepper.c follows it instruction by
- * instruction. A client is given a scripted server (scripted_server.c).
-=======
  * A server gets its signals from this checker, by its process ID. Under Wine it gets SIGINT,
  * which arrives as Ctrl-C. On Windows a probe on its console sends the event (launcher.c). The
  * same probe starts a server with signals blocked or ignored, on a console of other colours,
  * or with output that is not read. stepper.c steps through a server by instructions. A client
  * starts a server that follows a script (scripted_server.c); on Windows both are on a console.
->>>>>>> refs/heads/lab07
  */
 #include <limits.h>
 #include <signal.h>
@@ -76,11 +68,7 @@ static void press_ctrl_c(struct program *program, pid_t pid, pid_t leader)
                    0);
 }
 
-<<<<<<< HEAD
-/* The process group that the probe "launcher" and what it starts are in. */
-=======
 /* The process group of the probe "launcher" and of what it starts. */
->>>>>>> refs/heads/lab07
 static pid_t group_of(struct program *launcher)
 {
     const char *line = wait_line_like(launcher, "*test: process *");
@@ -1060,125 +1048,6 @@ TEST(
     }
 }
 
-<<<<<<< HEAD
-TEST(input_ends, .judges = SERVER, .points = 2, .step = 5,
-     .name = "the end of standard input ends the server, the bytes in it do not",
-     .hint_unix =
-         "Wait for the signals and for POLLHUP on standard input at the same time, "
-         "and ignore the bytes.",
-     .hint_win32 = "Read standard input in a thread of its own until ReadFile() fails or "
-                   "returns 0 bytes.")
-{
-    struct program *server = start(SERVER, "5", NULL);
-    pid_t pid = ready(server);
-    send_bytes(server, "exit\n\x03\x1A\x04", 8);
-    expect_interrupt(server, pid);
-    expect_done(server);
-}
-
-TEST(terminal_goes, .judges = SERVER, .points = 1, .step = 5,
-     .name = "when its terminal is closed, the server reports SIGHUP and is ended by it",
-     .hint = "A terminal that is closed is at its end too. Watch standard input for "
-             "its end only if it is a pipe.")
-{
-    needs_unix("terminal that a checker can close");
-    struct program *server =
-        start_with(SERVER, (struct start_options){.terminal_input = true}, NULL);
-    ready(server);
-    hang_up(server);
-    wait_line(server, "server: received \"SIGHUP\"");
-    expect_signal(server, SIGHUP);
-}
-
-TEST(every_signal, .judges = SERVER, .points = 2, .step = 7,
-     .name = "every event of the table is reported by its name, with its sender",
-     .hint_unix =
-         "Install the handler with SA_SIGINFO: its siginfo_t has the sender in si_pid.",
-     .hint_win32 =
-         "Compare the handler's argument with each event of the table in contract.h.")
-{
-    if (under_test() == WIN32 && !on_windows())
-        skip_test("needs Windows: Wine sends CTRL_C_EVENT alone");
-    if (under_test() == WIN32) {
-        struct program *server = start(SERVER, NULL);
-        pid_t pid = ready(server);
-        expect_end(
-            start_probe("launcher", "send", "1", "0", text("%ld", (long)pid), NULL), 0);
-        expect_report(server, "CTRL_BREAK_EVENT");
-        wait_end(server);
-        return;
-    }
-    for (size_t i = 0; i < EVENTS; i++) {
-        struct program *server = start(SERVER, NULL);
-        pid_t pid = ready(server);
-        kill(pid, number_of(&events[i]));
-        expect_report(server, events[i].name);
-        if (!events[i].ends)
-            expect_done(server);
-    }
-}
-
-TEST(exit_status, .judges = SERVER, .points = 3, .step = 8,
-     .name = "an event that ends the server is in its exit status",
-     .hint_unix = "Set SIG_DFL, call raise() and unblock the signal. exit(128 + n) is an "
-                  "exit code and no end by a signal.",
-     .hint_win32 =
-         "Return FALSE from the handler, so that the exit code is STATUS_CONTROL_C_EXIT.")
-{
-    if (under_test() == WIN32 && !on_windows())
-        skip_test("needs Windows: Wine sends no CTRL_BREAK_EVENT");
-    if (under_test() == WIN32) {
-        struct program *server = start(SERVER, NULL);
-        pid_t pid = ready(server);
-        expect_end(
-            start_probe("launcher", "send", "1", "0", text("%ld", (long)pid), NULL), 0);
-        expect_end(server, 0x3A); /* of STATUS_CONTROL_C_EXIT, 0xC000013A */
-        return;
-    }
-    static const char *const names[] = {"SIGQUIT", "SIGHUP", "SIGTERM"};
-    for (size_t i = 0; i < 3; i++)
-        for (int with_count = 0; with_count < 2; with_count++) {
-            int number = event_named(names[i])->number;
-            struct program *server = start(SERVER, with_count ? "1" : NULL, NULL);
-            kill(ready(server), number);
-            expect_report(server, names[i]);
-            expect_signal(server, number);
-            if (count_lines(server, reports(names[i])) != 1)
-                fail_test("%s is reported %zu times; expected: once", names[i],
-                          count_lines(server, reports(names[i])));
-            if (printed_like(server, "server: done"))
-                fail_test("the server prints \"server: done\", and %s ends it", names[i]);
-        }
-}
-
-TEST(from_the_kernel, .judges = SERVER, .points = 1, .step = 7,
-     .name = "the end of a child is reported as SIGCHLD without a sender",
-     .hint_unix =
-         "In a SIGCHLD from the kernel si_pid is the child. Print a sender only if "
-         "si_code is SI_USER or SI_QUEUE.")
-{
-    needs_unix("signal that tells of a child");
-    const char *script =
-        text("#!/bin/sh\nsleep 100 >/dev/null & echo child $!\nexec '%s'\n",
-             path_of(SERVER, NULL));
-    struct program *server = start_with(
-        SERVER,
-        (struct start_options){.file = write_file(token(), script, strlen(script), 0755)},
-        NULL);
-    pid_t child = process_told(
-        (pid_t)strtol(wait_line_like(server, "child *") + 6, NULL, 10));
-    ready(server);
-    kill(child, SIGKILL);
-    wait_line(server, "server: received \"SIGCHLD\"");
-    expect_done(server);
-}
-
-TEST(child_lives, .judges = SERVER, .unix_only = true, .points = 1, .step = 7,
-     .name =
-         "a SIGCHLD from a process is reported, and the server does not wait for a child",
-     .hint = "SIGCHLD does not mean that a child has ended: anyone can send it. Call "
-             "waitpid() with WNOHANG, if at all.")
-=======
 TEST(
     child_runs, .judges = SERVER, .unix_only = true, .stage = ROBUST,
     .needs = "from_the_kernel", .points = 1, .step = 7,
@@ -1186,7 +1055,6 @@ TEST(
         "a SIGCHLD from a process is reported, and the server does not wait for a child",
     .hint =
         "SIGCHLD does not mean that a child has ended: anyone can send it. Call waitpid() with WNOHANG, if at all.")
->>>>>>> refs/heads/lab07
 {
     const char *script =
         text("#!/bin/sh\nsleep 100 >/dev/null & echo child $!\nexec '%s'\n",
@@ -1299,10 +1167,6 @@ TEST(
     .hint =
         "Use SA_RESTART, or block the signals during the write: otherwise write() fails with EINTR or writes only a part.")
 {
-<<<<<<< HEAD
-    needs_unix("calls that an event interrupts");
-=======
->>>>>>> refs/heads/lab07
     struct program *server = start_probe("launcher", "unread", path_of(SERVER, NULL),
                                          NULL);
     pid_t pid = ready(server);
@@ -1354,227 +1218,12 @@ TEST(
     }
     expect_end(server, 128 + SIGTERM);
     if (first != second + 1) /* SIGUSR1 came once more */
-<<<<<<< HEAD
-        fail_test("%zu SIGUSR1 and %zu SIGRTMIN are reported; expected: %zu SIGRTMIN",
-                  first, second, first - 1);
-=======
         fail_test("expected %zu reports of SIGRTMIN beside %zu of SIGUSR1, got %zu",
                   first - 1, first, second);
->>>>>>> refs/heads/lab07
     if (sscanf(line, "test: %zu of", &passed) == 1 && passed == 0)
         skip_test("no breakpoint stops a program here");
 }
 
-<<<<<<< HEAD
-TEST(inherited, .judges = SERVER, .points = 2, .step = 3,
-     .name = "started with its events blocked or ignored, the server handles them all",
-     .hint_unix = "exec keeps the signal mask and the ignored signals: set a handler for "
-                  "each, and unblock them.",
-     .hint_win32 =
-         "Call SetConsoleCtrlHandler(NULL, FALSE): a child inherits that Ctrl-C is "
-         "ignored.")
-{
-    if (under_test() == WIN32) {
-        struct start_options terminal = {.probe = "launcher", .terminal_input = true};
-        struct program *server = start_with(SERVER, terminal, "ignored",
-                                            path_of(SERVER, NULL), "2", NULL);
-        pid_t pid = ready(server); /* of a group of its own */
-        for (int i = 0; i < 2; i++) {
-            press_ctrl_c(server, pid, pid);
-            expect_report(server, interrupt_name());
-        }
-        expect_end(server, 0);
-        return;
-    }
-    static const char *const ways[] = {"blocked", "ignored"};
-    static const char *const ends[] = {"SIGQUIT", "SIGHUP", "SIGTERM"};
-    for (size_t i = 0; i < 2; i++)
-        for (size_t k = 0; k < 3; k++) {
-            struct program *server = start_probe("launcher", ways[i],
-                                                 path_of(SERVER, NULL), NULL);
-            pid_t pid = ready(server);
-            for (size_t e = EVENTS; e-- > 0;)
-                if (!events[e].ends) {
-                    kill(pid, number_of(&events[e]));
-                    expect_report(server, events[e].name);
-                }
-            int number = event_named(ends[k])->number;
-            kill(pid, number);
-            expect_report(server, ends[k]);
-            expect_signal(server, number);
-        }
-}
-
-TEST(
-    stopped, .judges = SERVER, .points = 1, .step = 5,
-    .name = "stopped and continued, the server goes on",
-    .hint_unix = "Wait again if a call fails with EINTR and no signal of yours has come.")
-{
-    needs_unix("signal that stops a process");
-    struct program *server = start(SERVER, NULL);
-    pid_t pid = ready(server);
-    for (int i = 0; i < 20; i++) {
-        kill(pid, SIGSTOP);
-        kill(pid, SIGCONT);
-    }
-    expect_interrupt(server, pid);
-    kill(pid, SIGSTOP);
-    kill(pid, SIGINT);
-    kill(pid, SIGCONT);
-    expect_report(server, "SIGINT");
-    expect_done(server);
-}
-
-TEST(
-    without_input, .judges = SERVER, .unix_only = true, .points = 1, .step = 5,
-    .name = "started without standard input, or without standard error, the server works",
-    .hint = "A closed descriptor is not a pipe at its end. The next file that is opened "
-            "gets its number: open /dev/null first.")
-{
-    static const unsigned missing[] = {1, 4, 5};
-    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
-        struct program *server =
-            start_with(SERVER, (struct start_options){.closed = missing[i]}, "2", NULL);
-        pid_t pid = ready(server);
-        expect_interrupt(server, pid);
-        expect_interrupt(server, pid);
-        expect_last(server, "server: done");
-    }
-}
-
-TEST(typed, .judges = SERVER, .points = 2, .step = 7,
-     .name = "Ctrl-C from the keyboard is reported without a sender",
-     .hint_unix = "Print si_pid only if si_code is SI_USER or SI_QUEUE.",
-     .hint_win32 = "A console event has no sender: print only its name.")
-{
-    struct program *server = start_on_terminal(NULL);
-    pid_t pid = ready(server);
-    for (int i = 0; i < 2; i++) {
-        press_ctrl_c(server, pid, pid);
-        const char *line = wait_line_like(server, text("*server: received \"%s\"*",
-                                                       interrupt_name()));
-        if (strstr(line, "from") != NULL || strstr(line, "value") != NULL)
-            fail_test("the line tells of a sender or a value that there is not");
-    }
-    if (under_test() == UNIX) {
-        send_bytes(server, "\x1c", 1);
-        wait_line_like(server, "*server: received \"SIGQUIT\"*");
-        expect_signal(server, SIGQUIT);
-    }
-}
-
-TEST(in_colour, .judges = SERVER, .points = 2, .step = 7,
-     .name = "on a terminal a report is in its colours, and the colours from before "
-             "are back after it",
-     .hint_unix =
-         "Print ESC [ text ; ground m before the report and ESC [ 0 m before the "
-         "newline.",
-     .hint_win32 = "Call SetConsoleTextAttribute() before the report and again after it.")
-{
-    struct program *server = start_on_terminal("2");
-    pid_t pid = ready(server);
-    for (int i = 0; i < 2; i++) {
-        if (under_test() == UNIX)
-            kill(pid, SIGINT);
-        else
-            press_ctrl_c(server, pid, pid);
-        wait_line_like(server, text("*server: received \"%s\"*", interrupt_name()));
-    }
-    expect_end(server, 0);
-    expect_colours(server, "SIGINT", interrupt_name());
-    struct paint first = {-1, -1}, last = {-1, -1};
-    painted(server, 0, 0, &first, &last);
-    bool back = under_test() == UNIX
-                    ? are_the_terminals(last)
-                    : first.text == last.text && first.ground == last.ground;
-    if (!back)
-        fail_test("the last line is painted in %d on %d, the first in %d on %d",
-                  last.text, last.ground, first.text, first.ground);
-}
-
-TEST(other_colours, .judges = SERVER, .points = 2, .step = 7,
-     .name =
-         "each kind of event has its own colours, and none of them stays on the terminal",
-     .hint = "Print ESC [ 0 m before the signal ends the server.")
-{
-    needs_unix("second kind of event that Wine could send");
-    static const char *const names[] = {"SIGQUIT", "SIGHUP", "SIGTERM", "SIGUSR1"};
-    for (size_t i = 0; i < 4; i++) {
-        struct program *server = start_on_terminal("1");
-        kill(ready(server), event_named(names[i])->number);
-        wait_line_like(server, text("*server: received \"%s\"*", names[i]));
-        wait_end(server);
-        expect_colours(server, names[i], names[i]);
-        size_t length;
-        const char *output = output_of(server, &length);
-        struct paint end = {-1, -1};
-        for (const char *at = output;
-             (at = memchr(at, '\033', (size_t)(output + length - at))); at++)
-            take_colours(&end, at + 2);
-        if (!are_the_terminals(end))
-            fail_test("after %s the terminal stays in colours %d on %d", names[i],
-                      end.text, end.ground);
-    }
-}
-
-TEST(colours_found, .judges = SERVER, .win32_only = true, .points = 2, .step = 2,
-     .name = "the colours put back are those from before, not the usual ones",
-     .hint =
-         "GetConsoleScreenBufferInfo() returns the colours: keep them and put them back.")
-{
-    struct start_options terminal = {.probe = "launcher",
-                                     .terminal_input = true,
-                                     .terminal_output = true};
-    struct program *server = start_with(SERVER, terminal, "colours", "2e",
-                                        path_of(SERVER, NULL), "2", NULL);
-    pid_t group = group_of(server), pid = ready(server);
-    for (int i = 0; i < 2; i++) {
-        press_ctrl_c(server, pid, group);
-        wait_line_like(server, "*server: received \"CTRL_C_EVENT\"*");
-    }
-    wait_line_like(server, "*test: the colours are 2e*");
-    expect_end(server, 0);
-}
-
-TEST(no_colours, .judges = SERVER, .points = 1, .step = 2,
-     .name = "output that is a pipe gets no colours",
-     .hint_unix = "Use colours only if isatty(STDOUT_FILENO) returns 1.",
-     .hint_win32 = "Use colours only if GetConsoleScreenBufferInfo() succeeds.")
-{
-    struct program *server =
-        start_with(SERVER, (struct start_options){.terminal_input = true}, "1", NULL);
-    pid_t pid = ready(server);
-    if (under_test() == UNIX)
-        kill(pid, SIGINT);
-    else
-        press_ctrl_c(server, pid, pid);
-    expect_report(server, interrupt_name());
-    expect_end(server, 0);
-    size_t length;
-    const char *output = output_of(server, &length);
-    if (memchr(output, '\033', length) != NULL)
-        fail_test("there are control sequences in the output");
-}
-
-TEST(
-    idle, .judges = SERVER, .points = 3, .step = 5,
-    .name = "the server uses no processor time while it waits, before and after an event",
-    .hint_unix = "Wait in a call: ppoll(), sigsuspend(), sigwaitinfo(). The listing's "
-                 "while (1) {} uses a whole processor.",
-    .hint_win32 =
-        "Wait in WaitForSingleObject(). The listing's while (1) {} uses a whole "
-        "processor.")
-{
-    struct program *server = start(SERVER, NULL);
-    pid_t pid = ready(server);
-    expect_idle(server, 0.3, 10);
-    expect_interrupt(server, pid);
-    expect_idle(server, 0.3, 10);
-    expect_done(server);
-}
-
-=======
->>>>>>> refs/heads/lab07
 /* Sends that many Ctrl-C, each when the one before is reported. */
 static struct resources after_events(struct program *server, pid_t pid, int count)
 {
@@ -1620,124 +1269,6 @@ TEST(many_events, .judges = SERVER, .stage = ROBUST, .needs = "input_ends", .poi
 
 /* ==== Robust: the client ======================================================== */
 
-<<<<<<< HEAD
-/* ---- The client --------------------------------------------------------------------- */
-
-/* Starts the client with a server that follows `script`, and up to three events to send. */
-static struct program *start_with_scripted_server(const char *script, const char *first,
-                                                  const char *second, const char *third)
-{
-    const char *scripted_server = place_probe("scripted_server", "server", script);
-    return start(CLIENT, scripted_server, first, second, third, NULL);
-}
-
-/* What the scripted server tells of an event that came from its parent. */
-static void expect_got(struct program *client, const char *name, int value)
-{
-    if (under_test() == UNIX)
-        wait_line(client, "test: got %s, value %d, from the parent", name, value);
-    else
-        wait_line(client, "test: got %s", name);
-}
-
-static const char *answer(const char *name)
-{
-    return text("await\ntell server: received \"%s\"\n", name);
-}
-
-TEST(sends_in_order, .judges = CLIENT, .points = 3, .step = 5,
-     .name = "the events are sent in the order of the arguments",
-     .hint_unix =
-         "Send with sigqueue(), with the number in the list as the value: kill() "
-         "sends no value.",
-     .hint_win32 =
-         "Send each with GenerateConsoleCtrlEvent(), in the order of the arguments.")
-{
-    const char *names[] = {"SIGUSR1", "SIGINT", "SIGRTMIN"};
-    for (size_t i = 0; i < 3 && under_test() == WIN32; i++)
-        names[i] = "CTRL_C_EVENT";
-    struct program *client = start_with_scripted_server(
-        text("tell server: ready 1\n%s%s%sdrain\n", answer(names[0]), answer(names[1]),
-             answer(names[2])),
-        names[0], names[1], names[2]);
-    for (int i = 0; i < 3; i++)
-        expect_got(client, names[i], i + 1);
-    wait_line(client, "test: end of input");
-    wait_line(client, "client: server exited with code 0");
-    wait_line(client, "client: done");
-    expect_end(client, 0);
-}
-
-TEST(waits_for_reports, .judges = CLIENT, .points = 3, .step = 6,
-     .name = "nothing is sent before the server is ready, and no event before the "
-             "report of the one before",
-     .hint = "Wait for the line that begins with \"server: ready\", then for the line "
-             "about the event, not for any line or for a time.")
-{
-    const char *name = interrupt_name();
-    const char *other = under_test() == UNIX ? "SIGUSR1" : name;
-    struct program *client = start_with_scripted_server(
-        text("nap 60\npending\ntell server: starting\nnap 60\npending\n"
-             "tell server: ready 1\nawait\nnap 60\npending\n"
-             "tell server: received \"nothing\"\nnap 60\npending\n"
-             "tell server: received \"%s\" from 1\n%sdrain\n",
-             name, answer(other)),
-        name, other, NULL);
-    wait_line(client, "server: ready 1");
-    expect_got(client, name, 1);
-    expect_got(client, other, 2);
-    expect_end(client, 0);
-    if (count_lines(client, "test: 0 pending") != 4)
-        fail_test("an event came before its time");
-}
-
-TEST(tells_the_end, .judges = CLIENT, .points = 2, .step = 8,
-     .name = "the client reports how the server ended",
-     .hint_unix = "Call waitpid() after the end of the output, and use WIFSIGNALED, "
-                  "WTERMSIG and WEXITSTATUS on the status.",
-     .hint_win32 =
-         "Call WaitForSingleObject() on the process after the end of the output, "
-         "then GetExitCodeProcess().")
-{
-    const char *name = interrupt_name();
-    static const int codes[] = {0, 7, 255, 1000};
-    for (size_t i = 0; i < (under_test() == UNIX ? 3 : 4); i++) {
-        struct program *client = start_with_scripted_server(
-            text("tell server: ready 1\n%sexit %d\n", answer(name), codes[i]), name, NULL,
-            NULL);
-        wait_line(client, "client: server exited with code %d", codes[i]);
-        wait_line(client, "client: done");
-        expect_end(client, codes[i] == 0 ? 0 : 1);
-    }
-    /* The end of what it prints is not its end yet. */
-    const char *scripted_server =
-        place_probe("scripted_server", "server",
-                    text("tell server: ready 1\n%sclose-output\nuntil watched\nexit 3\n",
-                         answer(name)));
-    /* On a terminal, because the console that Wine makes otherwise holds the pipe open. */
-    struct program *slow = start_with(CLIENT,
-                                      (struct start_options){.terminal_input = true},
-                                      scripted_server, name, NULL);
-    wait_line_like(slow, reports(name));
-    expect_idle(slow, 0.2, 10);
-    write_file("watched", "", 0, 0644);
-    wait_line(slow, "client: server exited with code 3");
-    expect_end(slow, 1);
-    static const int signals[] = {SIGKILL, SIGTERM, SIGSEGV, SIGALRM};
-    for (size_t i = 0; i < 4 && under_test() == UNIX; i++) {
-        struct program *client = start_with_scripted_server(
-            text("tell server: ready 1\n%sraise %d\n", answer(name), signals[i]), name,
-            NULL, NULL);
-        wait_line(client, "client: server was ended by signal %d", signals[i]);
-        wait_line(client, "client: done");
-        expect_end(client, 1);
-    }
-    if (under_test() == WIN32) {
-        struct program *client = start_with_scripted_server(
-            text("tell server: ready 1\n%sexit 0xC000013A\n", answer(name)), name, NULL,
-            NULL);
-        wait_line(client, "client: server was ended by a console event");
-=======
 TEST(server_ends_early, .judges = CLIENT, .stage = ROBUST, .needs = "reports_the_end",
      .points = 2, .step = 5,
      .name = "a server that ends too early is reported, and the client exits with 1",
@@ -1753,7 +1284,6 @@ TEST(server_ends_early, .judges = CLIENT, .stage = ROBUST, .needs = "reports_the
         /* Under Wine and on Windows an event cannot be sent to who is no more. */
         if (under_test() == UNIX)
             wait_line(client, "client: server exited with code %d", i == 0 ? 0 : 3);
->>>>>>> refs/heads/lab07
         expect_end(client, 1);
     }
 }
@@ -1768,23 +1298,12 @@ TEST(
     .hint_win32 =
         "Make only the server's own ends inheritable, with SetHandleInformation().")
 {
-<<<<<<< HEAD
-    const char *scripted_server = place_probe("scripted_server", "server",
-                                              text("tell server: ready 1\n%sexit 7\n",
-                                                   answer("SIGUSR1")));
-    struct program *client = start_with(CLIENT,
-                                        (struct start_options){.ignores_children = true},
-                                        scripted_server, "SIGUSR1", NULL);
-    wait_line(client, "client: server exited with code 7");
-    expect_end(client, 1);
-=======
     const char *name = interrupt_name();
     struct program *client = start_with_scripted_server(
         text("inventory\ntell server: ready 1\n%sdrain\n", answer(name)), name, NULL,
         NULL);
     wait_line(client, "test: 0 extra");
     expect_end(client, 0);
->>>>>>> refs/heads/lab07
 }
 
 TEST(
@@ -1821,45 +1340,6 @@ TEST(
     .hint =
         "Ignored signals are inherited, and with SIGCHLD ignored waitpid() fails with ECHILD: set SIGCHLD to SIG_DFL before fork().")
 {
-<<<<<<< HEAD
-    static const unsigned missing[] = {1, 7, 3};
-    const char *name = interrupt_name();
-    for (size_t i = 0; i < (under_test() == UNIX ? 3 : 2); i++) {
-        const char *scripted_server = place_probe("scripted_server", text("server%zu", i),
-                                                  text("tell server: ready 1\n%sdrain\n",
-                                                       answer(name)));
-        struct program *client = start_with(CLIENT,
-                                            (struct start_options){.closed = missing[i]},
-                                            scripted_server, name, NULL);
-        expect_end(client, 0);
-        if ((missing[i] & 2) == 0 && !printed_like(client, "client: done"))
-            fail_test("the client does not print \"client: done\"");
-    }
-}
-
-TEST(survives_the_event, .judges = CLIENT, .points = 1, .step = 8,
-     .name = "if the server ends otherwise than by the event that was to end it, the "
-             "client exits with 1",
-     .hint_unix = "After SIGTERM compare WTERMSIG with SIGTERM: exit code 0 or another "
-                  "signal is a failure.",
-     .hint_win32 =
-         "After CTRL_BREAK_EVENT compare the exit code with STATUS_CONTROL_C_EXIT: "
-         "0 is a failure.")
-{
-    if (under_test() == WIN32 && !on_windows())
-        skip_test("needs Windows: Wine sends no CTRL_BREAK_EVENT");
-    const char *name = under_test() == UNIX ? "SIGTERM" : "CTRL_BREAK_EVENT";
-    struct program *client = start_with_scripted_server(
-        text("tell server: ready 1\n%s", answer(name)), name, NULL, NULL);
-    wait_line(client, "client: server exited with code 0");
-    expect_end(client, 1);
-    if (under_test() == WIN32)
-        return;
-    client = start_with_scripted_server(text("tell server: ready 1\n%sraise %d\n",
-                                             answer(name), SIGKILL),
-                                        name, NULL, NULL);
-    wait_line(client, "client: server was ended by signal 9");
-=======
     const char *scripted_server = place_probe("scripted_server", "server",
                                               text("tell server: ready 1\n%sexit 7\n",
                                                    answer("SIGUSR1")));
@@ -1867,7 +1347,6 @@ TEST(survives_the_event, .judges = CLIENT, .points = 1, .step = 8,
                                         (struct start_options){.ignores_children = true},
                                         scripted_server, "SIGUSR1", NULL);
     wait_line(client, "client: server exited with code 7");
->>>>>>> refs/heads/lab07
     expect_end(client, 1);
 }
 
@@ -1877,98 +1356,6 @@ TEST(quit_at_the_client, .judges = CLIENT, .unix_only = true, .stage = ROBUST,
      .hint =
          "Ignore SIGQUIT as you ignore SIGINT: both go to all processes of the terminal.")
 {
-<<<<<<< HEAD
-    static const char *const scripts[] = {"", "tell server: starting\nexit 3\n",
-                                          "tell server: ready 1\nawait\nexit 3\n",
-                                          "tell server: ready 1\nexit 3\n"};
-    for (size_t i = 0; i < 4; i++) {
-        struct program *client = start_with_scripted_server(scripts[i], interrupt_name(),
-                                                            NULL, NULL);
-        wait_error_like(client, "client: *");
-        /* Under Wine and on Windows an event cannot be sent to who is no more. */
-        if (under_test() == UNIX)
-            wait_line(client, "client: server exited with code %d", i == 0 ? 0 : 3);
-        expect_end(client, 1);
-    }
-}
-
-TEST(no_such_server, .judges = CLIENT, .points = 1, .step = 3,
-     .name =
-         "a server that cannot be started is one line on standard error and exit code 1",
-     .hint_unix = "In the child print the error of exec and call _exit().",
-     .hint_win32 = "Check CreateProcess(), and print GetLastError().")
-{
-    /* On UNIX with a slash: a name is looked up in PATH, and where a folder of it must not be read
-     * the error is another. */
-    struct program *client = start(
-        CLIENT, under_test() == UNIX ? "./no-such-program" : "no-such-program", NULL);
-    wait_error_like(client, "client: *error 2: *");
-    expect_end(client, 1);
-    wait_silence(client);
-}
-
-TEST(nothing_inherited, .judges = CLIENT, .points = 2, .step = 3,
-     .name = "the server inherits no blocked or ignored signal, and no other pipe",
-     .hint_unix =
-         "exec keeps the signal mask and the ignored signals: put them back in the "
-         "child before exec.",
-     .hint_win32 =
-         "Make only the server's own ends inheritable, with SetHandleInformation().")
-{
-    const char *name = interrupt_name();
-    struct program *client = start_with_scripted_server(
-        text("inventory\ntell server: ready 1\n%sdrain\n", answer(name)), name, NULL,
-        NULL);
-    wait_line(client, "test: 0 extra");
-    expect_end(client, 0);
-}
-
-TEST(passes_lines_on, .judges = CLIENT, .points = 1, .step = 6,
-     .name = "the server's lines are passed on whole: long ones, and ones that come in "
-             "pieces",
-     .hint_unix =
-         "One read() is not one line: use getline(), or read on until the newline.",
-     .hint_win32 = "One ReadFile() is not one line: read on until the newline.")
-{
-    const char *name = interrupt_name(), *word = token();
-    struct program *client = start_with_scripted_server(
-        text("part server: re\nnap 20\ntell ady 1\nflood 100000\ntell %s\n"
-             "tell \ntell %s\n%spart the end\n",
-             word, word, answer(name)),
-        name, NULL, NULL);
-    wait_line(client, "server: ready 1");
-    const char *line = wait_line_like(client, text("a*%s", word));
-    if (strlen(line) != 100000 + strlen(word))
-        fail_test("a line of %zu bytes came as one of %zu", 100000 + strlen(word),
-                  strlen(line));
-    wait_line(client, "%s", word);
-    wait_line(client, "the end");
-    expect_end(client, 0);
-}
-
-TEST(client_stays, .judges = CLIENT, .points = 2, .step = 3,
-     .name = "Ctrl-C on the keyboard does not end the client while its server runs",
-     .hint_unix = "Ignore SIGINT in the client while the server runs, as system(3) does, "
-                  "but not in the server.",
-     .hint_win32 = "Install a handler that returns TRUE for CTRL_C_EVENT.")
-{
-    const char *name = interrupt_name();
-    const char *scripted_server =
-        place_probe("scripted_server", "server",
-                    text("ready\nawait\ntell test: waiting\nawait\n"
-                         "tell server: received \"%s\"\ndrain\n",
-                         name));
-    struct program *client = start_with(CLIENT,
-                                        (struct start_options){.terminal_input = true},
-                                        scripted_server, name, NULL);
-    pid_t pid = ready(client);
-    wait_line(client, "test: waiting");
-    if (under_test() == WIN32 && !on_windows())
-        interrupt(client, pid);
-    press_ctrl_c(client, pid, pid);
-    wait_line_like(client, text("test: got %s%s", name,
-                                under_test() == UNIX ? ", from the system" : ""));
-=======
     const char *scripted_server =
         place_probe("scripted_server", "server",
                     "ready\nawait\ntell test: waiting\nawait\n"
@@ -1980,7 +1367,6 @@ TEST(client_stays, .judges = CLIENT, .points = 2, .step = 3,
     wait_line(client, "test: waiting");
     send_bytes(client, "\x1c", 1);
     wait_line(client, "test: got SIGQUIT, from the system");
->>>>>>> refs/heads/lab07
     wait_line(client, "client: server exited with code 0");
     expect_end(client, 0);
 }
@@ -1994,15 +1380,6 @@ TEST(
     .hint_win32 =
         "GetStdHandle() returns NULL if there is no stream, and SetHandleInformation() then fails with 6: open NUL first, or call begin_program().")
 {
-<<<<<<< HEAD
-    struct program *client = start_with_scripted_server(
-        "tell server: ready 1\nawait\ndrain\n", interrupt_name(), NULL, NULL);
-    wait_line(client, "client: sent \"%s\"%s", interrupt_name(),
-              under_test() == UNIX ? ", value 1" : "");
-    expect_idle(client, 0.3, 10);
-    kill_child(client, "server");
-    expect_end(client, 1);
-=======
     static const unsigned missing[] = {1, 7, 3};
     const char *name = interrupt_name();
     for (size_t i = 0; i < (under_test() == UNIX ? 3 : 2); i++) {
@@ -2016,7 +1393,6 @@ TEST(
         if ((missing[i] & 2) == 0 && !printed_like(client, "client: done"))
             fail_test("expected the line \"client: done\", got none");
     }
->>>>>>> refs/heads/lab07
 }
 
 /* ==== Robust: the pair ========================================================== */
