@@ -435,7 +435,7 @@ TEST(
     .name =
         "after COUNT messages the client reads the end of its input, and can still send",
     .hint =
-        "Close the pipe to the client after the last echo, and read on: the client may wait for the end of its input before it exits.")
+        "Close the pipe to the client after the last echo, and read on. If the client inherited that end as well, it never reads end of file: let it inherit only its own two ends.")
 {
     const char *last = token(), *more = token();
     write_file("last", last, strlen(last) + 1, 0644);
@@ -479,7 +479,7 @@ TEST(
     .name =
         "a client that has closed its output still receives every echo, and then the end of its input",
     .hint =
-        "Close the pipe to the client after the last echo, and only then wait until the client has ended.")
+        "Close the pipe to the client when it has left, also if fewer than COUNT messages came. Only then wait until it has ended.")
 {
     const char *word = token();
     char *bytes = text("%s", word);
@@ -1138,7 +1138,7 @@ TEST(
     .name =
         "when the client is killed the server reads the end of the pipe, and reports how the client ended",
     .hint_unix =
-        "Close the client's pipe ends in the server. Otherwise read() never returns 0. A write that fails with EPIPE is not the end: report how the client ended.",
+        "Close the client's pipe ends in the server. Otherwise read() never returns 0. A write that fails with EPIPE is not the end: report how the client ended. Check WIFSIGNALED first: after a signal WEXITSTATUS is 0.",
     .hint_win32 =
         "Close the client's pipe ends in the server. Otherwise ReadFile never fails with ERROR_BROKEN_PIPE (109). A WriteFile that fails is not the end: report how the client ended.",
     .client_hint =

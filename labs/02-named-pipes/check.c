@@ -370,7 +370,9 @@ TEST(
         "lines of input are sent, received and echoed in order, and the client exits with 0",
     .hint =
         "Send each message back as it came, until the client leaves. Print each line at once: call fflush(stdout), or use log_event().",
-    .client_hint =
+    .client_hint_unix =
+        "If open() of a FIFO for writing blocks, open a spare read end of it first, with O_NONBLOCK. Wait for the greeting with poll(): until the server opens its end, read() returns 0. Send a line, wait for its reply, and go on until the end of the input. Print each line at once: call fflush(stdout), or use log_event().",
+    .client_hint_win32 =
         "Send a line, wait for its reply, and go on until the end of the input. Print each line at once: call fflush(stdout), or use log_event().")
 {
     const char *address, *words[4];
@@ -1382,10 +1384,14 @@ TEST(other_machine, .judges = CLIENT, .win32_only = true, .stage = COMPLETE,
     finish(server);
 }
 
-TEST(server_goes, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines",
-     .points = 2, .step = 5,
-     .name = "a server that ends before it has replied is an error line, and exit code 1",
-     .hint = "The end of the pipe is not an empty reply: report it, and exit with 1.")
+TEST(
+    server_goes, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines", .points = 2,
+    .step = 5,
+    .name = "a server that ends before it has replied is an error line, and exit code 1",
+    .hint_unix =
+        "The end of the pipe is not an empty reply: report it, and exit with 1. Open the FIFO to read from with O_RDONLY: with O_RDWR, read() never returns 0.",
+    .hint_win32 =
+        "The end of the pipe is not an empty reply: report it, and exit with 1.")
 {
     const char *address;
     struct program *probe = start_listener(&address);

@@ -4,9 +4,9 @@
  * Usage: server [COUNT [CLIENT]]
  *
  * Starts the program CLIENT ("client" in the folder of this program) with the argument
- * COUNT (10). The client's standard input and output are pipes to this server. The server
- * sends COUNT messages back. Exit code 0 if the client ended after a whole message and
- * exited with 0, else 1.
+ * COUNT (10). A CLIENT without a slash is searched for in PATH. The client's standard
+ * input and output are pipes to this server. The server sends COUNT messages back. Exit
+ * code 0 if the client ended after a whole message and exited with 0, else 1.
  *
  * Mirrors listing 1 of the report. Counterpart: ../win32/server.c. The same by other
  * calls: server_spawn.c (posix_spawn), server_socketpair.c (one two-way socket).

@@ -4,9 +4,9 @@
  * Usage: server_robust [COUNT [CLIENT]]
  *
  * Starts the program CLIENT ("client" in the folder of this program) with the argument
- * COUNT (10). The client's standard input and output are pipes to this server. The server
- * sends COUNT messages back. Exit code 0 if the client ended after a whole message and
- * exited with 0, else 1.
+ * COUNT (10). A CLIENT without a slash is searched for in PATH. The client's standard
+ * input and output are pipes to this server. The server sends COUNT messages back. Exit
+ * code 0 if the client ended after a whole message and exited with 0, else 1.
  *
  * What it adds to server.c, to be read beside it (make diff):
  * - STEP 1: SIGCHLD gets its default action. A program inherits ignored signals; if
