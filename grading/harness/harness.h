@@ -361,7 +361,8 @@ char *read_file(const char *name, size_t *length);
  * `name`, with `script` for it to follow. Returns its path as an argument. */
 const char *place_probe(const char *probe, const char *name, const char *script);
 
-/* Copies the program that plays `role` into the scratch folder as `name`. Returns the path
+/* Copies the program that plays `role` into the scratch folder as `name`, "server", or "folder/server" in
+ * a folder that it creates. Returns the path
  * of the copy, for start_options. */
 const char *copy_program(enum role role, const char *name);
 

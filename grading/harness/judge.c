@@ -401,6 +401,11 @@ char *read_file(const char *name, size_t *length)
 /* Copies the program file `from` into the scratch folder. Returns the path of the copy. */
 static const char *copy_into_scratch(const char *from, const char *name)
 {
+    const char *slash = strchr(name, '/');
+    if (slash != NULL &&
+        mkdir(text("%s/%.*s", run.scratch, (int)(slash - name), name), 0755) == -1 &&
+        errno != EEXIST)
+        kit_error("%s: %s", name, strerror(errno));
     size_t length;
     char *bytes = read_whole(open(from, O_RDONLY | O_CLOEXEC), from, &length);
     if (bytes == NULL)

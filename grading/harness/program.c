@@ -1264,6 +1264,22 @@ static void add_event_line(json_t *evidence, const char *bytes, size_t length)
                  cited(event));
 }
 
+/* Whether a program waits until another one opens a FIFO or accepts it: then what it has not printed is
+ * not in a buffer. */
+static bool waits_for_peer(const json_t *evidence)
+{
+    size_t i;
+    json_t *sentence;
+    json_array_foreach(json_object_get(evidence, "waiting"), i, sentence)
+    {
+        const char *words = json_string_value(sentence);
+        if (strstr(words, " waits in open") != NULL ||
+            strstr(words, " waits in connect") != NULL)
+            return true;
+    }
+    return false;
+}
+
 /* Fails the test, which has waited in vain; `how` is what the program did instead. */
 _Noreturn static void fail_without_line(struct program *program, const char *line,
                                         enum match match, const char *meaning,
@@ -1281,7 +1297,7 @@ _Noreturn static void fail_without_line(struct program *program, const char *lin
     bool silent = match != PATTERN_ON_STDERR && held_back(program);
     bool nothing = program->outputs[0].length == 0, running = program->handle != -1;
     add_late_line(evidence, program, line, match); /* it may end the program */
-    if (silent && json_object_get(evidence, "notes") == NULL)
+    if (silent && json_object_get(evidence, "notes") == NULL && !waits_for_peer(evidence))
         add_held_back(evidence, nothing, running);
     fail_with_evidence(evidence, "expected %s, but %s %s%s", wanted_line, program->title,
                        how, cut_note(program));

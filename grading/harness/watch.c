@@ -354,7 +354,8 @@ static const struct {
 #endif
 };
 
-/* The descriptor by which the process `pid` can write to the pipe "pipe:[4711]", or -1. */
+/* The descriptor by which the process `pid` can write to `pipe`, "pipe:[4711]" or the path of a FIFO, or
+ * -1. */
 static int write_end(pid_t pid, const char *pipe)
 {
     int found = -1;
@@ -376,6 +377,13 @@ static int write_end(pid_t pid, const char *pipe)
     if (folder != NULL)
         closedir(folder);
     return found;
+}
+
+/* Whether `path` is a pipe or a FIFO. */
+static bool is_pipe(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISFIFO(facts.st_mode);
 }
 
 /* Where the process `pid` waits in read() for the end of a pipe, and is itself the only one that keeps
@@ -411,9 +419,7 @@ static void describe_wait(pid_t pid, long number, unsigned long first, char *out
             target[length] = '\0';
             snprintf(out, room, "waits in %s on descriptor %lu, %s%s",
                      waiting_calls[i].name, first, target,
-                     number == SYS_read && strncmp(target, "pipe:", 5) == 0
-                         ? own_pipe(pid, target)
-                         : "");
+                     number == SYS_read && is_pipe(link) ? own_pipe(pid, target) : "");
         } else {
             snprintf(out, room, "waits in %s", waiting_calls[i].name);
         }

@@ -246,9 +246,10 @@ TEST(
         "Find the client in the folder of the server's own file (GetModuleFileNameW, or program_beside()), not in the current folder.",
     .client_hint = "Take COUNT from the first argument. Without one, send 10 messages.")
 {
-    /* In a folder of their own, so that the judged client is beside the judged server. */
-    const char *server_file = copy_program(SERVER, "server");
-    copy_program(CLIENT, "client");
+    /* In a folder of their own, so that the judged client is beside the judged server, and in no
+     * other place: not in the current folder. */
+    const char *server_file = copy_program(SERVER, "apart/server");
+    copy_program(CLIENT, "apart/client");
     struct program *server =
         start_with(SERVER, (struct start_options){.file = server_file}, NULL);
     expect_end(server, 0);
@@ -528,6 +529,19 @@ TEST(
     expect_end(server, 0);
     if (printed_like(server, "server: received *"))
         fail_test("expected no message, got one that no client sent");
+}
+
+TEST(
+    count_zero, .judges = SERVER, .stage = COMPLETE, .needs = "ten_messages", .points = 1,
+    .step = 6, .name = "with COUNT 0 the client reads the end of its input at once",
+    .hint =
+        "Close the pipe to the client when COUNT messages were sent back. With COUNT 0 that is before the first one.")
+{
+    struct program *server = start_with_client("0", "drain\n");
+    wait_client(server, "end of input", END_OF_INPUT);
+    wait_line(server, "server: client exited with code 0");
+    wait_line(server, "server: done");
+    expect_end(server, 0);
 }
 
 TEST(

@@ -363,6 +363,18 @@ static void type(struct program *client, const char *line)
 
 /* ==== Basic ========================================================================== */
 
+/* What to look for in a client that does not begin to send. */
+static const char *connecting(void)
+{
+    return under_test() == WIN32
+               ? "Open the pipe with CreateFile. Print each line at once: call "
+                 "fflush(stdout), or use log_event()."
+               : "If open() of a FIFO for writing blocks, open a spare read end of it first, "
+                 "with O_NONBLOCK. Wait for the greeting with poll(): until the server opens "
+                 "its end, read() returns 0. Print each line at once: call fflush(stdout), or "
+                 "use log_event().";
+}
+
 TEST(
     lines_and_echoes, .judges = PAIR, .stage = BASIC, .points = 3, .step = 5,
     .client_step = 4,
@@ -370,18 +382,18 @@ TEST(
         "lines of input are sent, received and echoed in order, and the client exits with 0",
     .hint =
         "Send each message back as it came, until the client leaves. Print each line at once: call fflush(stdout), or use log_event().",
-    .client_hint_unix =
-        "If open() of a FIFO for writing blocks, open a spare read end of it first, with O_NONBLOCK. Wait for the greeting with poll(): until the server opens its end, read() returns 0. Send a line, wait for its reply, and go on until the end of the input. Print each line at once: call fflush(stdout), or use log_event().",
-    .client_hint_win32 =
+    .client_hint =
         "Send a line, wait for its reply, and go on until the end of the input. Print each line at once: call fflush(stdout), or use log_event().")
 {
     const char *address, *words[4];
     struct program *server = start_server(&address);
     struct program *client = start(CLIENT, address, NULL);
+    look_at(CLIENT, 3, connecting());
     for (int i = 0; i < 4; i++) {
         words[i] = token();
         send_bytes(client, text("%s\n", words[i]), strlen(words[i]) + 1);
         wait_line(client, "client: sent \"%s\"", words[i]);
+        look_at(CLIENT, 0, NULL);
         wait_line(client, "client: received \"%s\"", words[i]);
         wait_line(server, "server: received \"%s\"", words[i]);
     }
