@@ -330,7 +330,7 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
 static void print_stages(const struct totals *totals)
 {
     printf("  ");
-    bool unrun = false;
+    bool stopped = false;
     for (enum stage stage = BASIC; stage <= ROBUST; stage++) {
         const struct stage_totals *sum = &totals->stages[stage];
         if (sum->run == 0 && sum->maximum == 0)
@@ -343,9 +343,9 @@ static void print_stages(const struct totals *totals)
             printf("%snot run%s", shade, PLAIN);
         else
             printf("%s%d/%d%s", shade, sum->points, sum->maximum, PLAIN);
-        unrun = unrun || sum->run == 0;
+        stopped = stopped || sum->stopped > 0;
     }
-    puts(unrun ? "  (ALL=yes runs all stages)" : "");
+    puts(stopped ? "  (ALL=yes runs all stages)" : "");
 }
 
 /* Prints the failure to mend first once more, with its hints: all else may come of it. */

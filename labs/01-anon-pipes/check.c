@@ -134,7 +134,7 @@ TEST(
     .name =
         "without an argument the client sends ten messages, and waits for the reply to each",
     .hint =
-        "Write the text and its NUL to standard output, and nothing else. Print all lines on standard error.")
+        "Write the text and its NUL to standard output, and nothing else. Read the reply before you send the next message. Print all lines on standard error.")
 {
     struct program *client = start(CLIENT, NULL);
     for (int number = 1; number <= DEFAULT_COUNT; number++) {
