@@ -278,6 +278,7 @@ const char *closest_lesson(const struct plan *plans, size_t count);
 
 struct stage_totals {
     int run, failed; /* how many tests */
+    int stopped;     /* how many were not run because of an earlier stage */
     int points, maximum;
 };
 

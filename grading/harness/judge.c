@@ -990,6 +990,7 @@ static void count_result(struct totals *totals, const struct plan *plan,
     totals->maximum += judged ? plan->test->points : 0;
     stage->failed += has_verdict(result, "failed");
     stage->run += !blocked;
+    stage->stopped += blocked && json_object_get(result, "blocked_by") == NULL;
     stage->points += points;
     stage->maximum += judged ? plan->test->points : 0;
 }

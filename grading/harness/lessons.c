@@ -67,25 +67,44 @@ static bool judges_alone(const struct plan *plan, const char *file)
 }
 
 /* How well the failures of the guest `file` agree with what the mistake fails, from 0 to 1. Tests
- * that were not run do not count; if they are as many as those that agree, it is 0. */
+ * that were not run do not count; if they are as many as those that agree, it is 0. A test that one of the
+ * mistake's own tests has blocked is no doubt, unless that is one basic test: it may have many reasons. */
 static double likeness(const struct lesson *lesson, const char *file,
                        const struct plan *plans, size_t count)
 {
-    int same = 0, different = 0, unknown = 0;
+    int same = 0, different = 0, unknown = 0, blocked = 0;
+    bool late = false;
     for (size_t i = 0; i < count; i++) {
-        bool may = false;
+        bool may = false, any;
         if (!judges_alone(&plans[i], file))
             continue;
         bool failed = plans[i].failed == plans[i].test;
         bool listed = is_listed(lesson->fails, plans[i].test->id, &may) && !may;
-        if (failed && (listed || may))
+        if (failed && (listed || may)) {
             same++;
-        else if (failed || (plans[i].passed && listed))
+            late = late || plans[i].test->stage > BASIC;
+        } else if (failed || (plans[i].passed && listed))
             different++;
+        else if (listed && plans[i].failed != NULL &&
+                 is_listed(lesson->fails, plans[i].failed->id, &any))
+            blocked++;
         else if (listed)
             unknown++;
     }
+    if (same < 2 && !late)
+        unknown += blocked;
     return same <= unknown ? 0 : (double)same / (same + different);
+}
+
+/* Whether the guest `file` plays in the first test that was failed: a lesson for another one would be
+ * told of the wrong program. */
+static bool failed_first(const char *file, const struct plan *plans, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (plans[i].failed != NULL && plans[i].failed == plans[i].test)
+            return strcmp(plans[i].server, file) == 0 ||
+                   strcmp(plans[i].client, file) == 0;
+    return false;
 }
 
 const char *closest_lesson(const struct plan *plans, size_t count)
@@ -97,7 +116,9 @@ const char *closest_lesson(const struct plan *plans, size_t count)
     for (size_t role = 0; role < 2; role++) {
         const char *program = text("%s/%s", run.system == UNIX ? "unix" : "win32",
                                    roles[role]);
-        for (size_t i = 0; run.guests[role] != NULL && i < lesson_count; i++) {
+        bool wanted = run.guests[role] != NULL &&
+                      failed_first(run.guests[role], plans, count);
+        for (size_t i = 0; wanted && i < lesson_count; i++) {
             size_t length = strlen(program); /* those of server_robust count, too */
             const char *rest = lessons[i].program + length;
             if (strncmp(lessons[i].program, program, length) != 0 ||

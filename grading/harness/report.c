@@ -329,8 +329,7 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
 /* Prints the points of each stage in one line, and which were not run. */
 static void print_stages(const struct totals *totals)
 {
-    printf("  ");
-    bool unrun = false;
+    bool stopped = false, any = false;
     for (enum stage stage = BASIC; stage <= ROBUST; stage++) {
         const struct stage_totals *sum = &totals->stages[stage];
         if (sum->run == 0 && sum->maximum == 0)
@@ -338,14 +337,16 @@ static void print_stages(const struct totals *totals)
         const char *shade = sum->run == 0                 ? YELLOW
                             : sum->points == sum->maximum ? GREEN
                                                           : RED;
-        printf("%s%s ", stage > BASIC ? "  " : "", stage_name(stage));
+        printf("  %s ", stage_name(stage));
+        any = true;
         if (sum->run == 0)
             printf("%snot run%s", shade, PLAIN);
         else
             printf("%s%d/%d%s", shade, sum->points, sum->maximum, PLAIN);
-        unrun = unrun || sum->run == 0;
+        stopped = stopped || sum->stopped > 0;
     }
-    puts(unrun ? "  (ALL=yes runs all stages)" : "");
+    if (any)
+        puts(stopped ? "  (ALL=yes runs all stages)" : "");
 }
 
 /* Prints the failure to mend first once more, with its hints: all else may come of it. */

@@ -134,7 +134,7 @@ TEST(
     .name =
         "without an argument the client sends ten messages, and waits for the reply to each",
     .hint =
-        "Write the text and its NUL to standard output, and nothing else. Print all lines on standard error.")
+        "Write the text and its NUL to standard output, and nothing else. Read the reply before you send the next message. Print all lines on standard error.")
 {
     struct program *client = start(CLIENT, NULL);
     for (int number = 1; number <= DEFAULT_COUNT; number++) {
@@ -1060,6 +1060,27 @@ static void interrupt(struct program *program)
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         send_signal(program, signals[i]);
     let_block(); /* before bytes come, with which a read returns as well */
+}
+
+TEST(full_pipe, .judges = SERVER, .unix_only = true, .stage = ROBUST,
+     .needs = "writes_before_it_reads", .points = 1, .step = 5,
+     .name = "the server uses no processor time while its client reads no echoes",
+     .hint =
+         "Wait in a call that blocks until the pipe has room: write(), or poll() with "
+         "POLLOUT and without a timeout.")
+{
+    /* The echo pipe takes 64 messages. The others fit into the pipe to the server. */
+    const size_t size = (size_t)96 * 1024;
+    write_file("bytes", messages_of_1024(size), size, 0644);
+    int unread = lock_file("unread");
+    struct program *server =
+        start_with_client("96", "send bytes\ntell sent\nawait unread\nreceive 96\n");
+    wait_client(server, "sent",
+                "the report of the test's client that it has sent everything");
+    expect_idle(server, 1.0, 5);
+    close(unread);
+    wait_client(server, "received", EVERY_ECHO);
+    expect_end(server, 0);
 }
 
 TEST(

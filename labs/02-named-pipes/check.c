@@ -1075,6 +1075,28 @@ TEST(
 
 /* ==== Complete: the client =========================================================== */
 
+TEST(waits_for_reply, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines",
+     .points = 1, .step = 5,
+     .name = "the client sends a line only after the reply to the line before",
+     .hint = "Read the reply before you send the next line.")
+{
+    const char *address, *first = token(), *second = token();
+    struct program *probe = start_listener(&address);
+    struct program *client = start(CLIENT, address, NULL);
+    type(client, text("%s\n%s\n", first, second));
+    expect_words(probe, first);
+    let_block();
+    if (printed_like(client, text("client: sent \"%s\"", second)))
+        fail_test("the client sent its second line before it had a reply to the first");
+    reply_words(probe, "ok");
+    expect_words(probe, second);
+    reply_words(probe, "ok");
+    close_input(client);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
+    remove_name(probe);
+}
+
 TEST(odd_lines, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines", .points = 2,
      .step = 4,
      .name = "empty lines, CR LF, blanks, and a last line without a newline are lines",
