@@ -306,6 +306,15 @@ const char *ending_within(struct program *program, double seconds);
  * program stands still, or has ended. */
 void send_signal(struct program *program, int number);
 
+/* Lets the programs run for a tenth of a second, so that one gets to the call in which it blocks: no event
+ * reports that. What they print is read meanwhile. */
+void let_block(void);
+
+/* Sends the signals that a program ignores by default, while it blocks in a call: if it has a handler
+ * without SA_RESTART, that call fails with EINTR. Then lets it get to its next call, before bytes come,
+ * with which a read returns as well. Only for a program of UNIX. */
+void interrupt_calls(struct program *program);
+
 /* Kills the program at once, without its knowledge, and waits until it is gone. */
 void kill_program(struct program *program);
 

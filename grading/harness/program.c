@@ -41,6 +41,7 @@
 #define LONGEST_NEARLY \
     4096 /* of a line that others are compared with, whether they are nearly it */
 #define LATE_END 1.0 /* seconds: a program that is about to end has closed its input */
+#define TIME_TO_BLOCK 0.1 /* seconds in which a program gets to its next call */
 #define SANITIZED_SUFFIX ".asan"
 #define END_OF_FILE "\x04" /* what is typed on a terminal at the end of input: Ctrl-D, */
 #define END_OF_FILE_WIN32 "\x1A\r" /* and on a console: Ctrl-Z and Enter */
@@ -1544,6 +1545,21 @@ void send_signal(struct program *program, int number)
            waitid(P_PID, (id_t)program->pid, &news, WSTOPPED | WEXITED | WNOWAIT) == -1)
         if (errno != EINTR)
             kit_error("waitid: %s", strerror(errno));
+}
+
+void let_block(void)
+{
+    for (double until = now() + TIME_TO_BLOCK; pump(until, -1);)
+        ;
+}
+
+void interrupt_calls(struct program *program)
+{
+    static const int signals[] = {SIGCHLD, SIGWINCH, SIGURG, SIGCONT};
+    let_block();
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        send_signal(program, signals[i]);
+    let_block();
 }
 
 void kill_program(struct program *program)

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "contract.h"
@@ -1038,30 +1037,6 @@ TEST(
     expect_end(server, 0);
 }
 
-/* Lets the programs run for a tenth of a second, so that one gets to the call in which it
- * blocks: no event reports that. What they print is read meanwhile. */
-static void let_block(void)
-{
-    struct itimerspec tenth = {.it_value.tv_nsec = 100000000};
-    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (timer == -1 || timerfd_settime(timer, 0, &tenth, NULL) == -1)
-        kit_error("timerfd");
-    for (uint64_t times; read(timer, &times, sizeof times) == -1;)
-        wait_descriptor(timer, "the timer");
-    close(timer);
-}
-
-/* Sends the signals that a program ignores by default, while it blocks in a call. A
- * handler without SA_RESTART makes that call fail with EINTR. */
-static void interrupt(struct program *program)
-{
-    static const int signals[] = {SIGCHLD, SIGWINCH, SIGURG, SIGCONT};
-    let_block();
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        send_signal(program, signals[i]);
-    let_block(); /* before bytes come, with which a read returns as well */
-}
-
 TEST(full_pipe, .judges = SERVER, .unix_only = true, .stage = ROBUST,
      .needs = "writes_before_it_reads", .points = 1, .step = 5,
      .name = "the server uses no processor time while its client reads no echoes",
@@ -1098,11 +1073,11 @@ TEST(
     struct program *server = start_with_client(
         "96", "tell here\nawait go\nsend bytes\ntell sent\nawait unread\nreceive 96\n");
     wait_client(server, "here", STARTED);
-    interrupt(server); /* in a read */
+    interrupt_calls(server); /* in a read */
     close(go);
     wait_client(server, "sent",
                 "the report of the test's client that it has sent everything");
-    interrupt(server); /* in the write of an echo that nobody reads */
+    interrupt_calls(server); /* in the write of an echo that nobody reads */
     close(unread);
     wait_client(server, "received", EVERY_ECHO);
     wait_line(server, "server: done");
@@ -1158,7 +1133,7 @@ TEST(client_interrupted, .judges = CLIENT, .unix_only = true, .stage = ROBUST,
     struct program *client = start(CLIENT, "2", NULL);
     for (int number = 1; number <= 2; number++) {
         expect_message(client, number);
-        interrupt(client);
+        interrupt_calls(client);
         reply_with(client, token());
     }
     wait_line(client, "client: done");

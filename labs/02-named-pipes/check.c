@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "contract.h"
@@ -292,30 +291,6 @@ static void await_server(struct program *server, const char *address)
     }
     if (probe != NULL)
         kill_program(probe);
-}
-
-/* Lets the programs run for a tenth of a second, so that one gets to the call in which it
- * blocks: no event reports that. What they print is read meanwhile. */
-static void let_block(void)
-{
-    struct itimerspec tenth = {.it_value.tv_nsec = 100000000};
-    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (timer == -1 || timerfd_settime(timer, 0, &tenth, NULL) == -1)
-        kit_error("timerfd");
-    for (uint64_t times; read(timer, &times, sizeof times) == -1;)
-        wait_descriptor(timer, "the timer");
-    close(timer);
-}
-
-/* Sends the signals that are ignored by default, while the program is blocked in a call. If
- * it has a handler without SA_RESTART, that call fails with EINTR. */
-static void interrupt(struct program *program)
-{
-    static const int signals[] = {SIGCHLD, SIGWINCH, SIGURG, SIGCONT};
-    let_block();
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        send_signal(program, signals[i]);
-    let_block(); /* before bytes come, which would end the call as well */
 }
 
 /* Starts the test's server at a fresh address. */
@@ -1919,11 +1894,11 @@ TEST(
     struct program *server = start_server(&address);
     struct program *probe = connect_probe(address, 1);
     exchange_words(probe, 1, token());
-    interrupt(server);
+    interrupt_calls(server);
     exchange_words(probe, 1, token());
     command(probe, "close 1");
     wait_report(probe, "1 closed", CLOSED);
-    interrupt(server);
+    interrupt_calls(server);
     expect_service(address);
     finish(server);
 }
@@ -2035,7 +2010,7 @@ TEST(
     struct program *client = start(CLIENT, address, NULL);
     type(client, "hello\n");
     expect_words(probe, "hello");
-    interrupt(client);
+    interrupt_calls(client);
     reply_words(probe, "ok");
     wait_line(client, "client: received \"ok\"");
     close_input(client);
