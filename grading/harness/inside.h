@@ -270,6 +270,10 @@ int lint_test(const struct test *test);
 
 /* ---- lessons.c ---- */
 
+/* Whether `id` is one of the `ids` of tests that a mistake fails, with blanks or commas between them; sets
+ * `*may` to whether "?" is behind it: it may fail, and need not. */
+bool is_among(const char *ids, const char *id, bool *may);
+
 /* The mistake that fails the same tests, or nearly, as one of the guests in the `count` plans, and
  * what it teaches; NULL if there is none, or too many. */
 const char *closest_lesson(const struct plan *plans, size_t count);

@@ -35,8 +35,6 @@
 #define BYTES_OF_REASON 360
 #define LONGEST_LIMIT 3600
 #define MOST_FALLS 3 /* of Wine's server, in one test */
-#define MOST_IN_VAIN \
-    1 /* tests that fail again with long waits; after them waits stay short */
 
 struct run run;
 
@@ -467,6 +465,11 @@ static void make_scratch(void)
         kit_error("%s: %s", run.scratch, strerror(errno));
 }
 
+static bool has_verdict(const json_t *evidence, const char *verdict)
+{
+    return strcmp(json_string_value(json_object_get(evidence, "verdict")), verdict) == 0;
+}
+
 /* What the test has handed over, or NULL. */
 static json_t *load_evidence(void)
 {
@@ -514,15 +517,12 @@ static json_t *judge_once(size_t number)
         json_object_set_new(evidence, "verdict", json_string("failed"));
         json_object_set_new(evidence, "reason", json_string(ended));
     }
-    bool passed = strcmp(json_string_value(json_object_get(evidence, "verdict")),
-                         "passed") == 0;
+    bool passed = has_verdict(evidence, "passed");
     for (size_t i = 0; passed && i < json_array_size(left); i++)
         json_array_append_new(all_findings,
                               json_sprintf("after \"%s\": %s", plans[number].test->name,
                                            json_string_value(json_array_get(left, i))));
-    bool failed = strcmp(json_string_value(json_object_get(evidence, "verdict")),
-                         "failed") == 0;
-    close_place(!failed && json_array_size(left) == 0);
+    close_place(!has_verdict(evidence, "failed") && json_array_size(left) == 0);
     if (json_array_size(left) > 0)
         json_object_set_new(evidence, "left", left);
     else
@@ -538,8 +538,7 @@ static json_t *judge(size_t number)
     json_t *evidence = judge_once(number);
     for (int i = 0; i < MOST_FALLS && wine_has_fallen(); i++) {
         restart_wine();
-        const char *verdict = json_string_value(json_object_get(evidence, "verdict"));
-        if (strcmp(verdict, "failed") != 0)
+        if (!has_verdict(evidence, "failed"))
             break;
         json_decref(evidence);
         evidence = judge_once(number);
@@ -550,21 +549,16 @@ static json_t *judge(size_t number)
     return evidence;
 }
 
-static bool has_verdict(const json_t *evidence, const char *verdict)
-{
-    return strcmp(json_string_value(json_object_get(evidence, "verdict")), verdict) == 0;
-}
-
 /* The same, with short waits at first. A test that fails after such a wait runs again with long
  * ones, because the machine may be slow. If it passes then, the machine is slow, and all further
  * waits are long. If it fails again, the programs are wrong, and all further waits stay short. */
 static json_t *judge_in_time(size_t number)
 {
-    static int in_vain;
+    static bool in_vain;
     double start = now();
     json_t *evidence = judge(number);
     if (run.limit >= long_limit || !has_verdict(evidence, "failed") ||
-        now() - start < run.limit || in_vain == MOST_IN_VAIN)
+        now() - start < run.limit || in_vain)
         return evidence;
     double short_limit = run.limit;
     run.limit = long_limit;
@@ -572,7 +566,7 @@ static json_t *judge_in_time(size_t number)
     evidence = judge(number);
     if (has_verdict(evidence, "failed")) {
         run.limit = short_limit;
-        in_vain++;
+        in_vain = true;
     }
     return evidence;
 }
@@ -803,7 +797,7 @@ static const char *our_program(const char *role, bool plain)
 const struct test *test_before(const struct test *test, const char *id)
 {
     bool passed_by =
-        false; /* in the order of the source: is `test` before what is looked at? */
+        false; /* whether `test` itself was seen, in the order of the source */
     for (size_t i = 0; i < test_count; i++) {
         if (strcmp(tests[i]->id, id) == 0 &&
             (passed_by ? tests[i]->stage < test->stage : tests[i]->stage <= test->stage))
@@ -927,17 +921,6 @@ static void open_run(void)
     make_scratch();
 }
 
-/* Whether `id` is one of the comma-separated `ids`. */
-static bool among(const char *ids, const char *id)
-{
-    size_t length = strlen(id);
-    for (const char *at = ids; (at = strstr(at, id)) != NULL; at += length)
-        if ((at == ids || at[-1] == ',') &&
-            (at[length] == ',' || at[length] == '?' || at[length] == '\0'))
-            return true;
-    return false;
-}
-
 /* Compares the failures with those that must be. Returns the exit code. */
 static int compare_failures(const char *must_fail, const json_t *results)
 {
@@ -948,8 +931,8 @@ static int compare_failures(const char *must_fail, const json_t *results)
     json_array_foreach(results, i, result)
     {
         const char *id = json_string_value(json_object_get(result, "id"));
-        const char *verdict = json_string_value(json_object_get(result, "verdict"));
-        if (strcmp(verdict, "failed") == 0 && !among(must_fail, id)) {
+        bool may;
+        if (has_verdict(result, "failed") && !is_among(must_fail, id, &may)) {
             printf("not expected to fail: %s\n", id);
             unexpected++;
         }
@@ -963,8 +946,7 @@ static int compare_failures(const char *must_fail, const json_t *results)
         {
             failed = failed ||
                      (strcmp(id, json_string_value(json_object_get(result, "id"))) == 0 &&
-                      strcmp("failed",
-                             json_string_value(json_object_get(result, "verdict"))) == 0);
+                      has_verdict(result, "failed"));
         }
         if (!failed) {
             printf("did not fail: %s\n", id);
@@ -1036,14 +1018,13 @@ static json_t *judge_or_block(const struct choices *choices, size_t number,
                               const struct totals *totals, double spent)
 {
     struct plan *plan = &plans[number];
-    bool census = plan->test == &census_test;
     for (enum stage stage = BASIC; choices->stop && stage < plan->test->stage; stage++)
         if (totals->stages[stage].failed > 0)
             return blocked(text("the %s stage has failures", stage_name(stage)), NULL);
     plan->failed = choices->all || choices->must_fail ? NULL : blocker_of(plan);
     if (plan->failed != NULL)
         return blocked(text("fix %s first", plan->failed->id), plan->failed);
-    if (choices->time > 0 && spent > choices->time && !census)
+    if (choices->time > 0 && spent > choices->time && plan->test != &census_test)
         return not_begun(choices->time);
     json_t *evidence = judge_in_time(number);
     if (has_verdict(evidence, "failed"))
@@ -1138,11 +1119,11 @@ static int show_conversation(void (*conversation)(void))
     plans[0].test = &shown;
     plans[0].cast = "";
     json_t *evidence = judge(0);
-    const char *verdict = json_string_value(json_object_get(evidence, "verdict"));
-    if (strcmp(verdict, "passed") == 0)
+    if (has_verdict(evidence, "passed"))
         return 0;
-    printf("%s: %s\n", verdict, json_string_value(json_object_get(evidence, "reason")));
-    return strcmp(verdict, "skipped") == 0 ? 0 : 1;
+    printf("%s: %s\n", json_string_value(json_object_get(evidence, "verdict")),
+           json_string_value(json_object_get(evidence, "reason")));
+    return has_verdict(evidence, "skipped") ? 0 : 1;
 }
 
 /* Returns the exit code of the run. */

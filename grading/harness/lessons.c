@@ -44,14 +44,14 @@ static void read_lessons(void)
         fclose(file);
 }
 
-/* Whether `id` is one of the `ids`; sets `*may` if it need not fail. */
-static bool is_listed(const char *ids, const char *id, bool *may)
+bool is_among(const char *ids, const char *id, bool *may)
 {
     size_t length = strlen(id);
     for (const char *at = ids; (at = strstr(at, id)) != NULL; at += length) {
-        char before = at == ids ? ' ' : at[-1], after = at[length];
-        if (before == ' ' && (after == ' ' || after == '\0' || after == '?')) {
-            *may = after == '?';
+        bool begins = at == ids || strchr(", ", at[-1]) != NULL;
+        if (begins &&
+            strchr(", ?", at[length]) != NULL) { /* or it is the NUL at the end */
+            *may = at[length] == '?';
             return true;
         }
     }
@@ -79,14 +79,14 @@ static double likeness(const struct lesson *lesson, const char *file,
         if (!judges_alone(&plans[i], file))
             continue;
         bool failed = plans[i].failed == plans[i].test;
-        bool listed = is_listed(lesson->fails, plans[i].test->id, &may) && !may;
+        bool listed = is_among(lesson->fails, plans[i].test->id, &may) && !may;
         if (failed && (listed || may)) {
             same++;
             late = late || plans[i].test->stage > BASIC;
         } else if (failed || (plans[i].passed && listed))
             different++;
         else if (listed && plans[i].failed != NULL &&
-                 is_listed(lesson->fails, plans[i].failed->id, &any))
+                 is_among(lesson->fails, plans[i].failed->id, &any))
             blocked++;
         else if (listed)
             unknown++;
