@@ -41,6 +41,15 @@ static pid_t ready(struct program *server)
     return under_test() == UNIX ? process_told((pid_t)pid) : (pid_t)pid;
 }
 
+/* Windows: a probe joins the console of the process `pid`, and sends the event ("0": Ctrl-C, "1":
+ * Ctrl-Break) to the process group of `leader`, 0 for all processes of the console. */
+static void send_event(const char *event, pid_t leader, pid_t pid)
+{
+    expect_end(start_probe("launcher", "send", event, text("%ld", (long)leader),
+                           text("%ld", (long)pid), NULL),
+               0);
+}
+
 /* Sends Ctrl-C. */
 static void interrupt(struct program *server, pid_t pid)
 {
@@ -49,8 +58,7 @@ static void interrupt(struct program *server, pid_t pid)
     else if (!on_windows())
         send_signal(server, SIGINT);
     else
-        expect_end(
-            start_probe("launcher", "send", "0", "0", text("%ld", (long)pid), NULL), 0);
+        send_event("0", 0, pid);
 }
 
 /* Sends Ctrl-C to all processes on the terminal of a program, as its keyboard would. On UNIX
@@ -62,10 +70,7 @@ static void press_ctrl_c(struct program *program, pid_t pid, pid_t leader)
     if (under_test() == UNIX)
         send_bytes(program, "\x03", 1);
     else
-        expect_end(start_probe("launcher", "send", "0",
-                               text("%ld", on_windows() ? 0 : (long)leader),
-                               text("%ld", (long)pid), NULL),
-                   0);
+        send_event("0", on_windows() ? 0 : leader, pid);
 }
 
 /* The process group of the probe "launcher" and of what it starts. */
@@ -390,8 +395,7 @@ TEST(
     if (under_test() == WIN32) {
         struct program *server = start(SERVER, NULL);
         pid_t pid = ready(server);
-        expect_end(
-            start_probe("launcher", "send", "1", "0", text("%ld", (long)pid), NULL), 0);
+        send_event("1", 0, pid);
         expect_end(server, 0x3A); /* of STATUS_CONTROL_C_EXIT, 0xC000013A */
         return;
     }
@@ -426,8 +430,7 @@ TEST(every_event, .judges = SERVER, .stage = COMPLETE, .needs = "input_ends", .p
     if (under_test() == WIN32) {
         struct program *server = start(SERVER, NULL);
         pid_t pid = ready(server);
-        expect_end(
-            start_probe("launcher", "send", "1", "0", text("%ld", (long)pid), NULL), 0);
+        send_event("1", 0, pid);
         expect_report(server, "CTRL_BREAK_EVENT");
         wait_end(server);
         return;
@@ -1281,7 +1284,7 @@ TEST(server_ends_early, .judges = CLIENT, .stage = ROBUST, .needs = "reports_the
         struct program *client = start_with_scripted_server(scripts[i], interrupt_name(),
                                                             NULL, NULL);
         wait_error_like(client, "client: *");
-        /* Under Wine and on Windows an event cannot be sent to who is no more. */
+        /* Under Wine and on Windows no event can be sent to a process that has ended. */
         if (under_test() == UNIX)
             wait_line(client, "client: server exited with code %d", i == 0 ? 0 : 3);
         expect_end(client, 1);
