@@ -1,12 +1,11 @@
 # side-by-side.mk - what was typed runs goal after goal; what each goal takes, side by side.
 #
-# The outer make, which a person starts, hands every goal to an inner one, in which INNER is
-# set: with two jobs for each processor, four for proofs, and 8 more for a check, most of which is waiting: nine makes in
-# labs/ and grading/ hold a job each, and the longest parts of grading/ must begin early. The output of
-# each job comes in one piece. So `make setup check`
-# is first the one and then the other, and the inner make finds what the first has installed. What is
-# there to be watched, a conversation or a bar with the remaining time, is not held back until its job
-# is done.
+# The outer make, which a person starts, hands every goal to an inner one, in which INNER is set. So
+# `make setup check` is first the one and then the other, and the inner make finds what the first has
+# installed. The inner make has two jobs for each processor. A check has 8 more, because it mostly
+# waits: nine makes in labs/ and grading/ hold a job each, and the longest parts of grading/ must begin
+# early. The output of each job comes in one piece. What is there to be watched, a conversation or a bar
+# with the remaining time, is not held back until its job is done.
 
 # Make takes a blank for the end of a name, and other characters for its own.
 HARD := : % \# ; & ( ) < > | * ? ` ' " \ $$ =
@@ -19,8 +18,9 @@ $(call need_plain_path,BUILD,$(BUILD))
 
 ifeq ($(MAKELEVEL),0)
 JOBS := $(shell expr 2 \* $$(nproc))
-MORE_JOBS := $(shell expr 8 + 2 \* $$(nproc))
-PROOFS := $(shell expr 4 \* $$(nproc))
+JOBS_check := $(shell expr 8 + $(JOBS))
+JOBS_kit-check := $(JOBS_check)
+JOBS_mistakes := $(shell expr 2 \* $(JOBS))
 WATCHED := setup run measure claims goals fool grade-demo bench-grade
 GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: $(GOALS)
@@ -43,8 +43,8 @@ ABSOLUTE := BUILD=$(abspath $(BUILD))
 endif
 
 # The results of a check, which end it, whatever has failed. What an earlier check has left goes first.
-# COUNTED: failed tests are counted here, so a checker that finds some is no error of make, whose lines would
-# come after the checker's last words.
+# COUNTED: failed tests are counted here. A checker that finds some is no error of make then, whose lines
+# would come after the checker's last lines.
 RESULTS := $(or $(abspath $(BUILD)),$(if $(ONLY),$(abspath ../../build),$(CURDIR)/build))/results/$(ONLY)
 FORGET_RESULTS := rm -f $(RESULTS)*.json $(RESULTS)*.lacks;
 SHOW_RESULTS = cat $(RESULTS)*.lacks 2>/dev/null | sort -u; cat $(RESULTS)*.json 2>/dev/null | awk -v status=$$status ' \
@@ -67,7 +67,7 @@ $(GOALS):
 	case $$WORK in '~' | '~/'*) WORK=$$HOME$${WORK#'~'} ;; esac; \
 	case $$WORK in '' | /*) ;; *) WORK=$$PWD/$$WORK ;; esac; \
 	if [ -n "$$WORK" ] && [ ! -d "$$WORK" ]; then echo "there is no folder $$WORK" >&2; exit 1; fi; \
-	$(if $(filter $(JUDGES),$@),$(SHOW_ROOM)) $(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(if $(filter check kit-check,$@),$(MORE_JOBS),$(if $(filter mistakes,$@),$(PROOFS),$(JOBS)))) \
+	$(if $(filter $(JUDGES),$@),$(SHOW_ROOM)) $(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(or $(JOBS_$@),$(JOBS))) \
 	    $(if $(filter $@,$(WATCHED)),,-Otarget) --keep-going $@ $(ABSOLUTE) $(if $(filter check,$@),COUNTED=yes) $${WORK:+"WORK=$$WORK"} || status=1; \
 	$(if $(filter check,$@),$(SHOW_RESULTS)) exit $$status
 else
