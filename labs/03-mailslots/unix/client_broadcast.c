@@ -5,7 +5,7 @@
  *
  * Sends each MESSAGE (by default the report's three) once, to all servers at PORT (7703)
  * of this machine's loopback network, 127.255.255.255. With -m it sends to the multicast
- * group 239.255.3.3. Exit code 0 if all were sent, else 1. It cannot know who has read
+ * group 239.255.3.3. Exit code 0 if all were sent, else 1. It cannot know which programs have read
  * them.
  *
  * Its server: server_broadcast.c. The steps are those of client.c.

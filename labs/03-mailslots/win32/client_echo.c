@@ -68,7 +68,7 @@ static HANDLE create_own_slot(const char *path, wchar_t **name)
 }
 
 /* Writes the own slot's name and the text, each with its NUL, in one message: a mailslot
- * does not report who has sent a message. */
+ * does not report the sender of a message. */
 static void send_message(HANDLE slot, const wchar_t *own_name, const char *text)
 {
     wchar_t *wide = to_utf16(text);
