@@ -1458,8 +1458,9 @@ static void conversation(void)
         "The client starts the server. It sends each event when the server has reported the\n"
         "one before, and reports how the server ended. Run the server alone in a terminal to\n"
         "see its colours.");
-    struct program *client = start(CLIENT, path_of(SERVER, NULL), NULL);
-    wait_end(client);
+    struct program *client = start_with(CLIENT, on_a_console(), path_of(SERVER, NULL),
+                                        NULL);
+    expect_end(client, 0);
 }
 
 CHECKER("07-signals", "signals")
