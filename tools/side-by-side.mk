@@ -1,13 +1,14 @@
-# side-by-side.mk - what was typed runs goal after goal; what each goal takes, side by side.
+# side-by-side.mk - runs the goals of the command line one after the other, and the parts of each
+# goal in parallel.
 #
-# The outer make, which a person starts, hands every goal to an inner one, in which INNER is set. So
-# `make setup check` is first the one and then the other, and the inner make finds what the first has
-# installed. The inner make has two jobs for each processor. A check has 8 more, because it mostly
-# waits: nine makes in labs/ and grading/ hold a job each, and the longest parts of grading/ must begin
-# early. The output of each job comes in one piece. What is there to be watched, a conversation or a bar
-# with the remaining time, is not held back until its job is done.
+# A person starts the outer make. It starts an inner make for each goal, in which INNER is set. So
+# `make setup check` first runs setup, then check, and the inner make for check finds what setup
+# has installed. The inner make has two jobs for each processor. A check has 8 more, because it
+# mostly waits: nine makes in labs/ and grading/ use a job each, and the longest parts of grading/
+# must begin early. The output of each job is printed in one piece. A conversation, a progress
+# bar, or a check of a student's programs for one lab is printed at once: a person watches it.
 
-# Make takes a blank for the end of a name, and other characters for its own.
+# For make a blank ends a name, and some other characters have a meaning.
 HARD := : % \# ; & ( ) < > | * ? ` ' " \ $$ =
 define need_plain_path
 $(if $(2),$(if $(filter-out 1,$(words $(2)))$(strip $(foreach c,$(HARD),$(findstring $c,$(2)))),\
@@ -16,12 +17,17 @@ endef
 $(call need_plain_path,the kit,$(CURDIR))
 $(call need_plain_path,BUILD,$(BUILD))
 
+# LAB=3 is LAB=03.
+two_digits = $(foreach lab,$(1),$(if $(filter $(lab),1 2 3 4 5 6 7 8 9),0$(lab),$(lab)))
+override LAB := $(call two_digits,$(LAB))
+
 ifeq ($(MAKELEVEL),0)
+$(foreach system,$(SYSTEM),$(if $(filter unix win32,$(system)),,$(error SYSTEM is unix or win32, not $(system))))
 JOBS := $(shell expr 2 \* $$(nproc))
 JOBS_check := $(shell expr 8 + $(JOBS))
 JOBS_kit-check := $(JOBS_check)
 JOBS_mistakes := $(shell expr 2 \* $(JOBS))
-WATCHED := setup run measure claims goals fool grade-demo bench-grade
+WATCHED := setup run trace watch measure claims goals pitfalls grade-demo bench-grade submit fanout
 GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: $(GOALS)
 .NOTPARALLEL:
@@ -33,42 +39,51 @@ ONLY := $(notdir $(CURDIR))
 $(foreach lab,$(LAB),$(if $(filter $(lab)%,$(ONLY)),,$(error this is the folder of lab $(ONLY), not $(lab): make LAB=$(lab) is for the top folder)))
 endif
 
-# When a recipe fails, make says so on its last line, below the points. It does not with -q, which
-# only asks whether there is something to do: lines with "+" run all the same, and when the command
-# returns 1 make returns 1, in silence. The inner make does without -q.
+# When a recipe fails, make prints so on its last line, below the points. It does not with -q,
+# which only asks whether there is something to do. Lines with "+" run all the same, and when the
+# command returns 1 make returns 1 and prints nothing. The inner make does not use -q.
 MAKEFLAGS += -q
 
 ifneq ($(filter-out /%,$(BUILD)),)
 ABSOLUTE := BUILD=$(abspath $(BUILD))
 endif
 
-# The results of a check, which end it, whatever has failed. What an earlier check has left goes first.
-# COUNTED: failed tests are counted here. A checker that finds some is no error of make then, whose lines
-# would come after the checker's last lines.
+# Prints the results at the end of a check, even if something failed. The results of an earlier
+# check are removed first. COUNTED: failed tests are counted here. For make a checker with failed
+# tests is then no error: make's error lines would come after the checker's last lines.
 RESULTS := $(or $(abspath $(BUILD)),$(if $(ONLY),$(abspath ../../build),$(CURDIR)/build))/results/$(ONLY)
 FORGET_RESULTS := rm -f $(RESULTS)*.json $(RESULTS)*.lacks;
 SHOW_RESULTS = cat $(RESULTS)*.lacks 2>/dev/null | sort -u; cat $(RESULTS)*.json 2>/dev/null | awk -v status=$$status ' \
     /^  "[a-z]*": [0-9]/ { sum[$$1] += $$2 } \
     END { if (NR == 0) { print "total: nothing was judged"; exit 1 } \
-          failed = sum["\"failed\":"] + sum["\"errors\":"]; \
-          if (status && !failed) print "something else went wrong: see above"; \
+          failed = sum["\"failed\":"] + sum["\"errors\":"]; unbuilt = sum["\"unbuilt\":"]; \
+          if (status && !failed && !unbuilt) print "something else went wrong: see above"; \
           printf "total: %d of %d points; %d passed, %d failed, %d skipped%s\n", sum["\"points\":"], \
               sum["\"maximum\":"], sum["\"passed\":"], failed, sum["\"skipped\":"], \
               sum["\"blocked\":"] ? sprintf(", %d blocked", sum["\"blocked\":"]) : ""; \
-          exit failed > 0 }' || status=1;
+          exit failed + unbuilt > 0 }' || status=1;
 
-# Before a check: whether its programs have a room of their own, where they have not, and why.
+# In the kit for students WORK is mywork if nothing else is named.
+STUDENTS_KIT := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))..)
+ifneq ($(wildcard $(STUDENTS_KIT)/bin/machine),)
+export WORK ?= $(STUDENTS_KIT)/mywork
+$(shell mkdir -p $(STUDENTS_KIT)/mywork)
+endif
+
+# Before a check: if its programs have no private namespace, print why.
 JUDGES := check mistakes kit-check sanitize valgrind
-SHOW_ROOM := $(dir $(lastword $(MAKEFILE_LIST)))room --state;
+SHOW_NAMESPACE := $(dir $(lastword $(MAKEFILE_LIST)))../grading/harness/private-namespace --state;
 
-# WORK may have blanks, so no function of make may see it.
+# WORK may contain blanks, so no function of make can process it. A wrong LIMIT is reported once, not by each checker.
 $(GOALS):
 	@+MAKEFLAGS=$$(printf %s "$$MAKEFLAGS" | sed 's/^\([a-zA-Z]*\)q/\1/'); export MAKEFLAGS; \
 	case $$WORK in '~' | '~/'*) WORK=$$HOME$${WORK#'~'} ;; esac; \
 	case $$WORK in '' | /*) ;; *) WORK=$$PWD/$$WORK ;; esac; \
 	if [ -n "$$WORK" ] && [ ! -d "$$WORK" ]; then echo "there is no folder $$WORK" >&2; exit 1; fi; \
-	$(if $(filter $(JUDGES),$@),$(SHOW_ROOM)) $(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(or $(JOBS_$@),$(JOBS))) \
-	    $(if $(filter $@,$(WATCHED)),,-Otarget) --keep-going $@ $(ABSOLUTE) $(if $(filter check,$@),COUNTED=yes) $${WORK:+"WORK=$$WORK"} || status=1; \
+	case $$LIMIT in '' | [0-9]* | .[0-9]*) ;; *) wrong=yes ;; esac; case $$LIMIT in *[!0-9.]* | *.*.*) wrong=yes ;; esac; \
+	if [ -n "$${wrong-}" ]; then echo "LIMIT must be a number of seconds, such as 30, not '$$LIMIT'" >&2; exit 1; fi; \
+	$(if $(filter $(JUDGES),$@),$(SHOW_NAMESPACE)) $(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(or $(JOBS_$@),$(JOBS))) \
+	    $(if $(filter $@,$(WATCHED) $(if $(WORK),$(if $(or $(ONLY),$(filter 1,$(words $(LAB)))),check))),,-Otarget) --keep-going $@ $(ABSOLUTE) $(if $(filter check,$@),COUNTED=yes) $${WORK:+"WORK=$$WORK"} || status=1; \
 	$(if $(filter check,$@),$(SHOW_RESULTS)) exit $$status
 else
 INNER := yes

@@ -1,6 +1,6 @@
 #!/bin/bash
 #
-# setup.sh - makes the image in which Gradescope grades: installs what the kit takes, builds it.
+# setup.sh - makes the image in which Gradescope grades: installs what the kit needs, and builds it.
 # Gradescope runs it once, as root, when the autograder is uploaded; ./make-zip packs it.
 set -eu
 

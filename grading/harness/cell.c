@@ -2,33 +2,45 @@
  * cell.c - the sandbox around the programs of a test.
  *
  * With --cell every program that a test starts, the student's and ours, runs in a cell: a world of
- * its own inside of the checker's room (tools/room --bare). There are this machine's programs,
+ * its own inside of the checker's private namespace (grading/harness/private-namespace --bare). There are this machine's programs,
  * read-only, the test's scratch folder, copies of the programs that play, and /tmp, /dev/shm,
- * message queues and the loopback of the room. The checker itself stays outside: no program in
+ * message queues and the loopback of the private namespace. The checker itself stays outside: no program in
  * the cell sees it, or can signal, trace or read it.
  *
- * Bubblewrap makes the walls of all cells of a run, once: the mould, which is but name spaces that
- * nobody lives in. What a program could write to there is the room's, and looked after by the census.
- * Each cell has a copy of the mould's mounts, and process numbers and a /proc of its own; it takes
- * a tenth of the time that bubblewrap would.
+ * Bubblewrap makes the namespaces for all cells of a run, once. They are the template of the
+ * cells, and no process runs in them. The folders in them to which a program could
+ * write are the private namespace's, and the leak check looks into these. Each cell has a copy of the
+ * template's mounts, its own process numbers and its own /proc. That takes a tenth of the time
+ * that bubblewrap needs.
  *
- * The harness starts the programs itself, as children of its own: so that it is the kernel that
- * tells how they ended, and no helper whom they could outwit. What is ours in the cell is there in
- * copies that nobody may read (mode 0111): the kernel lets nobody look into a process that runs
- * such a file, or write into its output, or see it in /proc.
+ * The scratch folder is a file system of its own, a new one for each test: what a program hides
+ * there is gone with it, however deep it is. The runner makes it in its own mounts, and moves a
+ * copy of the mount into the cell.
  *
- * A watcher, outside, looks every few milliseconds at how many processes, how much memory and
- * how many files there are, and ends the cell when it is too much. It ends the cell with the test, too, and with it
- * whatever is left in it.
+ * The harness starts the programs itself, as its own children. So the kernel reports how they
+ * ended, and no helper that they could manipulate. Our own programs are in the cell as copies
+ * that nobody may read (mode 0111). The kernel then lets no process look into one that runs such
+ * a file, write into its output, or see it in /proc.
+ *
+ * A watcher outside of the cell checks every few milliseconds how many processes, how much memory
+ * and how many files it has. It ends the cell if there are too many. It also ends the cell, and
+ * all processes in it, at the end of the test.
  */
-#include "inside.h"
+#include "cell.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
 #include <linux/nsfs.h>
+#include <linux/rtnetlink.h>
 #include <linux/seccomp.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -41,58 +53,80 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "filter.h"
+#include "folders.h"
+#include "run.h"
+#include "verdict.h"
 
 #define MB ((rlim_t)1 << 20)
-#define STACK (8 * MB) /* what a thread reserves for its stack */
+#define STACK (8 * MB) /* the stack size of a thread */
 #define LOOK_MILLISECONDS 20
-#define MOST_FILES 20000 /* in the room's /tmp and /dev/shm together */
+#define MOST_FILES \
+    20000 /* in the private namespace's /tmp, /dev/shm and the scratch folder */
+#define SCRATCH "mode=0700,size=192m"
+#define FEW_SOCKETS 64      /* so few cannot hold much: their buffers are limited */
+#define SHARE_OF_SOCKETS 10 /* a look at many sockets may take a tenth of the time */
+#define SEMAPHORE \
+    64 /* bytes of the kernel for a semaphore, a set, a message or a queue */
 #define LONGEST_REASON 200
+#define MOST_INSTRUCTIONS 1024 /* of a filter of system calls */
 
-/* What a program may have, and what all of a cell together. Files in /tmp and /dev/shm are limited
- * by the room (tools/room --bare): 384 and 64 MB. */
+/* What a program may have, and what all programs of a cell may have together. Files in /tmp and
+ * /dev/shm are limited by the private namespace (grading/harness/private-namespace --bare): 384 and 64 MB. */
 static const struct limits {
     rlim_t processes; /* processes and threads, of the whole cell */
     rlim_t files;     /* descriptors of a process */
     rlim_t file_size; /* bytes of a file */
     rlim_t processor; /* seconds of processor time of a process */
     rlim_t data; /* bytes of private memory that a process may ask for, without stacks */
-    rlim_t queues; /* bytes of POSIX message queues */
-    rlim_t memory; /* bytes in use, of the whole cell */
+    rlim_t queues;    /* bytes of POSIX message queues, of the whole cell */
+    rlim_t signals;   /* signals that wait, of the whole cell */
+    rlim_t memory;    /* bytes in use, of the whole cell, and of the kernel for it */
+    rlim_t all_files; /* descriptors, of the whole cell */
 } usual[] = {
-    [UNIX] = {200, 16384, 64 * MB, 60, 512 * MB, 800 << 10, 512 * MB},
-    [WIN32] = {400, 65536, 64 * MB, 60, 4096 * MB, 800 << 10, 1536 * MB},
+    [UNIX] = {200, 16384, 64 * MB, 60, 512 * MB, 200 << 10, 2048, 512 * MB, 24000},
+    [WIN32] = {400, 65536, 64 * MB, 60, 4096 * MB, 200 << 10, 2048, 1536 * MB, 131072},
 };
 
-/* The walls of all cells: name spaces, by descriptors. The user name space of the programs has no
- * rights over the others, which another one owns, the owner, and allows no further one. */
+/* The namespaces of all cells, as descriptors. The user namespace of the programs has no rights
+ * over the others, which belong to another user namespace, the owner. It allows no further user
+ * namespace. */
 static struct {
     int owner, user, mounts, host_name;
     int init; /* the file with the first process of a cell */
-} mould = {-1, -1, -1, -1, -1};
+} template = {-1, -1, -1, -1, -1};
 
-/* What the watcher, and who runs a test, tell the runner. */
+/* The filters of system calls, as grading/sandbox/filter.c writes them: the usual one, and the one that
+ * allows ptrace(2). */
+static struct filter {
+    struct sock_filter instructions[MOST_INSTRUCTIONS];
+    size_t count;
+} usual_filter, trace_filter;
+
+/* What the watcher, and the process that runs a test, report to the runner. */
 static struct news {
     pid_t init;
-    bool entered;                /* some program has been started in the cell */
+    bool entered;                /* a program was started in the cell */
     char reason[LONGEST_REASON]; /* why it has ended the cell; "" if it has not */
 } * news;
 
 static pid_t watcher;
-static int watch_end = -1;   /* closed, it ends the cell */
+static int watch_end = -1;   /* closing it ends the cell */
 static int init_handle = -1; /* pidfd of the cell's first process */
 
-/* The programs that are visible in the cell: what they are outside, and inside. */
+/* The programs that are visible in the cell: their paths outside and inside. */
 static struct {
     const char *outside, *inside;
 } visible[64];
 static size_t visible_count;
+
+static int scratch_tree = -1; /* the mount of the scratch folder, for the next cell */
 
 static const char *programs_folder(void)
 {
@@ -111,7 +145,7 @@ static const char **add_words(const char **at, ...)
     return at;
 }
 
-/* Folders of the root that are there, and links as the links that they are. */
+/* Binds the folders of the root that exist, and copies links as links. */
 static const char **add_system_folders(const char **at)
 {
     static const char *const folders[] = {"/usr",   "/bin",   "/sbin",   "/lib",
@@ -129,7 +163,7 @@ static const char **add_system_folders(const char **at)
     return at;
 }
 
-/* Covers what else the room has in its /tmp: the kit, where it lies there. */
+/* Hides what else the private namespace has in its /tmp: the kit, if it is there. */
 static const char **cover_the_rest(const char **at, const char **end)
 {
     DIR *entries = opendir("/tmp");
@@ -149,8 +183,8 @@ static const char **cover_the_rest(const char **at, const char **end)
     return at;
 }
 
-/* Becomes bubblewrap, which makes the walls around a first process. /dev has files of its own and is
- * closed, too: nothing that a program has written is to reach the next cell. */
+/* Becomes bubblewrap, which makes the namespaces around a first process. /dev has its own files
+ * and is read-only: nothing that a program writes may reach the next cell. */
 _Noreturn static void become_bubblewrap(int info, int ready)
 {
     const char *words[1024], **at = words, **end = words + 1024;
@@ -163,8 +197,8 @@ _Noreturn static void become_bubblewrap(int info, int ready)
                    "/dev/shm", "--bind", "/dev/mqueue", "/dev/mqueue", "--bind", "/tmp",
                    "/tmp", NULL);
     at = cover_the_rest(at, end);
-    at = add_words(at, "--size", "65536", "--tmpfs", run.folder, "--bind", run.scratch,
-                   run.scratch, "--ro-bind", programs_folder(), programs_folder(), NULL);
+    at = add_words(at, "--size", "65536", "--tmpfs", run.folder, "--dir", run.scratch,
+                   "--ro-bind", programs_folder(), programs_folder(), NULL);
     if (run.system == WIN32)
         at = add_words(at, "--bind", wine_folder(), wine_folder(), NULL);
     at = add_words(at, "--remount-ro", run.folder, "--remount-ro", "/dev", "--remount-ro",
@@ -172,12 +206,53 @@ _Noreturn static void become_bubblewrap(int info, int ready)
     *at = NULL;
     if (dup2(ready, 3) == -1)
         _exit(126);
-    /* An environment could be read from inside: it has none. */
+    /* Programs inside could read the environment: so it is empty. */
     execve("/usr/bin/bwrap", (char *const *)words, (char *const[]){NULL});
     _exit(127);
 }
 
-/* Copies a file, by descriptors; false with errno. */
+static void write_setting(const char *path, const char *value)
+{
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file == -1 || write(file, value, strlen(value)) != (ssize_t)strlen(value))
+        kit_error("%s: %s", path, strerror(errno));
+    close(file);
+}
+
+void own_mounts(void)
+{
+    unsigned user = geteuid(), group = getegid();
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1)
+        kit_error("unshare: %s; run make doctor", strerror(errno));
+    write_setting("/proc/self/setgroups", "deny");
+    write_setting("/proc/self/uid_map", text("%u %u 1", user, user));
+    write_setting("/proc/self/gid_map", text("%u %u 1", group, group));
+    if (mkdir(run.scratch, 0700) == -1)
+        kit_error("%s: %s", run.scratch, strerror(errno));
+}
+
+void new_scratch(void)
+{
+    if (scratch_tree != -1) {
+        close(scratch_tree);
+        umount2(run.scratch, MNT_DETACH);
+    }
+    if (mount("scratch", run.scratch, "tmpfs", MS_NOSUID | MS_NODEV, SCRATCH) == -1)
+        kit_error("mounting %s: %s", run.scratch, strerror(errno));
+    scratch_tree = (int)syscall(SYS_open_tree, AT_FDCWD, run.scratch,
+                                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (scratch_tree == -1)
+        kit_error("open_tree: %s", strerror(errno));
+}
+
+/* In the mounts of a cell, with the rights of their owner. */
+static bool move_scratch_in(void)
+{
+    return syscall(SYS_move_mount, scratch_tree, "", AT_FDCWD, run.scratch,
+                   MOVE_MOUNT_F_EMPTY_PATH) == 0;
+}
+
+/* Copies a file, by descriptors. Returns false with errno on failure. */
 static bool copy_file(const char *from, const char *to, mode_t mode)
 {
     int source = open(from, O_RDONLY | O_CLOEXEC);
@@ -200,17 +275,35 @@ static int name_space(pid_t pid, const char *kind)
     return open(text("/proc/%d/ns/%s", (int)pid, kind), O_RDONLY | O_CLOEXEC);
 }
 
-static void make_mould(void)
+/* Reads a filter that was written when the kit was built. Where libseccomp is missing there is none. */
+static void read_filter(const char *name, struct filter *filter)
+{
+    const char *path = text("%s/grading/sandbox/%s", run.build, name);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        kit_error("%s: %s; make doctor reports what is missing", path, strerror(errno));
+    filter->count = fread(filter->instructions, sizeof *filter->instructions,
+                          MOST_INSTRUCTIONS, file);
+    bool whole = feof(file) != 0;
+    fclose(file);
+    if (filter->count == 0 || !whole)
+        kit_error("%s: it is not a filter of fewer than %d instructions", path,
+                  MOST_INSTRUCTIONS);
+}
+
+static void make_template(void)
 {
     int info[2], up[2];
     char said[512] = "", plus;
+    read_filter("filter.bpf", &usual_filter);
+    read_filter("filter-trace.bpf", &trace_filter);
     mkdir(programs_folder(), 0755);
     const char *init = text("%s/grading/sandbox/init", run.build);
     const char *copy = text("%s/init", programs_folder());
     if (!copy_file(init, copy, 0555))
         kit_error("%s: %s", init, strerror(errno));
-    mould.init = open(init, O_PATH | O_CLOEXEC);
-    if (mould.init == -1 || pipe2(info, O_CLOEXEC) == -1 || pipe2(up, O_CLOEXEC) == -1)
+    template.init = open(init, O_PATH | O_CLOEXEC);
+    if (template.init == -1 || pipe2(info, O_CLOEXEC) == -1 || pipe2(up, O_CLOEXEC) == -1)
         kit_error("%s: %s", init, strerror(errno));
     pid_t bubblewrap = fork();
     if (bubblewrap == -1)
@@ -230,23 +323,23 @@ static void make_mould(void)
     const char *number = strchr(said, ':');
     pid_t first = number == NULL ? 0 : (pid_t)strtol(number + 1, NULL, 10);
     if (first <= 0 || read(up[0], &plus, 1) != 1)
-        kit_error("bubblewrap makes no cell here; make doctor tells why");
+        kit_error("bubblewrap cannot make a cell here; run make doctor");
     close(info[0]);
     close(up[0]);
-    mould.user = name_space(first, "user");
-    mould.mounts = name_space(first, "mnt");
-    mould.host_name = name_space(first, "uts");
-    mould.owner = mould.mounts == -1 ? -1 : ioctl(mould.mounts, NS_GET_USERNS);
-    if (mould.user == -1 || mould.host_name == -1 || mould.owner == -1 ||
-        fcntl(mould.owner, F_SETFD, FD_CLOEXEC) == -1)
-        kit_error("the walls of the cell cannot be had: %s", strerror(errno));
+    template.user = name_space(first, "user");
+    template.mounts = name_space(first, "mnt");
+    template.host_name = name_space(first, "uts");
+    template.owner = template.mounts == -1 ? -1 : ioctl(template.mounts, NS_GET_USERNS);
+    if (template.user == -1 || template.host_name == -1 || template.owner == -1 ||
+        fcntl(template.owner, F_SETFD, FD_CLOEXEC) == -1)
+        kit_error("cannot open the namespaces of the cell: %s", strerror(errno));
     kill(first, SIGKILL);
     waitpid(bubblewrap, NULL, 0);
-    unlink(copy); /* nobody needs it there any more */
+    unlink(copy); /* no longer needed there */
 }
 
-/* Gives up every right there is in this user name space, and any way to gain one. Returns NULL, or
- * the call that failed. */
+/* Gives up all rights in this user namespace, and every way to gain one. Returns NULL, or the
+ * call that failed. */
 static const char *drop_rights(void)
 {
     for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
@@ -258,24 +351,25 @@ static const char *drop_rights(void)
         return "capset";
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
         return "PR_SET_NO_NEW_PRIVS";
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1) /* which a change of rights has reset */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1) /* the change of rights has reset it */
         return "PR_SET_PDEATHSIG";
     return NULL;
 }
 
-/* In the first process of a new cell, with the rights of the owner of its walls: furnishes it, and
- * becomes init, which writes to `ready`. No program shall see processes that it may not look into.
- * And the numbers of processes shall have as many digits as elsewhere: lab 02 sends them. */
+/* Runs in the first process of a new cell, with the rights of the owner of its namespaces. Sets
+ * up the cell, and becomes init, which writes to `ready`. No program must see processes that it
+ * may not look into. Process numbers must have as many digits as elsewhere: lab 02 sends them. */
 _Noreturn static void become_init(int ready)
 {
     char *const words[] = {"init", NULL}, *const environment[] = {NULL};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") ==
-        -1)
+            -1 ||
+        !move_scratch_in())
         _exit(1);
     int last = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
     if (last == -1 || write(last, "1000", 4) != 4 ||
-        setns(mould.user, CLONE_NEWUSER) == -1 || drop_rights() != NULL ||
+        setns(template.user, CLONE_NEWUSER) == -1 || drop_rights() != NULL ||
         setsid() == -1 || chdir("/") == -1)
         _exit(1);
     for (int i = 0; i < 3; i++)
@@ -284,20 +378,21 @@ _Noreturn static void become_init(int ready)
     if (dup2(ready, 3) == -1)
         _exit(1);
     syscall(SYS_close_range, 4u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
-    execveat(mould.init, "", words, environment, AT_EMPTY_PATH);
+    execveat(template.init, "", words, environment, AT_EMPTY_PATH);
     _exit(127);
 }
 
-/* Starts the first process of a new cell. Returns its number, -1 on failure. It is our child, made by
- * one who has gone behind the walls. */
+/* Starts the first process of a new cell. Returns its number, or -1 on failure. It is our child,
+ * made by a helper that has entered the namespaces. */
 static pid_t start_init(int ready)
 {
     int status;
     pid_t helper = fork();
     if (helper == 0) {
-        if (prctl(PR_SET_DUMPABLE, 0) == -1 || setns(mould.owner, CLONE_NEWUSER) == -1 ||
-            setns(mould.mounts, CLONE_NEWNS) == -1 ||
-            setns(mould.host_name, CLONE_NEWUTS) == -1)
+        if (prctl(PR_SET_DUMPABLE, 0) == -1 ||
+            setns(template.owner, CLONE_NEWUSER) == -1 ||
+            setns(template.mounts, CLONE_NEWNS) == -1 ||
+            setns(template.host_name, CLONE_NEWUTS) == -1)
             _exit(1);
         long flags = CLONE_PARENT | CLONE_NEWPID | CLONE_NEWNS | SIGCHLD;
         pid_t init = (pid_t)syscall(SYS_clone, flags, 0, 0, 0, 0);
@@ -314,11 +409,11 @@ static pid_t start_init(int ready)
 /* ---- The watcher -------------------------------------------------------------------- */
 
 struct usage {
-    unsigned long long threads,
-        memory; /* bytes that are private, or shared without a file */
+    unsigned long long threads, descriptors,
+        memory; /* private bytes, and bytes shared without a file */
 };
 
-/* The number after `field` in `text`, or 0. */
+/* Returns the number after `field` in `text`, or 0. */
 static unsigned long long field_of(const char *text, const char *field)
 {
     const char *found = strstr(text, field);
@@ -327,20 +422,20 @@ static unsigned long long field_of(const char *text, const char *field)
 
 /* Reads the file `name` of the process `process` in `proc` into `buffer`, with a NUL at its end. */
 static const char *read_in(int proc, const char *process, const char *name, char *buffer,
-                           size_t room)
+                           size_t size)
 {
     char path[300];
     snprintf(path, sizeof path, "%s/%s", process, name);
     int file = openat(proc, path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = file == -1 ? -1 : read(file, buffer, room - 1);
+    ssize_t length = file == -1 ? -1 : read(file, buffer, size - 1);
     if (file != -1)
         close(file);
     buffer[length > 0 ? length : 0] = '\0';
     return buffer;
 }
 
-/* What all processes of the cell, whose /proc is given, hold together; `exactly`, or with the
- * pages of files, which is soon told. */
+/* Returns what all processes of the cell, whose /proc is given, use together. If not `exactly`,
+ * it includes pages of files, which is faster to find out. */
 static struct usage look_around(int proc, bool exactly)
 {
     struct usage all = {0};
@@ -355,11 +450,15 @@ static struct usage look_around(int proc, bool exactly)
             continue;
         snprintf(path, sizeof path, "%s/task", process);
         if (fstatat(proc, path, &tasks, 0) ==
-            0) /* a folder with one in it for each thread */
+            0) /* a folder with an entry for each thread */
             all.threads += tasks.st_nlink - 2;
+        snprintf(path, sizeof path, "%s/fd", process);
+        if (fstatat(proc, path, &tasks, 0) == 0) /* 0 before Linux 6.2 */
+            all.descriptors += (unsigned long long)tasks.st_size;
         if (exactly) {
             read_in(proc, process, "status", said, sizeof said);
-            all.memory += (field_of(said, "\nRssAnon:") + field_of(said, "\nRssShmem:"))
+            all.memory += (field_of(said, "\nRssAnon:") + field_of(said, "\nRssShmem:") +
+                           field_of(said, "\nVmPTE:"))
                           << 10;
         } else if (sscanf(read_in(proc, process, "statm", said, sizeof said), "%*u %llu",
                           &pages) == 1) {
@@ -371,19 +470,114 @@ static struct usage look_around(int proc, bool exactly)
     return all;
 }
 
-/* Bytes of the System V segments that are in memory, attached or not. */
-static unsigned long long segments_in_use(void)
+/* Returns the bytes of System V objects: of segments those in memory, attached or not. */
+static unsigned long long bytes_of_sysv(void)
 {
+    static const struct {
+        const char *path, *format;
+    } tables[] = {
+        {"/proc/sysvipc/shm",
+         "%*d %*d %*o %*u %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %llu"},
+        {"/proc/sysvipc/sem", "%*d %*d %*o %llu"},
+        {"/proc/sysvipc/msg", "%*d %*d %*o %llu %llu"},
+    };
     char line[512];
-    unsigned long long bytes = 0, resident;
-    FILE *table = fopen("/proc/sysvipc/shm", "re");
-    while (table != NULL && fgets(line, sizeof line, table) != NULL)
-        if (sscanf(line, "%*d %*d %*o %*u %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %llu",
-                   &resident) == 1)
-            bytes += resident;
-    if (table != NULL)
-        fclose(table);
+    unsigned long long bytes = 0;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        FILE *table = fopen(tables[i].path, "re");
+        while (table != NULL && fgets(line, sizeof line, table) != NULL) {
+            unsigned long long first = 0, messages = 0;
+            if (sscanf(line, tables[i].format, &first, &messages) < 1)
+                continue; /* the heading */
+            bytes += i == 1 ? (first + 4) * SEMAPHORE : first + messages * SEMAPHORE;
+        }
+        if (table != NULL)
+            fclose(table);
+    }
     return bytes;
+}
+
+/* Returns the number of sockets in this network. */
+static unsigned long long count_sockets(void)
+{
+    char said[128];
+    return field_of(read_in(AT_FDCWD, "/proc/net", "sockstat", said, sizeof said),
+                    "used");
+}
+
+/* Returns the bytes in the buffers of the sockets of one kind. `request` asks for them, and `kind`
+ * is the attribute with the answer; `header` is the size of an answer without its attributes. */
+static unsigned long long bytes_of_kind(int netlink, const void *request, size_t size,
+                                        unsigned short kind, size_t header)
+{
+    struct {
+        struct nlmsghdr head;
+        char body[128];
+    } question = {.head = {.nlmsg_len = (unsigned)NLMSG_LENGTH(size),
+                           .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                           .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
+    unsigned long long bytes = 0;
+    memcpy(NLMSG_DATA(&question.head), request, size);
+    if (send(netlink, &question, question.head.nlmsg_len, 0) == -1)
+        return 0;
+    for (;;) {
+        static union {
+            struct nlmsghdr head;
+            char bytes[32768];
+        } answer;
+        ssize_t received = recv(netlink, &answer, sizeof answer, 0);
+        unsigned length = received > 0 ? (unsigned)received : 0;
+        struct nlmsghdr *one = &answer.head;
+        if (!NLMSG_OK(one, length))
+            return bytes;
+        for (; NLMSG_OK(one, length); one = NLMSG_NEXT(one, length)) {
+            if (one->nlmsg_type == NLMSG_DONE || one->nlmsg_type == NLMSG_ERROR)
+                return bytes;
+            struct rtattr *next = (struct rtattr *)((char *)NLMSG_DATA(one) +
+                                                    NLMSG_ALIGN(header));
+            int rest = (int)(one->nlmsg_len - NLMSG_SPACE(header));
+            for (; RTA_OK(next, rest); next = RTA_NEXT(next, rest)) {
+                const unsigned *memory = RTA_DATA(next);
+                if (next->rta_type == kind &&
+                    RTA_PAYLOAD(next) > SK_MEMINFO_WMEM_QUEUED * sizeof *memory)
+                    bytes += memory[SK_MEMINFO_RMEM_ALLOC] +
+                             memory[SK_MEMINFO_WMEM_ALLOC] + memory[SK_MEMINFO_FWD_ALLOC];
+            }
+        }
+    }
+}
+
+/* Returns the bytes in the buffers of all sockets of this network, which is the cell's. It looks
+ * only if there are many, and not all the time. */
+static unsigned long long bytes_of_sockets(void)
+{
+    static int netlink = -1;
+    static double next;
+    static unsigned long long last;
+    double start = now();
+    if (count_sockets() <= FEW_SOCKETS)
+        return last = 0;
+    if (start < next)
+        return last;
+    if (netlink == -1)
+        netlink = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    struct unix_diag_req local = {.sdiag_family = AF_UNIX,
+                                  .udiag_states = ~0u,
+                                  .udiag_show = UDIAG_SHOW_MEMINFO};
+    last = bytes_of_kind(netlink, &local, sizeof local, UNIX_DIAG_MEMINFO,
+                         sizeof(struct unix_diag_msg));
+    static const unsigned char families[] = {AF_INET, AF_INET6},
+                               protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
+    for (size_t i = 0; i < 4; i++) {
+        struct inet_diag_req_v2 other = {.sdiag_family = families[i / 2],
+                                         .sdiag_protocol = protocols[i % 2],
+                                         .idiag_ext = 1 << (INET_DIAG_SKMEMINFO - 1),
+                                         .idiag_states = ~0u};
+        last += bytes_of_kind(netlink, &other, sizeof other, INET_DIAG_SKMEMINFO,
+                              sizeof(struct inet_diag_msg));
+    }
+    next = now() + (now() - start) * SHARE_OF_SOCKETS;
+    return last;
 }
 
 static unsigned long long files_in(const char *path)
@@ -392,31 +586,35 @@ static unsigned long long files_in(const char *path)
     return statvfs(path, &facts) == -1 ? 0 : facts.f_files - facts.f_ffree;
 }
 
-/* Notes it if the cell holds more than it may. */
+/* Notes the reason if the cell uses more than it may. */
 static bool is_too_much(int proc)
 {
     const struct limits *most = &usual[run.system];
-    unsigned long long segments = segments_in_use();
+    unsigned long long kernel = bytes_of_sysv() + bytes_of_sockets();
     struct usage all = look_around(proc, false);
-    if (all.memory + segments > most->memory)
+    if (all.memory + kernel > most->memory)
         all = look_around(proc, true);
     if (all.threads > most->processes)
         snprintf(
             news->reason, sizeof news->reason,
             "the programs started more than %llu processes and threads, and were ended",
             (unsigned long long)most->processes);
-    else if (all.memory + segments > most->memory)
+    else if (all.descriptors > most->all_files)
+        snprintf(news->reason, sizeof news->reason,
+                 "the programs opened more than %llu descriptors, and were ended",
+                 (unsigned long long)most->all_files);
+    else if (all.memory + kernel > most->memory)
         snprintf(news->reason, sizeof news->reason,
                  "the programs took more than %llu MB of memory, and were ended",
                  (unsigned long long)(most->memory / MB));
-    else if (files_in("/tmp") + files_in("/dev/shm") > MOST_FILES)
+    else if (files_in("/tmp") + files_in("/dev/shm") + files_in(run.scratch) > MOST_FILES)
         snprintf(news->reason, sizeof news->reason,
                  "the programs made more than %d files, and were ended", MOST_FILES);
     return news->reason[0] != '\0';
 }
 
-/* What the watcher does: makes the cell, tells `ready` when it is there, looks at it, and ends it
- * when it holds too much, or `stop` is closed. */
+/* The watcher: makes the cell, writes to `ready`, checks the cell, and ends it if it uses too
+ * much or `stop` is closed. */
 _Noreturn static void watch(int stop, int ready)
 {
     int up[2];
@@ -453,18 +651,43 @@ void forget_programs(void)
     visible_count = 0;
 }
 
+const char *placed_folder(void)
+{
+    if (!run.cell)
+        return run.scratch;
+    const char *folder = text("%s/placed", programs_folder());
+    mkdir(folder, 0755);
+    return folder;
+}
+
+void refresh_cell(void)
+{
+    int status;
+    pid_t helper = fork();
+    if (helper == 0) {
+        if (prctl(PR_SET_DUMPABLE, 0) == -1 ||
+            setns(template.owner, CLONE_NEWUSER) == -1 ||
+            setns(init_handle, CLONE_NEWNS) == -1 ||
+            umount2(run.scratch, MNT_DETACH) == -1 || !move_scratch_in())
+            _exit(1);
+        _exit(0);
+    }
+    if (helper == -1 || waitpid(helper, &status, 0) != helper || status != 0)
+        kit_error("the cell gets no new scratch folder");
+}
+
 void open_cell(void)
 {
     if (news == NULL) {
         int share = MAP_SHARED | MAP_ANONYMOUS;
-        /* cppcheck-suppress invalidFunctionArg ; of anonymous memory it is -1 */
+        /* cppcheck-suppress invalidFunctionArg ; it is -1 for anonymous memory */
         news = mmap(NULL, sizeof *news, PROT_READ | PROT_WRITE, share, -1, 0);
         if (news == MAP_FAILED)
             kit_error("mmap: %s", strerror(errno));
     }
     *news = (struct news){0};
-    if (mould.mounts == -1)
-        make_mould();
+    if (template.mounts == -1)
+        make_template();
     forget_programs();
 
     int stop[2], ready[2];
@@ -483,7 +706,7 @@ void open_cell(void)
     close(ready[1]);
     watch_end = stop[1];
     if (read(ready[0], &plus, 1) != 1)
-        kit_error("no cell can be made here; make doctor tells why");
+        kit_error("no cell can be made here; run make doctor");
     close(ready[0]);
     init_handle = (int)syscall(SYS_pidfd_open, news->init, 0);
     if (init_handle == -1)
@@ -497,7 +720,7 @@ void close_cell(void)
     close(watch_end);
     close(init_handle);
     watch_end = init_handle = -1;
-    /* The programs have become our children, and the cell is not over before they are reaped. */
+    /* The programs have become our children. The cell ends only when they are reaped. */
     for (pid_t pid = 0; pid != watcher && pid != -1;)
         pid = waitpid(-1, NULL, 0);
 }
@@ -524,15 +747,19 @@ const char *end_of_cell(void)
 
 const char *cell_path(const char *file)
 {
-    size_t scratch = strlen(run.scratch);
-    if (!run.cell || (strncmp(file, run.scratch, scratch) == 0 && file[scratch] == '/'))
-        return file;
+    const char *const folders[] = {run.scratch, programs_folder()};
+    for (size_t i = 0; i < 2; i++) {
+        size_t length = strlen(folders[i]);
+        if (!run.cell || (strncmp(file, folders[i], length) == 0 && file[length] == '/'))
+            return file;
+    }
     for (size_t i = 0; i < visible_count; i++)
         if (strcmp(visible[i].outside, file) == 0)
             return visible[i].inside;
     if (visible_count == sizeof visible / sizeof *visible)
         kit_error("too many programs in one test");
-    /* Each in a folder of its own: two may have one name. Wine reads programs as files. */
+    /* Each program has its own folder, because two may have the same name. Wine must read
+     * programs. */
     const char *folder = text("%s/%zu", programs_folder(), visible_count + 1);
     const char *inside = text("%s/%s", folder, strrchr(file, '/') + 1);
     mode_t mode = is_ours(file) && strstr(inside, ".exe") == NULL ? 0111 : 0555;
@@ -546,15 +773,15 @@ const char *cell_path(const char *file)
 
 pid_t fork_into_cell(void)
 {
-    /* The helper has our memory, as it is gone before we go on: so what it copies, for the program
-     * to be, is this process and not a copy of it. That it calls more than exec is Linux's leave.
+    /* The helper shares our memory, and ends before we go on. So the child copies this process,
+     * not a copy of it. Linux allows the helper to call more than exec.
      * NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork) */
     volatile pid_t answer = -1;
     volatile int error = 0;
     news->entered = true;
     pid_t helper = vfork();
     if (helper == 0) {
-        /* Nobody inside may look into a copy of the judge before it is another. */
+        /* No process inside may look into a copy of the checker before exec. */
         if (prctl(PR_SET_DUMPABLE, 0) != -1 &&
             setns(init_handle,
                   CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS) != -1)
@@ -587,26 +814,27 @@ static bool limit(int resource, rlim_t soft, rlim_t hard)
 const char *lock_in(bool serves, bool may_trace)
 {
     const struct limits *all = &usual[run.system];
-    rlim_t processes = all->processes + 64; /* the watcher ends those who come so far */
+    rlim_t processes = all->processes + 64; /* if it is reached, the watcher ends all */
     if (!limit(RLIMIT_NPROC, processes, processes) ||
         !limit(RLIMIT_NOFILE, all->files, all->files) ||
         !limit(RLIMIT_FSIZE, all->file_size, all->file_size) ||
         (!serves && !limit(RLIMIT_CPU, all->processor, all->processor + 1)) ||
         !limit(RLIMIT_STACK, STACK, RLIM_INFINITY) ||
-        /* ASan reserves more addresses than there is memory, and uses little of it. */
+        /* ASan reserves more address space than there is memory, but uses little of it. */
         ((serves || !run.plan->test->sanitized) &&
          !limit(RLIMIT_DATA, all->data + processes * STACK,
                 all->data + processes * STACK)) ||
-        !limit(RLIMIT_MSGQUEUE, all->queues, all->queues) || !limit(RLIMIT_CORE, 0, 0))
+        !limit(RLIMIT_MSGQUEUE, all->queues, all->queues) ||
+        !limit(RLIMIT_SIGPENDING, all->signals, all->signals) ||
+        !limit(RLIMIT_CORE, 0, 0))
         return "setrlimit";
 
     const char *failing = drop_rights();
     if (failing != NULL)
         return failing;
-    struct sock_filter instructions[MOST_INSTRUCTIONS];
-    struct sock_fprog filter = {.filter = instructions};
-    filter.len = (unsigned short)make_filter(instructions, may_trace);
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == -1)
+    struct filter *filter = may_trace ? &trace_filter : &usual_filter;
+    struct sock_fprog program = {(unsigned short)filter->count, filter->instructions};
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == -1)
         return "seccomp";
     return NULL;
 }

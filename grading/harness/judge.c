@@ -1,493 +1,206 @@
 /*
- * judge.c - the list of tests, the command line, and the verdicts.
+ * judge.c - which tests run with which programs, and what comes of them.
  *
- * Each test is one run of libcheck, which forks a process for it, so that nothing that goes
- * wrong in one test reaches the next. What must happen after a test whatever its verdict,
- * above all the census, happens here in the runner: libcheck leaves a test's own teardown out
- * when the test fails.
+ * Each test is one run of libcheck, which forks a process for it. So an error in one test does
+ * not affect the next. What must always happen after a test, for example the leak check, happens
+ * here in the runner: libcheck does not run a test's own teardown if the test fails.
  */
-#include "inside.h"
+#include "harness.h"
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <getopt.h>
-#include <linux/openat2.h>
+#include <math.h>
+#include <mqueue.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ipclab.h"
+#include "cell.h"
+#include "folders.h"
+#include "leaks.h"
+#include "lessons.h"
+#include "lint.h"
+#include "options.h"
+#include "processes.h"
+#include "program.h"
+#include "random.h"
+#include "report.h"
+#include "run.h"
+#include "scratch.h"
+#include "steps.h"
+#include "system.h"
+#include "tests.h"
+#include "verdict.h"
 
 #define USUAL_LIMIT 10.0 /* seconds that one wait may last on a usual machine */
-#define MOST_TESTS 256
-#define MOST_PLANS (3 * MOST_TESTS)
-#define BYTES_IN_REPORT 160 /* of a long message, this much around the first difference */
-#define BYTES_OF_REASON 360
-#define LONGEST_LIMIT 3600
-#define MOST_FALLS 3 /* of Wine's server, in one test */
+#define SHORT_LIMIT 2.0  /* at least so long for a program that has done nothing right */
+#define MOST_PLANS 768
+#define PIPE_SIZE 65536  /* of a usual pipe */
+#define MANY_SIGNALS 500 /* more than any test lets wait */
+#define QUEUES 100000    /* bytes that a usual message queue needs */
+#define MOST_FALLS 3     /* of Wine's server, in one test */
+#define UNBUILT ""       /* in place of the file of a submission that does not compile */
 
-struct run run;
-
-static const struct test *tests[MOST_TESTS];
-static size_t test_count;
 static struct plan plans[MOST_PLANS];
 static size_t plan_count;
 static double long_limit; /* run.limit is shorter at first, if --first-limit says so */
 
-/* What tests that passed have left behind, for the last test of the run. */
+/* What tests that passed have left, for the last test of the run. */
 static json_t *all_findings;
-
-void enlist(const struct test *test)
-{
-    if (test_count < MOST_TESTS)
-        tests[test_count++] = test;
-}
-
-enum system under_test(void)
-{
-    return run.system;
-}
-
-const char *pair_under_test(void)
-{
-    return run.pair;
-}
 
 bool private_names(void)
 {
-    return run.private_room || (run.system == WIN32 && !on_windows());
+    return run.private_namespace || (run.system == WIN32 && !on_windows());
 }
 
-/* ---- How a test ends ---------------------------------------------------------------- */
-
-/* The file in memory through which a test hands its evidence to the runner. */
-static int evidence_file = -1;
-
-char *printable(const char *bytes, size_t length)
+bool private_network(void)
 {
-    char *clean = malloc(4 * length + 1), *out = clean;
-    if (clean == NULL)
-        abort();
-    for (size_t i = 0, size; i < length; i += size) {
-        size = utf8_length((const unsigned char *)bytes + i, length - i);
-        if (size == 0 && bytes[i] >= ' ' && bytes[i] <= '~')
-            size = 1;
-        if (size > 0) {
-            memcpy(out, bytes + i, size);
-            out += size;
-        } else {
-            out += snprintf(out, 5, "\\x%02X", (unsigned char)bytes[i]);
-            size = 1;
-        }
-    }
-    *out = '\0';
-    return clean;
-}
-
-/* What look_at() was told. */
-static struct {
-    enum role role;
-    int step;
-    const char *hint;
-} place;
-
-void look_at(enum role role, int step, const char *hint)
-{
-    place.role = role;
-    place.step = step;
-    place.hint = hint;
-}
-
-static void hand_over(json_t *evidence, const char *verdict)
-{
-    if (place.step > 0)
-        json_object_set_new(evidence, "look_at",
-                            json_pack("{s:s, s:i, s:s*}", "program",
-                                      place.role == SERVER ? "server" : "client", "step",
-                                      place.step, "hint", place.hint));
-    json_object_set_new(evidence, "verdict", json_string(verdict));
-    if (ftruncate(evidence_file, 0) == -1 || lseek(evidence_file, 0, SEEK_SET) == -1 ||
-        json_dumpfd(evidence, evidence_file, 0) == -1)
-        fprintf(stderr, "check: the evidence is lost: %s\n", strerror(errno));
-}
-
-_Noreturn void end_test(json_t *evidence, const char *verdict, const char *format,
-                        va_list values)
-{
-    char *reason;
-    if (vasprintf(&reason, format, values) == -1)
-        abort();
-    if (run.plan == NULL) { /* no test runs yet: so it is the kit that fails */
-        fprintf(stderr, "check: %s\n", reason);
-        exit(3);
-    }
-    const char *report = run.plan->test->sanitized && strcmp(verdict, "failed") == 0
-                             ? sanitizer_report()
-                             : NULL;
-    if (report != NULL)
-        reason = text("%s", report);
-    else if (run.plan->test->sanitized && strcmp(verdict, "failed") == 0)
-        reason = text("the sanitizers reported nothing, but %s", reason);
-    /* A reason may quote what a program printed, and JSON takes nothing but UTF-8. Nobody reads
-     * a megabyte of it; libcheck, which ends the process over 8 kB, gets the verdict alone. */
-    size_t length = strlen(reason);
-    json_object_set_new(evidence, "reason",
-                        json_sprintf("%s%s",
-                                     printable(reason, length > BYTES_OF_REASON
-                                                           ? BYTES_OF_REASON
-                                                           : length),
-                                     length > BYTES_OF_REASON ? " ..." : ""));
-    if (strcmp(verdict, "failed") == 0 &&
-        json_object_get(evidence, "transcript") == NULL) {
-        json_object_set_new(evidence, "waiting", who_waits());
-        json_object_set_new(evidence, "transcript", transcript());
-    }
-    hand_over(evidence, verdict);
-    end_programs();
-    if (strcmp(verdict, "skipped") == 0)
-        exit(EXIT_SUCCESS); /* libcheck knows no skipping; the evidence tells */
-    ck_abort_msg("%s", verdict);
-}
-
-void fail_test(const char *format, ...)
-{
-    va_list values;
-    va_start(values, format);
-    end_test(json_object(), "failed", format, values);
-}
-
-void skip_test(const char *format, ...)
-{
-    va_list values;
-    va_start(values, format);
-    end_test(json_object(), "skipped", format, values);
-}
-
-void kit_error(const char *format, ...)
-{
-    va_list values;
-    va_start(values, format);
-    if (getpid() != run.runner)
-        end_test(json_object(), "error", format, values);
-    fputs("check: ", stderr);
-    vfprintf(stderr, format, values);
-    fputc('\n', stderr);
-    exit(3);
-}
-
-/* The part of `bytes` around `where` that fits a report, quoted; says what it leaves out. */
-static json_t *excerpt(const void *bytes, size_t length, size_t where)
-{
-    size_t first = where > BYTES_IN_REPORT / 2 ? where - BYTES_IN_REPORT / 2 : 0;
-    if (length <= BYTES_IN_REPORT)
-        first = 0;
-    size_t shown = length - first > BYTES_IN_REPORT ? BYTES_IN_REPORT : length - first;
-    if (first > length)
-        first = length, shown = 0;
-    char *safe = quoted((const char *)bytes + first, shown);
-    /* The mark stands under a whole character, though the bytes may differ inside of it. */
-    size_t marked = first;
-    for (size_t size; where <= first + shown && marked < where; marked += size) {
-        size = utf8_length((const unsigned char *)bytes + marked, first + shown - marked);
-        size = size == 0 ? 1 : size;
-        if (marked + size > where)
-            break;
-    }
-    char *before = quoted((const char *)bytes + first, marked - first);
-    json_t *object = json_pack("{s:s, s:I, s:I, s:I}", "text", safe, "bytes",
-                               (json_int_t)length, "from", (json_int_t)first, "mark",
-                               (json_int_t)strlen(before) - 1);
-    free(safe);
-    free(before);
-    return object;
-}
-
-void fail_with_evidence(json_t *evidence, const char *format, ...)
-{
-    va_list values;
-    va_start(values, format);
-    end_test(evidence, "failed", format, values);
-}
-
-/* Where the bytes differ; their common length if they do not. */
-static size_t first_difference(const void *expected, size_t expected_length,
-                               const void *got, size_t length)
-{
-    size_t same = 0;
-    while (same < length && same < expected_length &&
-           ((const char *)expected)[same] == ((const char *)got)[same])
-        same++;
-    return same;
-}
-
-void add_difference(json_t *evidence, const void *expected, size_t expected_length,
-                    const void *got, size_t length)
-{
-    size_t same = first_difference(expected, expected_length, got, length);
-    json_object_set_new(evidence, "expected", excerpt(expected, expected_length, same));
-    json_object_set_new(evidence, "received", excerpt(got, length, same));
-    json_object_set_new(evidence, "difference", json_integer((json_int_t)same));
-}
-
-const char *event_line(const void *bytes, size_t length)
-{
-    static const char *const starts[] = {"server: ", "client: "};
-    const char *first = NULL;
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
-        const char *found = length == 0
-                                ? NULL
-                                : memmem(bytes, length, starts[i], strlen(starts[i]));
-        if (found != NULL && (first == NULL || found < first))
-            first = found;
-    }
-    if (first == NULL)
-        return NULL;
-    size_t rest = length - (size_t)(first - (const char *)bytes);
-    const char *end = memchr(first, '\n', rest);
-    return printable(first, end != NULL ? (size_t)(end - first) : rest);
-}
-
-void expect_bytes(const char *what, const void *sent, size_t sent_length,
-                  const void *expected, size_t expected_length, const void *got,
-                  size_t length)
-{
-    size_t same = first_difference(expected, expected_length, got, length);
-    if (same == length && same == expected_length)
-        return;
-    json_t *evidence = json_object();
-    if (sent != NULL)
-        json_object_set_new(evidence, "sent", excerpt(sent, sent_length, same));
-    add_difference(evidence, expected, expected_length, got, length);
-    const char *event = event_line(got, length);
-    if (event != NULL && event_line(expected, expected_length) == NULL) {
-        const char *note =
-            text("The bytes contain the line '%.80s'. Where standard output "
-                 "carries messages, print events on standard error.",
-                 event);
-        json_object_set_new(evidence, "notes",
-                            json_pack("[s]", printable(note, strlen(note))));
-    }
-    if (same == length || same == expected_length)
-        fail_with_evidence(evidence, "%s is too %s: expected %zu byte%s, got %zu", what,
-                           same == length ? "short" : "long", expected_length,
-                           expected_length == 1 ? "" : "s", length);
-    fail_with_evidence(evidence, "%s differs from what was expected, from byte %zu on",
-                       what, same);
-}
-
-/* ---- Random things, the same for the same seed -------------------------------------- */
-
-static uint64_t random_state;
-
-/* splitmix64, by Sebastiano Vigna, who placed it in the public domain. */
-static uint64_t random_number(void)
-{
-    uint64_t z = (random_state += 0x9E3779B97F4A7C15);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-    return z ^ (z >> 31);
-}
-
-static void random_word(char *word, size_t length)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-    for (size_t i = 0; i < length; i++)
-        word[i] = letters[random_number() % (sizeof letters - 1)];
-    word[length] = '\0';
-}
-
-const char *token(void)
-{
-    char word[9];
-    random_word(word, 8);
-    return text("%s%s", run.mark, word);
-}
-
-char *random_bytes(size_t length, unsigned char low, unsigned char high)
-{
-    char *bytes = malloc(length + 1);
-    if (bytes == NULL)
-        kit_error("no memory");
-    for (size_t i = 0; i < length; i++)
-        bytes[i] = (char)(low + random_number() % (high - low + 1u));
-    bytes[length] = '\0';
-    return bytes;
-}
-
-char *text(const char *format, ...)
-{
-    char *string;
-    va_list values;
-    va_start(values, format);
-    if (vasprintf(&string, format, values) == -1)
-        kit_error("no memory");
-    va_end(values);
-    return string;
-}
-
-/* ---- The scratch folder and the probe ----------------------------------------------- */
-
-/* Opens a file of the scratch folder. A program under test may have made a link of that name that
- * leads out of it, which is not followed, or a FIFO, which is not waited for. */
-static int open_in_scratch(const char *name, int flags, mode_t mode)
-{
-    int folder = open(run.scratch, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC | O_NONBLOCK),
-                           .mode = flags & O_CREAT ? mode & 07777 : 0,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
-    int file = folder == -1 ? -1
-                            : (int)syscall(SYS_openat2, folder, name, &how, sizeof how);
-    int error = errno;
-    if (folder != -1)
-        close(folder);
-    errno = error;
-    return file;
-}
-
-const char *write_file(const char *name, const void *bytes, size_t length, mode_t mode)
-{
-    const char *path = text("%s/%s", run.scratch, name);
-    int file = open_in_scratch(name, O_WRONLY | O_CREAT | O_TRUNC, mode);
-    if (file == -1 || write(file, bytes, length) != (ssize_t)length ||
-        fchmod(file, mode) == -1 || close(file) == -1) {
-        /* In a cell the folder is theirs, and its space is limited. */
-        if (run.cell)
-            fail_test("the file %s cannot be written into the programs' folder: %s", name,
-                      strerror(errno));
-        kit_error("%s: %s", path, strerror(errno));
-    }
-    return path;
-}
-
-/* Reads what is opened as `file`, of `path`, and closes it. Returns NULL if it cannot. */
-static char *read_whole(int file, const char *path, size_t *length)
-{
-    struct stat facts;
-    if (file == -1 || fstat(file, &facts) == -1)
-        return NULL;
-    char *bytes = malloc((size_t)facts.st_size + 1);
-    if (bytes == NULL)
-        kit_error("no memory for %s", path);
-    ssize_t got = read(file, bytes, (size_t)facts.st_size);
-    close(file);
-    if (got < 0) {
-        free(bytes);
-        return NULL;
-    }
-    *length = (size_t)got;
-    return bytes;
-}
-
-char *read_file(const char *name, size_t *length)
-{
-    char *bytes = read_whole(open_in_scratch(name, O_RDONLY, 0), name, length);
-    if (bytes == NULL)
-        fail_test("the file %s was not written", name);
-    return bytes;
-}
-
-/* Copies the program file `from` into the scratch folder. Returns the path of the copy. */
-static const char *copy_into_scratch(const char *from, const char *name)
-{
-    const char *slash = strchr(name, '/');
-    if (slash != NULL &&
-        mkdir(text("%s/%.*s", run.scratch, (int)(slash - name), name), 0755) == -1 &&
-        errno != EEXIST)
-        kit_error("%s: %s", name, strerror(errno));
-    size_t length;
-    char *bytes = read_whole(open(from, O_RDONLY | O_CLOEXEC), from, &length);
-    if (bytes == NULL)
-        kit_error("%s: %s", from, strerror(errno));
-    const char *path = write_file(text("%s%s", name, program_suffix()), bytes, length,
-                                  0755);
-    free(bytes);
-    return path;
-}
-
-const char *copy_program(enum role role, const char *name)
-{
-    return copy_into_scratch(file_of(role, NULL), name);
-}
-
-const char *place_probe(const char *probe, const char *name, const char *script)
-{
-    const char *path = copy_into_scratch(probe_file(probe), name);
-    write_file(text("%s.script", name), script, strlen(script), 0644);
-    return system_path(path);
+    return run.private_namespace;
 }
 
 /* ---- Running one test --------------------------------------------------------------- */
 
-static void seed_for(const struct plan *plan)
+static const char *explain(const char *verdict, const char *reason)
 {
-    random_state = run.seed;
-    for (const char *c = text("%s/%s", plan->test->id, plan->cast); *c != '\0'; c++)
-        random_state = random_number() ^ (uint64_t)(unsigned char)*c;
+    if (strcmp(verdict, "failed") != 0)
+        return reason;
+    if (!run.plan->test->sanitized)
+        return explain_end(reason);
+    const char *report = sanitizer_report();
+    return report != NULL ? report
+                          : text("the sanitizers reported nothing, but %s", reason);
 }
+
+static void testify(json_t *evidence, const char *verdict)
+{
+    if (strcmp(verdict, "failed") != 0)
+        return;
+    if (json_object_get(evidence, "transcript") == NULL) {
+        json_object_set_new(evidence, "waiting", who_waits(program_name));
+        json_object_set_new(evidence, "transcript", transcript());
+    }
+    json_t *errors = error_lines(json_string_value(json_object_get(evidence, "reason")));
+    if (json_array_size(errors) > 0)
+        json_object_set_new(evidence, "stderr", errors);
+    else
+        json_decref(errors);
+    for (enum role role = SERVER; role <= CLIENT; role++) {
+        const char *call = failed_call(role);
+        if (call != NULL)
+            json_object_set_new(evidence,
+                                role == SERVER ? "failed_server" : "failed_client",
+                                json_string(call));
+    }
+    json_object_set_new(evidence, "flushed", json_boolean(was_flushed(evidence)));
+    json_object_set_new(evidence, "killed", json_boolean(must_be_killed()));
+}
+
+static const struct witness witness = {explain, testify, end_programs};
 
 START_TEST(run_plan)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the runner */
-    /* A program that closes its input while we write to it is an event, not our end. */
+    /* If a program closes its input while we write, the write must fail, not kill us. */
     signal(SIGPIPE, SIG_IGN);
     run.plan = &plans[_i];
-    seed_for(run.plan);
+    seed_random(text("%s/%s", run.plan->test->id, run.plan->cast));
     const struct test *test = run.plan->test;
     if (test->sanitized && access(file_of(test->judges, NULL), X_OK) == -1)
         skip_test("needs a compiler with AddressSanitizer and UBSan");
     test->run();
     if (test->sanitized && sanitizer_report() != NULL)
         fail_test("the sanitizers have reported something");
+    expect_written();
+    json_t *evidence = json_object();
+    if (run.transcript)
+        json_object_set_new(evidence, "transcript", transcript());
     end_programs();
-    hand_over(json_object(), "passed");
+    hand_over(evidence, "passed");
 }
 END_TEST
-
-static void make_scratch(void)
-{
-    if (run.cell && access(run.scratch, F_OK) == 0) { /* a cell may hold on to it */
-        clear_folder(run.scratch);
-        chmod(run.scratch, 0700);
-        return;
-    }
-    remove_tree(run.scratch);
-    if (mkdir(run.scratch, 0700) == -1)
-        kit_error("%s: %s", run.scratch, strerror(errno));
-}
 
 static bool has_verdict(const json_t *evidence, const char *verdict)
 {
     return strcmp(json_string_value(json_object_get(evidence, "verdict")), verdict) == 0;
 }
 
-/* What the test has handed over, or NULL. */
-static json_t *load_evidence(void)
+/* Returns a number that tells apart whose programs play in a test. It is never 0. */
+static unsigned players_of(const struct plan *plan)
 {
-    lseek(evidence_file, 0, SEEK_SET);
-    json_t *evidence = json_loadfd(evidence_file, 0, NULL);
-    if (json_is_string(json_object_get(evidence, "verdict")))
-        return evidence;
-    json_decref(evidence);
-    return NULL;
+    return 1 + !is_ours(plan->server) + 2 * !is_ours(plan->client) +
+           4 * (plan->submission != NULL);
 }
 
-/* Runs plan `number` under libcheck. Returns what it handed over, with a verdict always. */
+/* The next three are about what the kernel limits for a user, not for a process: programs of other
+ * tests may have taken it. */
+
+static bool pipes_are_small(void)
+{
+    int ends[2], size = 0;
+    if (pipe2(ends, O_CLOEXEC) == 0) {
+        size = fcntl(ends[0], F_GETPIPE_SZ);
+        close(ends[0]);
+        close(ends[1]);
+    }
+    return size < PIPE_SIZE;
+}
+
+static bool signals_are_few(void)
+{
+    struct rlimit own;
+    sigset_t one, before;
+    int queued = 0;
+    if (getrlimit(RLIMIT_SIGPENDING, &own) == -1 || own.rlim_cur < MANY_SIGNALS)
+        return false; /* others are not the reason */
+    sigemptyset(&one);
+    sigaddset(&one, SIGRTMIN);
+    sigprocmask(SIG_BLOCK, &one, &before);
+    while (queued < MANY_SIGNALS && sigqueue(getpid(), SIGRTMIN, (union sigval){0}) == 0)
+        queued++;
+    for (int i = 0; i < queued; i++)
+        sigwaitinfo(&one, NULL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return queued < MANY_SIGNALS;
+}
+
+static bool queues_are_full(void)
+{
+    static const char name[] = "/a_queue_of_the_checker";
+    struct rlimit own;
+    if (getrlimit(RLIMIT_MSGQUEUE, &own) == -1 || own.rlim_cur < QUEUES)
+        return false;
+    mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, NULL);
+    if (queue == (mqd_t)-1)
+        return errno == EMFILE;
+    mq_close(queue);
+    mq_unlink(name);
+    return false;
+}
+
+/* Returns what others have taken, or NULL. That must cost nobody points. */
+static const char *taken_by_others(void)
+{
+    return pipes_are_small()   ? "the memory of pipes"
+           : signals_are_few() ? "the signals that may wait"
+           : queues_are_full() ? "the memory of message queues"
+                               : NULL;
+}
+
+/* Runs plan `number` under libcheck. Returns its evidence, which always has a verdict. */
 static json_t *judge_once(size_t number)
 {
     make_scratch();
-    open_place();
-    if (ftruncate(evidence_file, 0) == -1)
-        kit_error("ftruncate: %s", strerror(errno));
+    open_place(players_of(&plans[number]));
+    clear_evidence();
     Suite *suite = suite_create(run.lab);
     TCase *one = tcase_create(plans[number].test->id);
     /* The harness ends a test that takes too long; if it does not, libcheck does. */
@@ -501,8 +214,8 @@ static json_t *judge_once(size_t number)
     json_t *evidence = load_evidence();
     TestResult **results = srunner_results(runner);
     if (evidence == NULL) {
-        /* The test's own process has ended before its time: that is the kit's failure. */
-        const char *message = text("the test's own process has given no verdict: %s",
+        /* The test's own process has ended early: that is an error of the kit. */
+        const char *message = text("the test's own process gave no verdict: %s",
                                    srunner_ntests_run(runner) > 0 ? tr_msg(results[0])
                                                                   : "it did not run");
         evidence = json_pack("{s:s, s:s}", "verdict", "error", "reason",
@@ -511,7 +224,7 @@ static json_t *judge_once(size_t number)
     free(results);
     srunner_free(runner);
 
-    json_t *left = take_census();
+    json_t *left = check_for_leaks();
     const char *ended = end_of_cell();
     if (ended != NULL) {
         json_object_set_new(evidence, "verdict", json_string("failed"));
@@ -522,17 +235,31 @@ static json_t *judge_once(size_t number)
         json_array_append_new(all_findings,
                               json_sprintf("after \"%s\": %s", plans[number].test->name,
                                            json_string_value(json_array_get(left, i))));
+    plans[number].left = passed && json_array_size(left) > 0;
     close_place(!has_verdict(evidence, "failed") && json_array_size(left) == 0);
-    if (json_array_size(left) > 0)
+    const char *taken = NULL;
+    if (run.cell && ended == NULL && has_verdict(evidence, "failed"))
+        taken = taken_by_others();
+    if (taken != NULL) {
+        json_object_set_new(evidence, "verdict", json_string("error"));
+        json_object_set_new(evidence, "reason",
+                            json_sprintf("other programs have taken %s", taken));
+    }
+    /* What a program leaves that was killed, or that ends at a step not yet written, is no mistake. */
+    bool excused = has_verdict(evidence, "failed") &&
+                   (json_is_true(json_object_get(evidence, "killed")) ||
+                    json_object_get(evidence, "unwritten") != NULL);
+    json_object_del(evidence, "killed");
+    if (json_array_size(left) > 0 && !excused)
         json_object_set_new(evidence, "left", left);
     else
         json_decref(left);
     return evidence;
 }
 
-/* The same. Now and then Wine's server falls where many connections break at once, and every
- * program of Windows falls with it. That is none of their faults: such a test is repeated; and
- * if it falls when all has been said, the next test shall not meet one that is just starting. */
+/* The same, and repeats the test if Wine's server has crashed. It sometimes crashes when many
+ * connections break at once, and all Windows programs end with it. That is not the fault of the
+ * programs. If it crashes at the end of a test, a new server is started before the next test. */
 static json_t *judge(size_t number)
 {
     json_t *evidence = judge_once(number);
@@ -571,7 +298,10 @@ static json_t *judge_in_time(size_t number)
     return evidence;
 }
 
-/* The last test of every run: it judges what the census found after the others. */
+#define TIDY_UP \
+    "Wait for what the program starts; close and remove what it creates, on every way out."
+
+/* The last test of every run: it judges what the leak check found after the others. */
 static void leaves_nothing_behind(void)
 {
     size_t count = json_array_size(all_findings);
@@ -579,6 +309,8 @@ static void leaves_nothing_behind(void)
         return;
     json_t *evidence = json_object();
     json_object_set(evidence, "left", all_findings);
+    look_at(SERVER, last_step("server"), TIDY_UP);
+    look_at(CLIENT, last_step("client"), TIDY_UP);
     fail_with_evidence(evidence,
                        "expected nothing to be left after the programs ended, got %zu "
                        "process%s or named object%s: %s",
@@ -586,10 +318,7 @@ static void leaves_nothing_behind(void)
                        json_string_value(json_array_get(all_findings, 0)));
 }
 
-#define TIDY_UP \
-    "Wait for what the program starts; close and remove what it creates, on every way out."
-
-static const struct test census_test = {
+static const struct test leak_test = {
     .id = "leaves_nothing_behind",
     .name = "no process and no named object is left after a conversation",
     .judges = PAIR,
@@ -598,53 +327,6 @@ static const struct test census_test = {
     .client_hint = TIDY_UP,
     .run = leaves_nothing_behind,
 };
-
-/* ---- The command line --------------------------------------------------------------- */
-
-struct choices {
-    const char *server, *client; /* the guests: a file or a folder, or NULL */
-    const char *program;         /* a guest that is neither, or NULL */
-    const char *only;            /* a pattern for the ids of tests */
-    const char *json;            /* where the JSON goes */
-    const char *must_fail;       /* ids that must fail, and no other */
-    bool conversation, list, lint;
-    bool plain; /* our own pair is server and client, though there are robust ones */
-    bool all;   /* no test is blocked */
-    bool stop;  /* a stage with failures is the last one */
-    enum stage last_stage; /* later ones are not judged at all */
-    double limit;
-    double first_limit; /* of a wait, before a test is repeated, or 0 */
-    double time;        /* seconds for all tests together, or 0 */
-};
-
-static void usage(FILE *stream)
-{
-    fputs(
-        "usage: check [OPTION...]\n"
-        "  --system unix|win32   whose programs (unix)\n"
-        "  --server PATH         judge this server, a program or a folder with one\n"
-        "  --client PATH         judge this client\n"
-        "  --program PATH        judge this program by the tests of its name alone\n"
-        "  --pair NAME           judge server_NAME and client_NAME, or guests in their place\n"
-        "  --plain               our own pair is server and client, not the robust ones\n"
-        "  --stage STAGE         only tests up to this stage: basic, complete, robust\n"
-        "  --all                 block no test, although one that it needs was failed\n"
-        "  --stop                run no further stage after one with failures\n"
-        "  --test PATTERN        only tests whose id fits (a pattern of fnmatch)\n"
-        "  --seed NUMBER         the seed of a former run: the same random texts again\n"
-        "  --json FILE           write the results as JSON too\n"
-        "  --must-fail ID,...    succeed if exactly these tests fail (ID?: may fail)\n"
-        "  --limit SECONDS       how long one wait may last (10)\n"
-        "  --first-limit SECONDS how long at first; --limit is for tests that are repeated\n"
-        "  --time SECONDS        how long all may last; what has not begun by then fails\n"
-        "  --labs FOLDER         where the labs' sources are, to quote a STEP from\n"
-        "  --command TEXT        the command that runs this again, for the report\n"
-        "  --cell                run all programs in a sandbox, inside of tools/room --bare\n"
-        "  --run                 show the conversation instead of checking\n"
-        "  --list                list the tests\n"
-        "  --lint                read the steps and hints of the tests: what is missing?\n",
-        stream);
-}
 
 static const char *program_in(const char *path, const char *name)
 {
@@ -657,121 +339,20 @@ static const char *program_in(const char *path, const char *name)
     return S_ISDIR(facts.st_mode) ? text("%s/%s%s", full, name, program_suffix()) : full;
 }
 
-static enum stage stage_of(const char *name)
-{
-    for (enum stage stage = BASIC; stage <= ROBUST; stage++)
-        if (strcmp(name, stage_name(stage)) == 0)
-            return stage;
-    fprintf(stderr, "check: the stages are basic, complete and robust, not %s\n", name);
-    exit(2);
-}
-
-static void read_options(int argc, char *argv[], struct choices *choices)
-{
-    static const struct option options[] = {
-        {"system", required_argument, NULL, 's'},
-        {"server", required_argument, NULL, 'S'},
-        {"client", required_argument, NULL, 'C'},
-        {"program", required_argument, NULL, 'P'},
-        {"pair", required_argument, NULL, 'p'},
-        {"plain", no_argument, NULL, 'O'},
-        {"stage", required_argument, NULL, 'g'},
-        {"all", no_argument, NULL, 'a'},
-        {"stop", no_argument, NULL, 'o'},
-        {"test", required_argument, NULL, 't'},
-        {"seed", required_argument, NULL, 'e'},
-        {"json", required_argument, NULL, 'j'},
-        {"must-fail", required_argument, NULL, 'm'},
-        {"limit", required_argument, NULL, 'l'},
-        {"first-limit", required_argument, NULL, 'f'},
-        {"time", required_argument, NULL, 'T'},
-        {"labs", required_argument, NULL, 'b'},
-        {"command", required_argument, NULL, 'c'},
-        {"cell", no_argument, NULL, 'E'},
-        {"run", no_argument, NULL, 'r'},
-        {"list", no_argument, NULL, 'L'},
-        {"lint", no_argument, NULL, 'A'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    char *end;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (option) {
-        case 's':
-            if (strcmp(optarg, "unix") != 0 && strcmp(optarg, "win32") != 0) {
-                fprintf(stderr, "check: the systems are unix and win32, not %s\n",
-                        optarg);
-                exit(2);
-            }
-            run.system = strcmp(optarg, "win32") == 0 ? WIN32 : UNIX;
-            break;
-        case 'S': choices->server = optarg; break;
-        case 'C': choices->client = optarg; break;
-        case 'P': choices->program = optarg; break;
-        case 'p': run.pair = optarg; break;
-        case 'O': choices->plain = true; break;
-        case 'g': choices->last_stage = stage_of(optarg); break;
-        case 'a': choices->all = true; break;
-        case 'o': choices->stop = true; break;
-        case 't': choices->only = optarg; break;
-        case 'e':
-            run.seed = strtoull(optarg, &end, 0);
-            if (*end != '\0' || end == optarg) {
-                fprintf(stderr, "check: %s is no seed\n", optarg);
-                exit(2);
-            }
-            break;
-        case 'j': choices->json = optarg; break;
-        case 'm': choices->must_fail = optarg; break;
-        case 'l': choices->limit = strtod(optarg, NULL); break;
-        case 'f': choices->first_limit = strtod(optarg, NULL); break;
-        case 'T': choices->time = strtod(optarg, NULL); break;
-        case 'b': run.labs = optarg; break;
-        case 'c': run.command = optarg; break;
-        case 'E': run.cell = true; break;
-        case 'r': choices->conversation = true; break;
-        case 'L': choices->list = true; break;
-        case 'A': choices->lint = true; break;
-        case 'h': usage(stdout); exit(0);
-        default: usage(stderr); exit(2);
-        }
-    }
-    if (optind != argc || !(choices->limit > 0 && choices->limit <= LONGEST_LIMIT)) {
-        usage(stderr);
-        exit(2);
-    }
-}
-
 static void add_plan(const struct test *test, const char *server, const char *client,
-                     const char *guest, const char *cast)
+                     const char *submission, const char *cast)
 {
     if (plan_count < MOST_PLANS)
-        plans[plan_count] = (struct plan){test, server,     client, guest,
-                                          cast, plan_count, NULL,   false};
+        plans[plan_count] = (struct plan){.test = test,
+                                          .server = server,
+                                          .client = client,
+                                          .submission = submission,
+                                          .cast = cast,
+                                          .number = plan_count};
     plan_count += plan_count < MOST_PLANS;
 }
 
-bool is_named(const char *path, const char *name)
-{
-    const char *base = strrchr(path, '/') + 1;
-    return strcmp(base, text("%s%s", name, program_suffix())) == 0;
-}
-
-bool is_ours(const char *path)
-{
-    for (size_t i = 0; i < sizeof run.guests / sizeof *run.guests; i++)
-        if (run.guests[i] != NULL && strcmp(run.guests[i], path) == 0)
-            return false;
-    const char *const folders[] = {"labs", "grading"};
-    for (size_t i = 0; i < 2; i++) {
-        const char *folder = text("%s/%s/", run.build, folders[i]);
-        if (strncmp(path, folder, strlen(folder)) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The name of the program `path`, "" if that is its role's own. */
+/* Returns the name of the program `path`, or "" if it is "server" or "client". */
 static const char *variant_name(const char *path, const char *role)
 {
     if (is_named(path, role))
@@ -780,8 +361,8 @@ static const char *variant_name(const char *path, const char *role)
     return text("%.*s", (int)(strlen(base) - strlen(program_suffix())), base);
 }
 
-/* The file of our own program that plays `role`: the robust one where there is one, because the
- * partner of a wrong program must bear with it. */
+/* Returns the file of our own program for `role`: the robust one if there is one, because the
+ * partner of a wrong program must not fail with it. */
 static const char *our_program(const char *role, bool plain)
 {
     const char *folder = text("%s/labs/%s/%s", run.build, run.lab,
@@ -794,19 +375,6 @@ static const char *our_program(const char *role, bool plain)
                : text("%s/%s%s", folder, role, program_suffix());
 }
 
-const struct test *test_before(const struct test *test, const char *id)
-{
-    bool passed_by =
-        false; /* whether `test` itself was seen, in the order of the source */
-    for (size_t i = 0; i < test_count; i++) {
-        if (strcmp(tests[i]->id, id) == 0 &&
-            (passed_by ? tests[i]->stage < test->stage : tests[i]->stage <= test->stage))
-            return tests[i] != test ? tests[i] : NULL;
-        passed_by = passed_by || tests[i] == test;
-    }
-    return NULL;
-}
-
 static int by_stage(const void *one, const void *other)
 {
     const struct plan *a = one, *b = other;
@@ -815,74 +383,106 @@ static int by_stage(const void *one, const void *other)
     return a->number < b->number ? -1 : a->number > b->number;
 }
 
-/* Without guests the reference plays, and every test runs once. A guest is judged alone
- * against the reference, and where both are guests the two together as well. Stage after stage, and
- * in a stage in the order of the source. */
+/* The order in which the tests run. Under Wine a cell is used again for the same players, so these
+ * come together. */
+static int by_place(const void *one, const void *other)
+{
+    const struct plan *a = one, *b = other;
+    if (run.cell && run.system == WIN32 && a->test->stage == b->test->stage &&
+        players_of(a) != players_of(b))
+        return players_of(a) < players_of(b) ? -1 : 1;
+    return by_stage(one, other);
+}
+
+/* Returns whether the test is for the other system only. */
+static bool is_for_other(const struct test *test)
+{
+    return run.system == WIN32 ? test->unix_only : test->win32_only;
+}
+
+/* Without a submission our own programs are judged, and every test runs once. A submission is
+ * judged with our program as its partner. If there are two, they are also judged together. The
+ * stages run in their order, and the tests of a stage in the order of the source. */
 static void make_plans(const struct choices *choices)
 {
     const char *our_server = our_program("server", choices->plain);
     const char *our_client = our_program("client", choices->plain);
     const char *server = choices->server ? program_in(choices->server, "server")
-                                         : our_server;
+                         : run.unbuilt[SERVER] != NULL ? UNBUILT
+                                                       : our_server;
     const char *client = choices->client ? program_in(choices->client, "client")
-                                         : our_client;
-    const char *guest = choices->program ? program_in(choices->program, "") : NULL;
-    bool guests = choices->server != NULL || choices->client != NULL;
-    run.guests[0] = choices->server != NULL ? server : NULL;
-    run.guests[1] = choices->client != NULL ? client : NULL;
-    run.guests[2] = guest;
-    run.variant = guest != NULL                         ? variant_name(guest, "")
-                  : choices->client && !choices->server ? ""
-                                                        : variant_name(server, "server");
-    if (*run.variant == '\0')
+                         : run.unbuilt[CLIENT] != NULL ? UNBUILT
+                                                       : our_client;
+    bool has_server = choices->server != NULL || run.unbuilt[SERVER] != NULL;
+    bool has_client = choices->client != NULL || run.unbuilt[CLIENT] != NULL;
+    const char *submission = choices->program ? program_in(choices->program, "") : NULL;
+    bool submissions = has_server || has_client;
+    run.submissions[0] = choices->server != NULL ? server : NULL;
+    run.submissions[1] = choices->client != NULL ? client : NULL;
+    run.submissions[2] = submission;
+    run.variant = submission != NULL                ? variant_name(submission, "")
+                  : !choices->server && submissions ? ""
+                                                    : variant_name(server, "server");
+    if (*run.variant == '\0' && strcmp(client, UNBUILT) != 0)
         run.variant = variant_name(client, "client");
 
     for (size_t i = 0; i < test_count; i++) {
         const struct test *test = tests[i];
-        if (run.system == WIN32 ? test->unix_only : test->win32_only)
+        if (is_for_other(test))
             continue;
         if (test->stage > choices->last_stage)
             continue;
         if (test->pair != NULL && strcmp(test->pair, run.pair) != 0)
             continue;
-        if (guest != NULL) {
-            if (test->only != NULL && is_named(guest, test->only))
-                add_plan(test, our_server, our_client, guest, "");
+        if (submission != NULL) {
+            if (test->only != NULL && is_named(submission, test->only))
+                add_plan(test, our_server, our_client, submission, "");
         } else if (test->only != NULL) {
-            if (!guests && *run.pair == '\0')
+            if (!submissions && *run.pair == '\0')
                 add_plan(test, our_server, our_client, NULL, "");
         } else if (test->judges == SERVER) {
-            if (!guests || choices->server != NULL)
+            if (!submissions || has_server)
                 add_plan(test, server, our_client, NULL, "");
         } else if (test->judges == CLIENT) {
-            if (!guests || choices->client != NULL)
+            if (!submissions || has_client)
                 add_plan(test, our_server, client, NULL, "");
-        } else if (!guests) {
+        } else if (!submissions) {
             add_plan(test, our_server, our_client, NULL, "");
         } else {
-            if (choices->server != NULL)
+            if (has_server)
                 add_plan(test, server, our_client, NULL, "this server, our client");
-            if (choices->client != NULL)
+            if (has_client)
                 add_plan(test, our_server, client, NULL, "our server, this client");
-            if (choices->server != NULL && choices->client != NULL)
+            if (has_server && has_client)
                 add_plan(test, server, client, NULL, "this server, this client");
         }
     }
-    qsort(plans, plan_count, sizeof *plans, by_stage);
-    add_plan(&census_test, server, client, NULL, "");
+    qsort(plans, plan_count, sizeof *plans, by_place);
+    add_plan(&leak_test, server, client, NULL, "");
+}
+
+/* Returns whether `id` matches one of the `patterns`, which commas separate. */
+static bool matches(const char *patterns, const char *id)
+{
+    char *rest = text("%s", patterns);
+    for (char *pattern; (pattern = strtok_r(rest, ",", &rest)) != NULL;)
+        if (fnmatch(pattern, id, 0) == 0)
+            return true;
+    return false;
 }
 
 static bool chosen(const struct choices *choices, const struct plan *plan)
 {
-    return choices->only == NULL || fnmatch(choices->only, plan->test->id, 0) == 0 ||
-           strcmp(choices->only, census_test.id) == 0;
+    return choices->only == NULL || matches(choices->only, plan->test->id) ||
+           strcmp(choices->only, leak_test.id) == 0;
 }
 
-/* Whether some test fits `pattern`, be it for other programs than those of this run. */
-static bool is_known(const char *pattern)
+/* Returns whether any test matches one of the `patterns`, even one for other programs than those of
+ * this run. */
+static bool is_known(const char *patterns)
 {
     for (size_t i = 0; i < test_count; i++)
-        if (fnmatch(pattern, tests[i]->id, 0) == 0)
+        if (matches(patterns, tests[i]->id))
             return true;
     return false;
 }
@@ -892,17 +492,17 @@ static bool is_known(const char *pattern)
 static void open_run(void)
 {
     run.runner = getpid();
-    const char *private = getenv("PRIVATE_ROOM");
-    run.private_room = private != NULL && strcmp(private, "yes") == 0;
-    if (run.cell && !run.private_room)
-        kit_error("--cell needs a room around it: tools/room --bare");
+    const char *private = getenv("PRIVATE_NAMESPACE");
+    run.private_namespace = private != NULL && strcmp(private, "yes") == 0;
+    if (run.cell && !run.private_namespace)
+        kit_error(
+            "--cell needs a private namespace around it: grading/harness/private-namespace --bare");
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
         kit_error("prctl: %s", strerror(errno));
-    evidence_file = memfd_create("evidence", MFD_CLOEXEC);
-    if (evidence_file == -1)
-        kit_error("memfd_create: %s", strerror(errno));
+    open_evidence();
+    call_witness(&witness);
 
-    /* build/labs/LAB/check knows by its own place where build/ is. */
+    /* build/labs/LAB/check finds build/ by its own path. */
     char self[4096];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     if (length == -1)
@@ -914,14 +514,16 @@ static void open_run(void)
 
     if (run.seed == 0 && getrandom(&run.seed, sizeof run.seed, 0) == -1)
         kit_error("getrandom: %s", strerror(errno));
-    run.seed &= 0xFFFFFFFF; /* eight digits are enough to tell runs apart, and to type */
-    random_state = run.seed;
+    run.seed &= 0xFFFFFFFF; /* eight digits are short enough to type */
+    seed_random("");
     random_word(run.mark, 5);
 
+    if (run.cell)
+        own_mounts();
     make_scratch();
 }
 
-/* Compares the failures with those that must be. Returns the exit code. */
+/* Compares the failures with the expected ones. Returns the exit code. */
 static int compare_failures(const char *must_fail, const json_t *results)
 {
     int unexpected = 0;
@@ -939,7 +541,7 @@ static int compare_failures(const char *must_fail, const json_t *results)
     }
     char *rest = ids;
     for (char *id; (id = strtok_r(rest, ",", &rest)) != NULL;) {
-        if (id[strlen(id) - 1] == '?') /* it may fail, it need not: a race decides */
+        if (id[strlen(id) - 1] == '?') /* it may fail: a race decides */
             continue;
         bool failed = false;
         json_array_foreach(results, i, result)
@@ -972,69 +574,183 @@ static void count_result(struct totals *totals, const struct plan *plan,
     totals->maximum += judged ? plan->test->points : 0;
     stage->failed += has_verdict(result, "failed");
     stage->run += !blocked;
-    stage->stopped += blocked && json_object_get(result, "blocked_by") == NULL;
+    stage->stopped += blocked && json_object_get(result, "blocked_by") == NULL &&
+                      json_object_get(result, "unbuilt") == NULL;
     stage->points += points;
     stage->maximum += judged ? plan->test->points : 0;
 }
 
-/* Whether every guest that plays in `plan` plays in `other`, too. */
-static bool has_guests_of(const struct plan *other, const struct plan *plan)
+/* Returns whether every submission that takes part in `plan` also takes part in `other`. */
+static bool has_submissions_of(const struct plan *other, const struct plan *plan)
 {
     return (is_ours(plan->server) || strcmp(plan->server, other->server) == 0) &&
            (is_ours(plan->client) || strcmp(plan->client, other->client) == 0);
 }
 
-/* The test that `plan` needs and its programs have not passed, or NULL: if that one was blocked
- * itself, the one that blocked it. */
-static const struct test *blocker_of(const struct plan *plan)
+/* Returns what the test `id` needs, or NULL. */
+static const char *needs_of(const char *id)
 {
-    for (size_t i = 0; plan->test->needs != NULL && i < plan_count; i++)
-        if (strcmp(plans[i].test->id, plan->test->needs) == 0 &&
-            plans[i].failed != NULL && has_guests_of(plan, &plans[i]))
-            return plans[i].failed;
+    for (size_t i = 0; i < test_count; i++)
+        if (strcmp(tests[i]->id, id) == 0)
+            return tests[i]->needs;
     return NULL;
 }
 
-/* The evidence of a test that is not run, because its programs have failed `by`, or a stage. */
+/* Returns a plan that judges programs of `plan` by the test that it needs, or NULL. With `failed` only
+ * one by which they have failed, or were blocked. If that test judges none of these programs, as a test
+ * of servers does not judge a client, what it needs itself counts. */
+static const struct plan *needed_by(const struct plan *plan, bool failed)
+{
+    bool judged = false;
+    for (const char *id = plan->test->needs; id != NULL && !judged; id = needs_of(id))
+        for (size_t i = 0; i < plan_count; i++)
+            if (strcmp(plans[i].test->id, id) == 0 &&
+                has_submissions_of(plan, &plans[i])) {
+                judged = true;
+                if (!failed || plans[i].failed != NULL)
+                    return &plans[i];
+            }
+    return NULL;
+}
+
+/* Returns the test that `plan` needs and its programs have not passed, or NULL. If that test was
+ * blocked itself, returns the one that blocked it. The leak check needs the first basic test of every
+ * program: without a conversation nothing can be left. */
+static const struct test *blocker_of(const struct plan *plan)
+{
+    for (size_t i = 0; run.staged && plan->test == &leak_test && i < plan_count; i++)
+        if (plans[i].test->stage == BASIC && plans[i].failed == plans[i].test &&
+            needed_by(&plans[i], false) == NULL)
+            return plans[i].failed;
+    const struct plan *needed = needed_by(plan, true);
+    return needed != NULL ? needed->failed : NULL;
+}
+
+/* Two submissions have failed the test of `plan` together. If one of them has passed it with our
+ * program, and the other has not, the other is to blame. */
+static void clear_one(struct plan *plan)
+{
+    bool server = false, client = false;
+    for (size_t i = 0; i < plan_count; i++)
+        if (plans[i].test == plan->test && plans[i].passed) {
+            server = server || (strcmp(plans[i].server, plan->server) == 0 &&
+                                is_ours(plans[i].client));
+            client = client || (strcmp(plans[i].client, plan->client) == 0 &&
+                                is_ours(plans[i].server));
+        }
+    plan->cleared[SERVER] = server && !client;
+    plan->cleared[CLIENT] = client && !server;
+}
+
+/* If only one of the programs has left something with our partner, the other has no part in the failed
+ * leak check, whose plan is `last`. */
+static void clear_tidy(struct plan *last)
+{
+    bool server = false, client = false;
+    for (size_t i = 0; i < plan_count; i++)
+        if (plans[i].left) {
+            server = server || is_ours(plans[i].client);
+            client = client || is_ours(plans[i].server);
+        }
+    last->cleared[SERVER] = client && !server;
+    last->cleared[CLIENT] = server && !client;
+}
+
+/* Returns the evidence of a test that is not run because its programs have failed the test `by`,
+ * or a stage. */
 static json_t *blocked(const char *reason, const struct test *by)
 {
     return json_pack("{s:s, s:s, s:s*}", "verdict", "blocked", "reason", reason,
                      "blocked_by", by != NULL ? by->id : NULL);
 }
 
-/* The evidence of a test for which no time was left. */
+/* Returns the evidence of a test for which no time was left. That is no verdict: the machine may
+ * have been busy. */
 static json_t *not_begun(double time)
 {
-    return json_pack("{s:s, s:o, s:[], s:[]}", "verdict", "failed", "reason",
+    return json_pack("{s:s, s:o, s:b}", "verdict", "error", "reason",
                      json_sprintf("the test was not started: the tests before it took "
                                   "more than %g seconds",
                                   time),
-                     "waiting", "transcript");
+                     "not_begun", true);
 }
 
-/* Judges plan `number`, or finds a reason not to run it. A proof that a mistake is caught blocks none,
- * because it must fail all tests that it names. */
+/* Returns whether a submission of `plan` has failed a test, and has passed none. Its tests get short
+ * waits: a program that does nothing must not take much longer than one that is right. Chosen tests
+ * and proofs (--test, --all, --must-fail) have whole waits. */
+static bool is_hopeless(const struct choices *choices, const struct plan *plan)
+{
+    if (!run.staged || choices->only != NULL || choices->all || choices->must_fail)
+        return false;
+    for (enum role role = SERVER; role <= CLIENT; role++) {
+        const char *program = role == SERVER ? plan->server : plan->client;
+        bool failed = false, passed = is_ours(program);
+        for (size_t i = 0; i < plan_count; i++) {
+            const char *other = role == SERVER ? plans[i].server : plans[i].client;
+            if (strcmp(other, program) == 0) {
+                failed = failed || plans[i].failed == plans[i].test;
+                passed = passed || plans[i].passed;
+            }
+        }
+        if (failed && !passed)
+            return true;
+    }
+    return false;
+}
+
+/* Judges a plan of a program that has done nothing right. */
+static json_t *judge_hopeless(size_t number)
+{
+    double usual = run.limit;
+    run.limit = fmin(usual, fmax(SHORT_LIMIT, usual / 3));
+    json_t *evidence = judge(number);
+    run.limit = usual;
+    return evidence;
+}
+
+/* Judges plan `number`, or finds a reason not to run it. With --must-fail no test is blocked: all
+ * tests named must fail. */
 static json_t *judge_or_block(const struct choices *choices, size_t number,
                               const struct totals *totals, double spent)
 {
     struct plan *plan = &plans[number];
+    enum role role = strcmp(plan->server, UNBUILT) == 0 ? SERVER : CLIENT;
+    if (strcmp(role == SERVER ? plan->server : plan->client, UNBUILT) == 0 &&
+        (plan->test != &leak_test || run.submissions[1 - role] == NULL))
+        return json_pack("{s:s, s:s, s:b}", "verdict", "blocked", "reason",
+                         run.unbuilt[role], "unbuilt", true);
     for (enum stage stage = BASIC; choices->stop && stage < plan->test->stage; stage++)
         if (totals->stages[stage].failed > 0)
             return blocked(text("the %s stage has failures", stage_name(stage)), NULL);
     plan->failed = choices->all || choices->must_fail ? NULL : blocker_of(plan);
     if (plan->failed != NULL)
         return blocked(text("fix %s first", plan->failed->id), plan->failed);
-    if (choices->time > 0 && spent > choices->time && plan->test != &census_test)
+    if (choices->time > 0 && spent > choices->time && plan->test != &leak_test)
         return not_begun(choices->time);
-    json_t *evidence = judge_in_time(number);
-    if (has_verdict(evidence, "failed"))
+    json_t *evidence = is_hopeless(choices, plan) ? judge_hopeless(number)
+                                                  : judge_in_time(number);
+    if (has_verdict(evidence, "failed")) {
         plan->failed = plan->test;
+        plan->reason = text("%s", json_string_value(json_object_get(evidence, "reason")));
+        plan->transcript = "";
+        size_t i;
+        json_t *line;
+        json_array_foreach(json_object_get(evidence, "transcript"), i, line)
+        {
+            plan->transcript = text("%s%s\n", plan->transcript, json_string_value(line));
+        }
+        if (plan->test == &leak_test)
+            clear_tidy(plan);
+        else if (!is_ours(plan->server) && !is_ours(plan->client))
+            clear_one(plan);
+    }
     plan->passed = has_verdict(evidence, "passed");
     return evidence;
 }
 
 static json_t *run_plans(const struct choices *choices, struct totals *totals)
 {
+    static json_t *of_plan[MOST_PLANS];
     json_t *results = json_array();
     report_start();
     double first = now();
@@ -1045,11 +761,19 @@ static json_t *run_plans(const struct choices *choices, struct totals *totals)
         json_t *evidence = judge_or_block(choices, i, totals, start - first);
         json_t *result = report_result(&plans[i], evidence, now() - start);
         count_result(totals, &plans[i], result);
-        json_array_append_new(results, result);
+        totals->unfinished = totals->unfinished ||
+                             json_object_get(result, "unwritten") != NULL ||
+                             json_object_get(result, "unstarted") != NULL;
+        of_plan[plans[i].number] = result;
     }
-    report_end(totals, choices->must_fail == NULL && totals->failed > 0
-                           ? closest_lesson(plans, plan_count)
-                           : NULL);
+    if (plan_count > 0) /* the last is the leak check */
+        qsort(plans, plan_count - 1, sizeof *plans, by_stage);
+    for (size_t i = 0; i < plan_count; i++)
+        if (of_plan[plans[i].number] != NULL)
+            json_array_append_new(results, of_plan[plans[i].number]);
+    if (choices->must_fail == NULL && totals->failed > 0 && !totals->unfinished)
+        totals->lesson = closest_lesson(plans, plan_count, &totals->lesson_test);
+    report_end(totals);
     return results;
 }
 
@@ -1064,13 +788,15 @@ static void write_json(const char *path, const json_t *results,
                                                 totals->stages[stage].points, "maximum",
                                                 totals->stages[stage].maximum));
     json_t *whole = json_pack(
-        "{s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:O}", "lab",
-        run.lab, "title", run.title, "system", run.system == UNIX ? "unix" : "win32",
-        "seed", json_sprintf("0x%08llx", (unsigned long long)run.seed), "passed",
-        totals->passed, "failed", totals->failed, "skipped", totals->skipped, "errors",
-        totals->errors, "blocked", totals->blocked, "points", totals->points, "maximum",
-        totals->maximum, "stages", stages, "tests", results);
-    /* A file that was opened for us may be one that we could not open. */
+        "{s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s*, s:s*, s:o, s:O}",
+        "lab", run.lab, "title", run.title, "system",
+        run.system == UNIX ? "unix" : "win32", "seed",
+        json_sprintf("0x%08llx", (unsigned long long)run.seed), "passed", totals->passed,
+        "failed", totals->failed, "skipped", totals->skipped, "errors", totals->errors,
+        "blocked", totals->blocked, "unbuilt", totals->unbuilt, "points", totals->points,
+        "maximum", totals->maximum, "lesson", totals->lesson, "lesson_test",
+        totals->lesson_test, "stages", stages, "tests", results);
+    /* Our caller may have opened a file that we could not open. */
     int number, end = 0;
     if (sscanf(path, "/dev/fd/%d%n", &number, &end) != 1 || path[end] != '\0')
         number = -1;
@@ -1081,13 +807,18 @@ static void write_json(const char *path, const json_t *results,
     json_decref(whole);
 }
 
-/* Prints every test: id, stage, points, sentence, and for which programs it is, if not for all. */
-static int list_tests(void)
+/* Prints every test, or those of one system, of a pair, or that --test names: id, stage, points, sentence, and
+ * its programs, if it is not for all. */
+static int list_tests(const struct choices *choices)
 {
     for (enum stage stage = BASIC; stage <= ROBUST; stage++)
         for (size_t i = 0; i <= test_count; i++) {
-            const struct test *test = i < test_count ? tests[i] : &census_test;
-            if (test->stage != stage)
+            const struct test *test = i < test_count ? tests[i] : &leak_test;
+            bool others = test->only != NULL ||
+                          (test->pair != NULL && *test->pair != '\0');
+            if (test->stage != stage || (choices->list_pair && others) ||
+                (choices->named && is_for_other(test)) ||
+                (choices->only != NULL && !matches(choices->only, test->id)))
                 continue;
             printf("%-32s ", test->id);
             if (run.staged)
@@ -1106,7 +837,7 @@ static int list_tests(void)
     return 0;
 }
 
-/* Shows the conversation in a child, as a test would run, and cleans up after it. */
+/* Shows the conversation in a child, like a test, and cleans up after it. */
 static int show_conversation(void (*conversation)(void))
 {
     static struct test shown = {.id = "conversation",
@@ -1116,6 +847,9 @@ static int show_conversation(void (*conversation)(void))
     run.show = true;
     report_title();
     putchar('\n');
+    plans[0].server =
+        plans[plan_count - 1].server; /* the last plan has all submissions */
+    plans[0].client = plans[plan_count - 1].client;
     plans[0].test = &shown;
     plans[0].cast = "";
     json_t *evidence = judge(0);
@@ -1135,11 +869,12 @@ static int lint_tests(void)
     return faults > 0 ? 1 : 0;
 }
 
-/* What the runner does. Returns the exit code of the run. */
+/* The runner. Returns the exit code of the run. */
 static int run_all(const struct choices *options, void (*conversation)(void))
 {
     struct choices choices = *options;
-    struct totals totals = {0};
+    struct totals totals = {.unbuilt = (run.unbuilt[SERVER] != NULL) +
+                                       (run.unbuilt[CLIENT] != NULL)};
     open_run();
     make_plans(&choices);
     double factor = open_system();
@@ -1158,10 +893,11 @@ static int run_all(const struct choices *options, void (*conversation)(void))
             write_json(choices.json, results, &totals);
         code = totals.errors > 0   ? 3
                : choices.must_fail ? compare_failures(choices.must_fail, results)
-               : totals.failed > 0 ? 1
-                                   : 0;
+               : totals.failed + totals.unbuilt > 0 ? 1
+                                                    : 0;
         if (json_array_size(results) == 0 && !is_known(choices.only)) {
-            fprintf(stderr, "check: no test fits %s\n", choices.only);
+            fprintf(stderr, "check: no test fits %s; make list LAB=%.2s shows the ids\n",
+                    choices.only, run.lab);
             code = 2;
         }
     }
@@ -1171,8 +907,8 @@ static int run_all(const struct choices *options, void (*conversation)(void))
 
 /* ---- The keeper --------------------------------------------------------------------- */
 
-/* Waits for the end of `runner`, which a signal that asks us to end brings about at once.
- * Returns that signal, or 0, and in `*status` how the runner ended. */
+/* Waits for the end of `runner`. A signal that asks us to end kills it at once. Returns that
+ * signal, or 0, and in `*status` how the runner ended. */
 static int await_runner(pid_t runner, const sigset_t *signals, int *status)
 {
     int interruption = 0;
@@ -1201,9 +937,9 @@ int check_main(int argc, char *argv[], const char *lab, const char *title,
     if (choices.lint)
         return lint_tests();
     if (choices.list)
-        return list_tests();
+        return list_tests(&choices);
 
-    /* Where a standard stream is closed, a pipe of ours must not take its number. */
+    /* If a standard stream is closed, a pipe of ours must not get its number. */
     int null;
     do {
         null = open("/dev/null", O_RDWR);
@@ -1217,12 +953,12 @@ int check_main(int argc, char *argv[], const char *lab, const char *title,
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         struct sigaction usual;
         sigaction(requests[i], NULL, &usual);
-        if (usual.sa_handler != SIG_IGN) /* as nohup would have it */
+        if (usual.sa_handler != SIG_IGN) /* nohup sets it */
             sigaddset(&signals, requests[i]);
     }
     sigprocmask(SIG_BLOCK, &signals, &before);
 
-    run.runner = getpid(); /* for the time being, and for kill_all() */
+    run.runner = getpid(); /* for now, and for kill_all() */
     strcpy(run.folder, "/tmp/ipclab.XXXXXX");
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1 || mkdtemp(run.folder) == NULL)
         kit_error("%s: %s", run.folder, strerror(errno));
@@ -1243,8 +979,7 @@ int check_main(int argc, char *argv[], const char *lab, const char *title,
     clean_up_system();
     remove_tree(run.folder);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    if (interruption !=
-        0) { /* whoever started us shall see that we did not end by ourselves */
+    if (interruption != 0) { /* our caller must see that a signal ended us */
         signal(interruption, SIG_DFL);
         raise(interruption);
     }

@@ -1,10 +1,10 @@
 /*
- * lint.c - reads the advice of a lab's tests: check --lint.
+ * lint.c - checks the advice of a lab's tests: check --lint.
  *
- * A failed test shows a hint about one program on one system. Two faults are easy to make: a pair's
- * test has advice for its server alone, or a hint names only calls of the other system.
+ * A failed test shows a hint about one program on one system. Two faults are common: a PAIR test
+ * has advice for its server only, or a hint names only calls of the other system.
  */
-#include "inside.h"
+#include "lint.h"
 
 #include <ctype.h>
 #include <signal.h>
@@ -12,8 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Words of one system alone. "*" at the end stands for any rest of a word; "(" must follow the word
- * itself, which is English as well. */
+#include "run.h"
+#include "tests.h"
+
+/* Words of one system only. "*" at the end matches any rest of a word. "(" must follow words that
+ * are also English words. */
 static const char *const unix_words[] = {
     "fork",        "vfork",        "exec",         "execv*",    "execl*",    "waitpid",
     "dup2",        "mkfifo",       "mknod",        "FIFO",      "sigaction", "sigwait*",
@@ -68,7 +71,7 @@ static bool is_unix_word(const char *word, size_t length)
     return false;
 }
 
-/* A name in the manner of CreateFile, or one of the list. The listings' own names begin with My. */
+/* A name like CreateFile, or one of the list. The listings' own names begin with My. */
 static bool is_win32_word(const char *word, size_t length)
 {
     if (strncmp(word, "My", 2) == 0)
@@ -82,8 +85,8 @@ static bool is_win32_word(const char *word, size_t length)
     return false;
 }
 
-/* The first word in a hint for `system` that belongs to the other one; NULL if there is none, or
- * one of its own as well. */
+/* Returns the first word in a hint for `system` that belongs to the other one. Returns NULL if
+ * there is none, or if there is also a word of `system`. */
 static const char *foreign_word(const char *hint, enum system system)
 {
     static char found[64];
@@ -118,8 +121,7 @@ static int lint_hint(const struct test *test, const char *field, const char *hin
     return word != NULL || (hint == NULL && needed);
 }
 
-/* Whether there is a program for the test on that system; so it seems where we have no sources to
- * look into. */
+/* Returns whether the test has a program on that system. Without the sources it returns true. */
 static bool is_played(const struct test *test, enum system system)
 {
     if (system == UNIX ? test->win32_only : test->unix_only)
@@ -133,7 +135,7 @@ static bool is_played(const struct test *test, enum system system)
                   F_OK) == 0;
 }
 
-/* A test that is needed comes before those that need it. */
+/* A test must come before the tests that need it. */
 static int lint_needs(const struct test *test)
 {
     const struct test *needed = test->needs != NULL ? test_before(test, test->needs)
@@ -148,7 +150,7 @@ static int lint_needs(const struct test *test)
 int lint_test(const struct test *test)
 {
     int faults = lint_needs(test);
-    /* A pair's test runs with a student's client and our server, too. */
+    /* A PAIR test also runs with a student's client and our server. */
     bool client = test->judges == PAIR && test->only == NULL && test->points > 0;
     if (client && test->client_step == 0)
         faults += printf("%s, %s: it has no client_step\n", run.lab, test->id) > 0;

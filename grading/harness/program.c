@@ -1,15 +1,16 @@
 /*
- * program.c - start a program, talk to it, wait for it.
+ * program.c - starts programs, exchanges data with them, waits for them.
  *
- * One rule keeps everybody moving: whatever the test waits for, all output of all programs is
- * read all the time. A program under test never stands still because nobody listens.
+ * One rule prevents deadlocks: whatever a test waits for, all output of all programs is read all
+ * the time. A program under test never blocks because nobody reads its output.
  */
-#include "inside.h"
+#include "program.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,35 +23,46 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "cell.h"
 #include "ipclab.h"
+#include "processes.h"
+#include "report.h"
+#include "run.h"
+#include "scratch.h"
+#include "system.h"
+#include "verdict.h"
 
 #define USUAL_OUTPUT_LIMIT ((size_t)16 << 20)
 #define MOST_PROGRAMS 2048
 #define MOST_LINES \
     ((size_t)1 << 20)  /* of a test; a flood of them must not fill the memory */
-#define BUSY_WAIT 60.0 /* percent of a processor: nobody wants that much who waits */
+#define BUSY_WAIT 60.0 /* percent of a processor: a program that blocks uses less */
+#define BUSY_LOOK 0.3  /* seconds: for so long a program is watched whether it is busy */
+#define LEAST_TURN 0.001 /* seconds: a thread that spins is given more, however rarely */
 #define IDLE_WATCHES 3
 #define LEAST_WATCHED 1.0 /* seconds, all watches together */
 #define LINES_IN_REPORT 24
-#define BYTES_IN_REPORT 120 /* of one line */
-#define BYTES_IN_REASON 80  /* of a line that a reason quotes */
-#define OUTPUT_BUFFER 4096  /* the C library's, of an output that is no terminal */
-#define LONGEST_NEARLY \
-    4096 /* of a line that others are compared with, whether they are nearly it */
+#define LINES_IN_TRANSCRIPT 60 /* the same with --transcript */
+#define BYTES_IN_REPORT 120    /* of one line */
+#define MOST_ERROR_LINES 3     /* of standard error, one of each program */
+#define BYTES_IN_REASON 80     /* of a line that a reason quotes */
+#define OUTPUT_BUFFER 4096     /* the C library's, of an output that is no terminal */
+#define LONGEST_NEARLY 4096    /* of a line that is compared for near matches */
 #define LATE_END 1.0 /* seconds: a program that is about to end has closed its input */
-#define TIME_TO_BLOCK 0.1 /* seconds in which a program gets to its next call */
-#define SANITIZED_SUFFIX ".asan"
+#define TIME_TO_FOLLOW 0.3 /* seconds: a program ends that had closed its end before */
+#define LAST_ANSWER \
+    2.0 /* seconds: at least so long for an answer to what a program sent before it failed */
+#define TIME_TO_BLOCK 0.1  /* seconds in which a program gets to its next call */
 #define END_OF_FILE "\x04" /* what is typed on a terminal at the end of input: Ctrl-D, */
 #define END_OF_FILE_WIN32 "\x1A\r" /* and on a console: Ctrl-Z and Enter */
 
-/* One output of a program: all bytes that came, and how far they were cut into lines. */
+/* One output of a program: all bytes received, and how many of them are in lines. */
 struct stream {
     int fd; /* -1 when it has ended */
     char *bytes;
-    size_t length, room;
+    size_t length, capacity;
     size_t lost;   /* bytes beyond the limit, read and thrown away */
     size_t cut;    /* bytes before this one are in lines */
     size_t cursor; /* lines before this one were found by a wait */
@@ -60,7 +72,7 @@ struct stream {
 struct program {
     const char *name;  /* "server", as in the transcript */
     const char *title; /* "the server", as in a sentence */
-    bool probe;        /* it is the checker's own */
+    bool probe;        /* it is one of the checker's own programs */
     pid_t pid;
     int handle;               /* of pidfd_open(2), -1 when the program has ended */
     int input;                /* -1 when closed */
@@ -69,9 +81,13 @@ struct program {
     bool terminal;   /* its input is a terminal */
     bool piped;      /* its output is none */
     bool painted;    /* Wine paints its output on a terminal */
-    bool one_output; /* standard error is where standard output is */
+    bool one_output; /* standard error and standard output are the same */
     int status;      /* as by waitpid(2), once it has been reaped */
     bool reaped;
+    bool judged;  /* the points are for this program, or for the kit's own pair */
+    bool awaited; /* the test has waited for its end */
+    bool asked;   /* to end, when the test had given up */
+    unsigned long long sent; /* the signals that the test has sent it, a bit for each */
 };
 
 struct line {
@@ -84,19 +100,12 @@ struct line {
 
 static struct program *programs[MOST_PROGRAMS];
 static size_t program_count;
-/* The program that the test waits for, or waited for last: the report tells its story. */
+/* The program that the test waits for, or waited for last: the report shows its lines. */
 static struct program *subject;
 static struct line *lines;
-static size_t line_count, line_room, lines_lost;
-
-/* ---- Time --------------------------------------------------------------------------- */
-
-double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
+static size_t line_count, line_capacity, lines_lost;
+static size_t late_lines =
+    SIZE_MAX; /* the first line that came when the test had given up */
 
 static int milliseconds_until(double deadline)
 {
@@ -106,8 +115,8 @@ static int milliseconds_until(double deadline)
 
 /* ---- Lines -------------------------------------------------------------------------- */
 
-/* Wine shows a console on a terminal by painting it: a control sequence here and there, and a
- * blank as a move of the cursor. Turns such a line into its text; returns its length. */
+/* Wine draws a console on a terminal: with control sequences, and with moves of the cursor in
+ * place of blanks. Turns such a line into its text, and returns its length. */
 static size_t unpaint(char *line, size_t length)
 {
     size_t out = 0;
@@ -137,9 +146,9 @@ static void add_line(struct program *program, struct stream *stream, const char 
     if (length > 0 &&
         bytes[length - 1] == '\r') /* standard output in Windows' text mode */
         length--;
-    if (line_count == line_room) {
-        line_room = 2 * line_room + 256;
-        lines = realloc(lines, line_room * sizeof *lines);
+    if (line_count == line_capacity) {
+        line_capacity = 2 * line_capacity + 256;
+        lines = realloc(lines, line_capacity * sizeof *lines);
     }
     char *copy = lines == NULL ? NULL : malloc(length + 1);
     if (copy == NULL)
@@ -149,6 +158,8 @@ static void add_line(struct program *program, struct stream *stream, const char 
     if (program->painted)
         length = unpaint(copy, length);
     copy[length] = '\0';
+    if (!program->probe)
+        unseal(copy, &length);
     lines[line_count++] = (struct line){program, stream, copy, length, false};
     if (run.show)
         show_line(program->name, copy, length);
@@ -175,15 +186,16 @@ static void keep(struct program *program, struct stream *stream, const char *byt
     if (stream->length + kept > limit)
         kept = limit - stream->length;
     stream->lost += length - kept;
-    if (stream->length + kept > stream->room) {
-        stream->room = 2 * (stream->length + kept);
-        stream->bytes = realloc(stream->bytes, stream->room);
+    if (stream->length + kept > stream->capacity) {
+        stream->capacity = 2 * (stream->length + kept);
+        stream->bytes = realloc(stream->bytes, stream->capacity);
         if (stream->bytes == NULL)
             kit_error("no memory for the output of a program");
     }
     if (kept > 0)
         memcpy(stream->bytes + stream->length, bytes, kept);
-    /* Only a line's end makes lines: a megabyte without one is not searched at every read. */
+    /* Search only if a newline has come: otherwise a megabyte without one would be searched at
+     * every read. */
     bool ends_line = memchr(bytes, '\n', kept) != NULL;
     stream->length += kept;
     if (ends_line)
@@ -200,8 +212,8 @@ static void read_stream(struct program *program, struct stream *stream)
     }
     if (length == -1 && (errno == EAGAIN || errno == EINTR))
         return;
-    /* The end; a terminal tells it by EIO. A last line may lack its newline; but what the
-     * limit has cut off is no line. */
+    /* The end of the output; a terminal reports it by EIO. The last line may have no newline. A
+     * line that the limit has cut off does not count. */
     if (stream->cut < stream->length && stream->lost == 0)
         add_line(program, stream, stream->bytes + stream->cut,
                  stream->length - stream->cut);
@@ -219,9 +231,9 @@ static void note_end(struct program *program)
     program->handle = -1;
 }
 
-/* A descriptor that can be read from when a child has ended. The orphans of our programs are
- * our children too, as this process is a subreaper, and they must be reaped while the test
- * runs: wineserver takes a process for alive as long as there is a zombie of it. */
+/* Returns a descriptor that is readable when a child has ended. This process is a subreaper, so
+ * the orphans of our programs are its children too. They must be reaped while the test runs: for
+ * wineserver a zombie is still a running process. */
 static int deaths(void)
 {
     static int descriptor = -1;
@@ -241,7 +253,7 @@ static void reap(void)
 {
     struct signalfd_siginfo news;
     while (read(deaths(), &news, sizeof news) > 0)
-        ; /* several deaths may be one signal: waitpid tells who it was */
+        ; /* one signal may be for several children: waitpid names them */
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
         for (size_t i = 0; i < program_count; i++)
@@ -251,9 +263,50 @@ static void reap(void)
             }
 }
 
+/* ---- Steps that are still to be written --------------------------------------------------- */
+
+/* A starter exits at its first TODO with "server: TODO STEP 3: Start the client." on standard error. A
+ * program that it started may have printed the line there, too: its name begins the line. Returns the
+ * number of the step, or 0. */
+static int unwritten_step(const struct line *line, enum role *role)
+{
+    static const char *const names[] = {[SERVER] = "server: ", [CLIENT] = "client: "};
+    const struct program *program = line->program;
+    if (program->probe || (line->stream != &program->outputs[1] && !program->one_output))
+        return 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int step = 0, end = 0;
+        if (strncmp(line->text, names[i], strlen(names[i])) != 0)
+            continue;
+        sscanf(line->text + strlen(names[i]), "TODO STEP %d:%n", &step, &end);
+        *role = (enum role)i;
+        return end > 0 ? step : 0;
+    }
+    return 0;
+}
+
+void expect_written(void)
+{
+    static size_t looked;
+    for (; looked < line_count; looked++) {
+        enum role role;
+        int step = unwritten_step(&lines[looked], &role);
+        if (step <= 0)
+            continue;
+        subject = lines[looked++].program;
+        look_at(role, step, NULL);
+        look_at(1 - role, 0, NULL);
+        fail_with_evidence(json_pack("{s:i, s:[], s:o}", "unwritten", step, "waiting",
+                                     "transcript", transcript()),
+                           "STEP %d of the %s is still to be written%s", step,
+                           role == SERVER ? "server" : "client",
+                           strstr(strchr(lines[looked - 1].text, ':') + 1, ":"));
+    }
+}
+
 /* Waits until a program has printed something or has ended, or `other` is ready for `wanted`
- * (POLLOUT, POLLIN), or the deadline has come. Returns false in the last case, and when there
- * is nobody to wait for. */
+ * (POLLOUT, POLLIN), or until the deadline. Returns false at the deadline, and if there is
+ * nothing to wait for. */
 static bool pump_with(double deadline, int other, short wanted)
 {
     static struct pollfd events[3 * MOST_PROGRAMS + 2];
@@ -262,7 +315,7 @@ static bool pump_with(double deadline, int other, short wanted)
     if (whole_test == 0)
         whole_test = now() + run.limit * LIMITS_PER_TEST;
     if (now() > whole_test)
-        fail_test("the test was stopped after %.0f seconds: it did not come to its end",
+        fail_test("the test was stopped after %.0f seconds, before its end",
                   run.limit * LIMITS_PER_TEST);
     for (size_t i = 0; i < program_count; i++) {
         for (int s = 0; s < 2; s++)
@@ -282,7 +335,7 @@ static bool pump_with(double deadline, int other, short wanted)
     if (ready <= 0)
         return now() < deadline;
 
-    /* The same walk again: what each program printed is read before its end is noted. */
+    /* The same loop again: read what each program printed before its end is noted. */
     size_t at = 0;
     for (size_t i = 0; i < program_count; i++) {
         for (int s = 0; s < 2; s++)
@@ -293,6 +346,7 @@ static bool pump_with(double deadline, int other, short wanted)
     }
     if (events[count - 1].revents != 0)
         reap();
+    expect_written();
     return now() < deadline;
 }
 
@@ -301,8 +355,9 @@ static bool pump(double deadline, int writer)
     return pump_with(deadline, writer, POLLOUT);
 }
 
-/* Reads what the outputs of `program` hold by now, without waiting. Several times, for a
- * terminal gives little at once; but not for ever, for somebody may write without end. */
+/* Reads what the outputs of `program` contain now, without waiting. It reads several times,
+ * because a terminal returns little at once. It stops after a limit, because a program may write
+ * without end. */
 static void drain(struct program *program)
 {
     for (int s = 0; s < 2; s++) {
@@ -323,20 +378,6 @@ static int pipe_end(int ends[2], int ours, int theirs)
     return ends[theirs];
 }
 
-/* The folder or file that plays `role`, and in a folder the program `name` or the role's. */
-const char *file_of(enum role role, const char *name)
-{
-    const char *given = role == SERVER ? run.plan->server : run.plan->client;
-    if (name == NULL)
-        return run.plan->test->sanitized && role == run.plan->test->judges
-                   ? text("%s" SANITIZED_SUFFIX, given)
-                   : given;
-    if (run.plan->guest != NULL && is_named(run.plan->guest, name))
-        return run.plan->guest;
-    return text("%.*s/%s%s", (int)(strrchr(given, '/') - given), given, name,
-                program_suffix());
-}
-
 const char *path_of(enum role role, const char *name)
 {
     return system_path(cell_path(file_of(role, name)));
@@ -355,8 +396,8 @@ _Noreturn static void excuse_self(int report, const char *failing)
     _exit(126);
 }
 
-/* In the child: opens all descriptors below `first`, and leaves room for as many behind them.
- * Returns the descriptor that has taken the place of `report`. */
+/* In the child: opens all descriptors below `first`, and leaves room for as many after them.
+ * Returns the descriptor that replaces `report`. */
 static int take_descriptors(int first, int report)
 {
     struct rlimit files;
@@ -376,15 +417,15 @@ static int take_descriptors(int first, int report)
     return moved;
 }
 
-/* In the child: from here to exec nothing may print; a failure goes through the pipe `report`,
+/* In the child: until exec nothing may be printed. A failure is written to the pipe `report`,
  * which exec closes. */
 _Noreturn static void become(char **words, const int streams[3], int terminal, int report,
                              const struct start_options *options, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);         /* never outlive the test */
-    if (getppid() != (run.cell ? 0 : parent)) /* of the numbers in a cell we have none */
+    if (getppid() != (run.cell ? 0 : parent)) /* we have no number in a cell */
         _exit(126);
-    /* A session of its own: libcheck kills the test's process group, before the census. */
+    /* A new session: libcheck kills the test's process group before the leak check. */
     setsid();
     if (terminal != -1 && ioctl(terminal, TIOCSCTTY, 0) == -1)
         excuse_self(report, "TIOCSCTTY");
@@ -419,13 +460,13 @@ _Noreturn static void become(char **words, const int streams[3], int terminal, i
     if (chdir(run.scratch) == -1)
         excuse_self(report, "chdir");
     if (run.cell) {
-        /* A program of UNIX that is asked for as such is a probe, or one of the kit's own. */
+        /* A program with of_unix is a probe, or one of the kit's own. */
         bool may_trace = options->probe != NULL || options->of_unix;
         const char *failing = lock_in(false, may_trace);
         if (failing != NULL)
             excuse_self(report, failing);
     }
-    /* A path is not for execvp, which gives to the shell what is no program. */
+    /* Do not call execvp for a path: it would start a shell for a file that is no program. */
     if (strchr(words[0], '/') != NULL)
         execv(words[0], words);
     else
@@ -433,8 +474,14 @@ _Noreturn static void become(char **words, const int streams[3], int terminal, i
     excuse_self(report, NULL);
 }
 
-/* Fails the test, whose program `file` is, if it could not be started. Wine takes any file, so
- * what is no Windows program is told here. */
+_Noreturn static void fail_to_start(const char *title, const char *file, const char *why)
+{
+    fail_with_evidence(json_pack("{s:b}", "unstarted", true),
+                       "%s could not be started: %s: %s", title, file, why);
+}
+
+/* Fails the test if its program `file` could not be started. Wine accepts any file, so this also
+ * checks that it is a Windows program. */
 static void expect_started(const struct program *program, const char *file,
                            const char *const words[], const struct excuse *excuse)
 {
@@ -443,32 +490,31 @@ static void expect_started(const struct program *program, const char *file,
     if (excuse->error != 0 && strcmp(words[0], cell_path(file)) != 0)
         kit_error("%s: %s", words[0], strerror(excuse->error));
     if (excuse->error != 0)
-        fail_test("%s could not be started: %s: %s", program->title, file,
-                  strerror(excuse->error));
+        fail_to_start(program->title, file, strerror(excuse->error));
 }
 
 static void expect_program(enum system system, const char *title, const char *file)
 {
     char magic[2] = "";
-    int opened = open(file, O_RDONLY | O_CLOEXEC);
+    /* In a cell our own UNIX programs cannot be read. */
+    int opened = open(file, (system == WIN32 ? O_RDONLY : O_PATH) | O_CLOEXEC);
     if (opened == -1)
-        fail_test("%s could not be started: %s: %s", title, file, strerror(errno));
-    ssize_t length = read(opened, magic, sizeof magic);
+        fail_to_start(title, file, strerror(errno));
+    ssize_t length = system == WIN32 ? read(opened, magic, sizeof magic) : 0;
     close(opened);
     if (system == WIN32 && (length != 2 || memcmp(magic, "MZ", 2) != 0))
-        fail_test("%s could not be started: %s: it is not a Windows program", title,
-                  file);
+        fail_to_start(title, file, "it is not a Windows program");
 }
 
-/* Whether `file` is a program of the checker's own. */
+/* Returns whether `file` is one of the checker's own programs. */
 static bool is_probe(const char *file)
 {
     const char *folder = text("%s/grading/probe/", run.build);
     return strncmp(file, folder, strlen(folder)) == 0;
 }
 
-/* "server" if `path`, an argument, is the file of the program that plays it, written in the manner of
- * either system; "client" likewise; NULL for anything else. */
+/* Returns "server" or "client" if the argument `path` is the file of that program, as either
+ * system writes it, else NULL. */
 static const char *role_in(const char *path)
 {
     const char *const roles[] = {"server", "client"};
@@ -481,8 +527,8 @@ static const char *role_in(const char *path)
     return NULL;
 }
 
-/* A pseudo-terminal. Returns the program's end, and in `*master` ours. What is typed is not
- * echoed: the transcript tells what programs print. Wine expects raw keys, and Enter as CR. */
+/* Opens a pseudo-terminal. Returns the program's end, and ours in `*master`. It does not echo:
+ * the transcript contains only what programs print. Wine expects raw keys, and CR for Enter. */
 static int make_terminal(int *master)
 {
     *master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
@@ -504,13 +550,29 @@ static int make_terminal(int *master)
     return terminal;
 }
 
-/* What a probe is called in reports: by the part that it plays opposite the program that is judged. */
+/* The name of a probe in reports: the role opposite the program that is judged. */
 static const char *part_of_probe(void)
 {
     static const char *const parts[] = {[SERVER] = "test's client",
                                         [CLIENT] = "test's server",
                                         [PAIR] = "test's program"};
     return parts[run.plan->test->judges];
+}
+
+/* Returns whether a program is judged: it is a submission, or there are none. If a probe starts it,
+ * `file` is the probe, and the plan names the program. */
+static bool is_judged(enum role role, const char *file, const char *name)
+{
+    bool any = false;
+    for (size_t i = 0; i < sizeof run.submissions / sizeof *run.submissions; i++)
+        any = any || run.submissions[i] != NULL;
+    if (file != NULL && is_probe(file))
+        file = strcmp(name, "client") == 0 ? run.plan->client : run.plan->server;
+    else if (file == NULL)
+        file = file_of(role, strcmp(name, "server") == 0 || strcmp(name, "client") == 0
+                                 ? NULL
+                                 : name);
+    return !any || !is_ours(file);
 }
 
 static struct program *start_words(enum role role, struct start_options options,
@@ -550,7 +612,7 @@ static struct program *start_words(enum role role, struct start_options options,
     }
     for (size_t i = 0; i < count; i++)
         words[first + i] = va_arg(values, char *);
-    /* What a probe prints that starts the server is the server's. */
+    /* If a probe starts the server, its output is the server's. */
     for (size_t i = 0; probe && i < count; i++)
         if (role_in(words[first + i]) != NULL) {
             name = role_in(words[first + i]);
@@ -564,6 +626,7 @@ static struct program *start_words(enum role role, struct start_options options,
     program->name = name;
     program->title = title;
     program->probe = probe;
+    program->judged = !probe && is_judged(role, options.file, name);
     program->output_limit = options.output_limit != 0 ? options.output_limit
                                                       : USUAL_OUTPUT_LIMIT;
     program->terminal = options.terminal_input;
@@ -590,7 +653,7 @@ static struct program *start_words(enum role role, struct start_options options,
             close(program->outputs[0].fd);
         streams[1] = pipe_end(ends, 0, 1);
         program->outputs[0].fd = ends[0];
-        if (run.show) { /* one pipe for both keeps the order in which things happened */
+        if (run.show) { /* one pipe for both keeps the order of the lines */
             streams[2] = streams[1];
         } else {
             streams[2] = pipe_end(ends, 0, 1);
@@ -648,23 +711,6 @@ struct program *start_with(enum role role, struct start_options options, ...)
     return program;
 }
 
-const char *reference_file(const char *lab, enum system system, const char *name)
-{
-    return text("%s/labs/%s/%s/%s%s", run.build, lab, system == UNIX ? "unix" : "win32",
-                name, suffix_of(system));
-}
-
-const char *tool_file(const char *name)
-{
-    return text("%s/tools/%s", run.build, name);
-}
-
-const char *probe_file(const char *name)
-{
-    return text("%s/grading/probe/%s/%s%s", run.build,
-                run.system == UNIX ? "unix" : "win32", name, program_suffix());
-}
-
 struct program *start_probe(const char *probe, ...)
 {
     struct start_options options = {.probe = probe};
@@ -686,7 +732,7 @@ struct program *start_unix_probe(const char *probe, ...)
     return program;
 }
 
-/* By the handle, for the number of a process that has ended may be another's by now. */
+/* Use the handle: another process may have the number of one that has ended. */
 static bool signal_program(const struct program *program, int number)
 {
     return syscall(SYS_pidfd_send_signal, program->handle, number, NULL, 0) == 0 ||
@@ -712,7 +758,7 @@ const char *program_name(pid_t pid)
 
 /* ---- How programs end --------------------------------------------------------------- */
 
-/* How a program ended, for the report: "exited with code 3". */
+/* Returns how a program ended, for the report: "exited with code 3". */
 static const char *ending_of(const struct program *program)
 {
     if (program->handle != -1)
@@ -723,7 +769,7 @@ static const char *ending_of(const struct program *program)
     return text("exited with code %d", WEXITSTATUS(program->status));
 }
 
-/* What an end in that way usually comes from, or NULL. */
+/* Returns the usual cause of such an end, or NULL. */
 static const char *cause_of_end(const struct program *program)
 {
     if (program->handle != -1 || program->probe)
@@ -740,8 +786,8 @@ static const char *cause_of_end(const struct program *program)
                "write() and send() fail with EPIPE.";
     if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT ||
         number == SIGUSR1 || number == SIGUSR2 || number == SIGALRM || number == SIGIO)
-        return text("It had no handler for SIG%s at that moment. Install one with "
-                    "sigaction().",
+        return text("It had no handler for SIG%s at that moment. Install one before "
+                    "the loop in which it waits, with sigaction().",
                     sigabbrev_np(number));
     if (number == 0 && run.system == WIN32 && WEXITSTATUS(program->status) == 5)
         return "Under Wine this is also the exit code of an access violation "
@@ -768,7 +814,7 @@ static void add_note(json_t *evidence, const char *format, ...)
     json_array_append_new(notes, json_string(printable(note, strlen(note))));
 }
 
-/* Adds a note on how the program ended, where that says something. */
+/* Adds a note on how the program ended, if that explains something. */
 static void add_cause(json_t *evidence, const struct program *program)
 {
     const char *cause = cause_of_end(program);
@@ -777,6 +823,12 @@ static void add_cause(json_t *evidence, const struct program *program)
 }
 
 /* ---- Talking ------------------------------------------------------------------------ */
+
+/* "1 of 3 bytes were", "0 of 1 byte was": sent, or read. */
+static char *part_of(size_t part, size_t whole)
+{
+    return text("%zu of %zu byte%s", part, whole, whole == 1 ? " was" : "s were");
+}
 
 size_t offer_bytes(struct program *program, const void *bytes, size_t length)
 {
@@ -787,24 +839,23 @@ size_t offer_bytes(struct program *program, const void *bytes, size_t length)
                                 length - sent);
         if (written > 0) {
             sent += (size_t)written;
-            deadline = now() + run.limit; /* slow is not stuck */
+            deadline = now() + run.limit; /* slow is not blocked */
         } else if (errno == EPIPE || errno == EIO) {
             break;
         } else if (errno != EAGAIN && errno != EINTR) {
             kit_error("write: %s", strerror(errno));
         } else if (!pump(deadline, program->input)) {
-            fail_test("%s did not read its standard input for %.0f seconds: "
-                      "%zu of %zu bytes were sent",
-                      program->title, run.limit, sent, length);
+            fail_test("%s did not read its standard input for %.0f seconds: %s sent",
+                      program->title, run.limit, part_of(sent, length));
         }
     }
     return sent;
 }
 
-/* Fails the test, whose program does not read what is sent to it any more. */
+/* Fails the test, because the program no longer reads its input. */
 _Noreturn static void fail_unread(struct program *program, size_t sent, size_t length)
 {
-    /* The pipe breaks a moment before the end of the program that breaks it can be seen. */
+    /* The pipe breaks a moment before the end of the program is visible. */
     for (double until = now() + LATE_END; program->handle != -1 && pump(until, -1);)
         ;
     subject = program;
@@ -812,14 +863,11 @@ _Noreturn static void fail_unread(struct program *program, size_t sent, size_t l
     add_cause(evidence, program);
     if (program->handle == -1)
         fail_with_evidence(evidence,
-                           "%s %s before it read all of its standard input: %zu of %zu "
-                           "byte%s were sent",
-                           program->title, ending_of(program), sent, length,
-                           length == 1 ? "" : "s");
+                           "%s %s before it read all of its standard input: %s sent",
+                           program->title, ending_of(program), part_of(sent, length));
     fail_with_evidence(evidence,
-                       "%s closed its standard input, and is still running: %zu of %zu "
-                       "byte%s were sent",
-                       program->title, sent, length, length == 1 ? "" : "s");
+                       "%s closed its standard input, and is still running: %s sent",
+                       program->title, part_of(sent, length));
 }
 
 void send_bytes(struct program *program, const void *bytes, size_t length)
@@ -832,10 +880,11 @@ void send_bytes(struct program *program, const void *bytes, size_t length)
 void trickle_bytes(struct program *program, const void *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        send_bytes(program, (const char *)bytes + i, 1);
+        if (offer_bytes(program, (const char *)bytes + i, 1) == 0)
+            fail_unread(program, i, length);
         double deadline = now() + run.limit;
         int unread = 1;
-        /* A pipe has no event for "empty again": look once a millisecond. */
+        /* A pipe has no event for "empty again": check once a millisecond. */
         while (ioctl(program->input, FIONREAD, &unread) == 0 && unread > 0) {
             pump(now() + 0.001, -1);
             /* It may have read the byte, and then ended. */
@@ -843,9 +892,8 @@ void trickle_bytes(struct program *program, const void *bytes, size_t length)
                 unread > 0)
                 fail_unread(program, i, length);
             if (now() > deadline)
-                fail_test("%s did not read its standard input for %.0f seconds: "
-                          "%zu of %zu bytes were read",
-                          program->title, run.limit, i, length);
+                fail_test("%s did not read its standard input for %.0f seconds: %s read",
+                          program->title, run.limit, part_of(i, length));
         }
     }
 }
@@ -854,7 +902,7 @@ void close_input(struct program *program)
 {
     if (program->input == -1)
         return;
-    if (program->terminal) /* to close it would be a hang-up, not the end of input */
+    if (program->terminal) /* closing it would be a hang-up, not the end of input */
         offer_bytes(program, run.system == UNIX ? END_OF_FILE : END_OF_FILE_WIN32,
                     strlen(run.system == UNIX ? END_OF_FILE : END_OF_FILE_WIN32));
     else
@@ -884,7 +932,7 @@ static bool has_output(const struct program *program)
     return program->outputs[0].fd != -1 || program->outputs[1].fd != -1;
 }
 
-/* How a line is to be matched. */
+/* How a line is compared. */
 enum match { EXACTLY, PATTERN, PATTERN_ON_STDERR };
 
 static bool fits(const struct line *candidate, const char *line, enum match match)
@@ -894,7 +942,7 @@ static bool fits(const struct line *candidate, const char *line, enum match matc
                              : strcmp(line, candidate->text) == 0);
 }
 
-/* Whether a wait looks at the stream of `candidate`. */
+/* Returns whether a wait includes the stream of `candidate`. */
 static bool is_watched(const struct program *program, const struct line *candidate,
                        enum match match)
 {
@@ -902,8 +950,8 @@ static bool is_watched(const struct program *program, const struct line *candida
            (match != PATTERN_ON_STDERR || candidate->stream == &program->outputs[1]);
 }
 
-/* The first line after the cursors that is `line` (or fits it, a pattern), or NULL. Lines
- * before `*looked` have been looked at. */
+/* Returns the first line after the cursors that equals `line` (or matches it, if it is a
+ * pattern), or NULL. Lines before `*looked` have been compared before. */
 static const char *find_line(struct program *program, const char *line, enum match match,
                              size_t *looked)
 {
@@ -921,7 +969,7 @@ static const char *find_line(struct program *program, const char *line, enum mat
 
 /* ---- Why a wait was in vain --------------------------------------------------------- */
 
-/* What the reader of a report must know then: not all was kept. */
+/* For the report: not all of the output was kept. */
 static const char *cut_note(const struct program *program)
 {
     size_t lost = program->outputs[0].lost + program->outputs[1].lost;
@@ -929,7 +977,7 @@ static const char *cut_note(const struct program *program)
                      : text(" (it printed so much that %zu bytes were not kept)", lost);
 }
 
-/* A line as a reason quotes it: in single quotes, because most lines have double ones. */
+/* Quotes a line for a reason: in single quotes, because most lines contain double ones. */
 static const char *cited(const char *line)
 {
     size_t length = strlen(line), shown = length;
@@ -939,8 +987,8 @@ static const char *cited(const char *line)
     return text("'%.*s%s'", (int)shown, line, shown < length ? "..." : "");
 }
 
-/* A pattern of fnmatch(3) in words that need no explanation: "..." for what may be anything, a
- * set of one character for the character. Sets `*exact` if nothing may be anything. */
+/* Returns a pattern of fnmatch(3) in a form for readers: "..." for a wildcard, the character for
+ * a set of one character. Sets `*exact` if there is no wildcard. */
 static const char *plain(const char *pattern, bool *exact)
 {
     char *words = text("%s%s%s", pattern, pattern, pattern), *out = words;
@@ -965,7 +1013,7 @@ static const char *plain(const char *pattern, bool *exact)
     return words;
 }
 
-/* What is waited for, in a sentence: "the line 'server: done'". */
+/* Returns what is expected, for a sentence: "the line 'server: done'". */
 static const char *wanted(const char *line, enum match match, const char *meaning)
 {
     bool exact = true;
@@ -977,7 +1025,7 @@ static const char *wanted(const char *line, enum match match, const char *meanin
                 match == PATTERN_ON_STDERR ? " on standard error" : "");
 }
 
-/* Whether a pattern fits little more than what is meant: "server: *" does not. */
+/* Returns whether a pattern matches only few lines; "server: *" matches many. */
 static bool is_specific(const char *pattern)
 {
     bool exact;
@@ -989,11 +1037,11 @@ static bool is_specific(const char *pattern)
     return exact || letters >= 3;
 }
 
-/* Kinds of characters, by which lines may differ that are nearly the same. */
+/* Kinds of characters in which nearly equal lines may differ. */
 enum kind { CASE = 1, BLANKS = 2, MARKS = 4, CONTROLS = 8 };
 
-/* A copy of `line` in which only the characters of the kinds `kept` are as they are: letters are
- * small, the others left out. Its length comes to `*length`. */
+/* Returns a copy of `line` with only the characters of the kinds `kept`. Without CASE letters are
+ * small. Sets `*length`. */
 static char *sifted(const char *line, size_t *length, unsigned kept)
 {
     char *copy = malloc(*length + 1), *out = copy;
@@ -1025,7 +1073,7 @@ static bool same_sifted(const struct line *candidate, const char *line, unsigned
     return same;
 }
 
-/* In what `candidate` differs from `line`, if that is little, or NULL. */
+/* Returns in what `candidate` differs from `line` if they are nearly equal, else NULL. */
 static const char *small_difference(const struct line *candidate, const char *line)
 {
     size_t length = strlen(line);
@@ -1047,7 +1095,7 @@ static const char *small_difference(const struct line *candidate, const char *li
     return *names == '\0' ? "the order of blanks, punctuation and control bytes" : names;
 }
 
-/* The same for a pattern, for case, control bytes and blanks too many. */
+/* The same for a pattern: case, control bytes and additional blanks. */
 static bool nearly_fits(const struct line *candidate, const char *pattern)
 {
     size_t length = candidate->length;
@@ -1067,12 +1115,28 @@ static bool nearly_fits(const struct line *candidate, const char *pattern)
     return nearly;
 }
 
-/* Fails the test if a line after the cursors is nearly the one that is waited for. */
+/* Fails the test if the line came in two, because the text in it ends with a newline. */
+static void fail_if_newline_kept(const struct program *program, const char *line,
+                                 const char *wanted_line)
+{
+    size_t length = strlen(line);
+    if (length == 0 || line[length - 1] != '"')
+        return;
+    for (size_t i = 0; i + 1 < line_count; i++)
+        if (lines[i].program == program && lines[i].length == length - 1 &&
+            memcmp(lines[i].text, line, length - 1) == 0 &&
+            lines[i + 1].stream == lines[i].stream &&
+            strcmp(lines[i + 1].text, "\"") == 0)
+            fail_test("expected %s, but %s printed a newline before the last quote: "
+                      "remove the newline from the text (fgets() keeps it)",
+                      wanted_line, program->title);
+}
+
+/* Fails the test if a line after the cursors is nearly the expected one. */
 static void fail_if_nearly(const struct program *program, const char *line,
                            enum match match, const char *wanted_line)
 {
-    if (strlen(line) >
-        LONGEST_NEARLY) /* nobody reads it, and each comparison takes its time */
+    if (strlen(line) > LONGEST_NEARLY) /* nobody reads it, and comparing takes time */
         return;
     for (size_t i = 0; i < line_count; i++) {
         if (!is_watched(program, &lines[i], match) || i < lines[i].stream->cursor ||
@@ -1094,7 +1158,7 @@ static void fail_if_nearly(const struct program *program, const char *line,
     }
 }
 
-/* Fails the test if the line is there but for its newline. */
+/* Fails the test if the line has come without its newline. */
 static void fail_if_unfinished(const struct program *program, const char *line,
                                enum match match, const char *wanted_line)
 {
@@ -1111,8 +1175,22 @@ static void fail_if_unfinished(const struct program *program, const char *line,
     }
 }
 
-/* Fails the test if the line came on standard output, and is due on standard error. Where the
- * pattern fits nearly every line, only one that reports an error is meant. */
+/* Fails the test if the line came on standard output after a message that ends with NUL. */
+static void fail_if_after_message(const struct program *program, const char *line,
+                                  const char *wanted_line)
+{
+    for (size_t i = 0; i < line_count; i++) {
+        const char *end = memrchr(lines[i].text, '\0', lines[i].length);
+        if (lines[i].program == program && lines[i].stream == &program->outputs[0] &&
+            end != NULL && strcmp(end + 1, line) == 0)
+            fail_test("expected %s on standard error, but %s printed it on standard "
+                      "output, which carries the messages",
+                      wanted_line, program->title);
+    }
+}
+
+/* Fails the test if the line came on standard output in place of standard error. If the pattern
+ * matches nearly every line, only a line that reports an error counts. */
 static void fail_if_elsewhere(const struct program *program, const char *pattern,
                               const char *wanted_line)
 {
@@ -1124,8 +1202,8 @@ static void fail_if_elsewhere(const struct program *program, const char *pattern
                       program->title, cited(lines[i].text));
 }
 
-/* Fails the test if the line came before one that the test has found already; adds a note where
- * that may be so. */
+/* Fails the test if the line came before one that the test has found already. Adds a note if that
+ * is possible. */
 static void fail_if_early(const struct program *program, const char *line,
                           enum match match, const char *wanted_line, json_t *evidence)
 {
@@ -1153,17 +1231,25 @@ static void fail_if_early(const struct program *program, const char *line,
                  "Such a line came earlier, as expected. Now another one is due.");
 }
 
-/* Whether all that the program printed on standard output, if anything, may still be in its own
- * memory: nothing came, or whole buffers. */
+/* Returns whether the program is the kit's own, beside one that is judged. */
+static bool is_partner(const struct program *program)
+{
+    return strstr(run.plan->cast, text("our %s", program->name)) != NULL;
+}
+
+/* Returns whether output of the program may still be in its buffer: nothing has come, or only
+ * whole buffers. The kit's own programs flush theirs. */
 static bool held_back(const struct program *program)
 {
     const struct stream *output = &program->outputs[0];
     bool lost = program->handle == -1 && WIFSIGNALED(program->status);
-    return program->piped && !program->probe && output->length % OUTPUT_BUFFER == 0 &&
-           output->lost == 0 && (program->handle != -1 || lost);
+    return program->piped && !program->probe && !is_partner(program) &&
+           output->length % OUTPUT_BUFFER == 0 && output->lost == 0 &&
+           (program->handle != -1 || lost);
 }
 
-/* The note about that. `nothing` came, or not all; the program was `running` then. */
+/* Adds the note about that. `nothing`: no output has come. `running`: the program was still
+ * running. */
 static void add_held_back(json_t *evidence, bool nothing, bool running)
 {
     add_note(
@@ -1174,10 +1260,34 @@ static void add_held_back(json_t *evidence, bool nothing, bool running)
         nothing ? "Nothing" : "Not all", running ? "still be" : "have been lost");
 }
 
-/* Shows, beside the line that is expected, one with another text in its quotes, if exactly one came
- * instead. */
-static void add_other_text(json_t *evidence, const struct program *program,
-                           const char *line, enum match match)
+/* Returns the share of the next `seconds` in which the busiest thread is on a processor or waits for a
+ * free one, in percent. A thread that has none at all is not spinning: each gets its turn. */
+static double watch_threads(double seconds)
+{
+    struct thread_times *before, *after;
+    size_t count = thread_times(&before);
+    double begin = now(), most = 0;
+    while (pump(begin + seconds, -1))
+        ;
+    double passed = now() - begin;
+    size_t threads = thread_times(&after);
+    for (size_t i = 0; i < threads; i++)
+        for (size_t k = 0; k < count; k++) {
+            double running = after[i].running - before[k].running,
+                   queued = after[i].queued - before[k].queued;
+            if (after[i].thread == before[k].thread && running > LEAST_TURN &&
+                running + queued > most)
+                most = running + queued;
+        }
+    free(before);
+    free(after);
+    return most / passed * 100;
+}
+
+/* If exactly one line came with another text in its quotes, shows it with the expected line, and
+ * returns it. */
+static const struct line *add_other_text(json_t *evidence, const struct program *program,
+                                         const char *line, enum match match)
 {
     const char *quote = strchr(line, '"');
     const struct line *other = NULL;
@@ -1187,16 +1297,17 @@ static void add_other_text(json_t *evidence, const struct program *program,
             lines[i].length < start || memcmp(lines[i].text, line, start) != 0)
             continue;
         if (other != NULL)
-            return;
+            return NULL;
         other = &lines[i];
     }
     if (other != NULL)
         add_difference(evidence, line, strlen(line), other->text, other->length);
+    return other;
 }
 
-/* Whether the program would take SIGINT as a request to end: it has a handler, or has blocked it, or
- * waits for signals, which unblocks them for that time. Under Wine it is a Ctrl-C, for which every
- * lab's server has a handler. */
+/* Returns whether the program would treat SIGINT as a request to end: it has a handler, has
+ * blocked it, or waits for signals, which unblocks them meanwhile. Under Wine SIGINT is a Ctrl-C,
+ * for which every lab's server has a handler. */
 static bool takes_interrupt(const struct program *program, const json_t *waiting)
 {
     size_t at;
@@ -1220,18 +1331,31 @@ static bool takes_interrupt(const struct program *program, const json_t *waiting
     return (signals & 1ULL << (SIGINT - 1)) != 0;
 }
 
-/* Adds a note if the line comes as soon as the program is asked to end: the test has failed
- * already. The line may have been in the buffer of the C library. What the report shows is noted
- * before. */
+/* Returns whether a program prints the line because it ends, or a client's connection does. */
+static bool is_of_end(const char *line)
+{
+    static const char *const ends[] = {": done", " left"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (strlen(line) >= strlen(ends[i]) &&
+            strcmp(line + strlen(line) - strlen(ends[i]), ends[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Asks the program to end, and adds a note if the line then comes. The test has failed already.
+ * The line may have been in the buffer of the C library, unless the end has caused it. The report's other
+ * facts are noted before. */
 static void add_late_line(json_t *evidence, struct program *program, const char *line,
                           enum match match)
 {
     if (program->handle == -1 || program->probe || !program->piped || run.show ||
         match == PATTERN_ON_STDERR || program->outputs[0].lost > 0)
         return;
-    json_object_set_new(evidence, "waiting", who_waits());
+    json_object_set_new(evidence, "waiting", who_waits(program_name));
     json_object_set_new(evidence, "transcript", transcript());
     size_t before = line_count;
+    late_lines = before;
+    program->asked = true;
     bool interrupted = takes_interrupt(program, json_object_get(evidence, "waiting"));
     if (interrupted)
         send_signal(program, SIGINT);
@@ -1240,7 +1364,7 @@ static void add_late_line(json_t *evidence, struct program *program, const char 
     for (double until = now() + LATE_END; program->handle != -1 && pump(until, -1);)
         ;
     drain(program);
-    for (size_t i = before; i < line_count; i++)
+    for (size_t i = before; i < line_count && !is_of_end(line); i++)
         if (lines[i].program == program && lines[i].stream == &program->outputs[0] &&
             fits(&lines[i], line, match)) {
             add_note(
@@ -1254,7 +1378,7 @@ static void add_late_line(json_t *evidence, struct program *program, const char 
         }
 }
 
-/* Adds a note if `bytes`, which are messages, have a line of events in them. */
+/* Adds a note if `bytes`, which are messages, contain a line with an event. */
 static void add_event_line(json_t *evidence, const char *bytes, size_t length)
 {
     const char *event = event_line(bytes, length);
@@ -1265,50 +1389,156 @@ static void add_event_line(json_t *evidence, const char *bytes, size_t length)
                  cited(event));
 }
 
-/* Whether a program waits until another one opens a FIFO or accepts it: then what it has not printed is
- * not in a buffer. */
-static bool waits_for_peer(const json_t *evidence)
+/* Returns whether a sentence of the evidence that begins with `who` says that the program waits in one of
+ * these calls. A NULL ends the list. */
+static bool waits_in(const json_t *evidence, const char *who, const char *const calls[])
 {
     size_t i;
     json_t *sentence;
     json_array_foreach(json_object_get(evidence, "waiting"), i, sentence)
     {
         const char *words = json_string_value(sentence);
-        if (strstr(words, " waits in open") != NULL ||
-            strstr(words, " waits in connect") != NULL)
-            return true;
+        for (size_t k = 0; strncmp(words, who, strlen(who)) == 0 && calls[k] != NULL; k++)
+            if (strstr(words, text(" waits in %s", calls[k])) != NULL)
+                return true;
     }
     return false;
 }
 
-/* Fails the test, which has waited in vain; `how` is what the program did instead. */
+/* Returns whether a program waits until another one opens a FIFO or accepts a connection. A
+ * missing line is then not in a buffer. */
+static bool waits_for_peer(const json_t *evidence)
+{
+    return waits_in(evidence, "", (const char *const[]){"open", "connect", NULL});
+}
+
+/* Returns whether a client waits in poll() or select(): what it has not printed, it has not read yet. A
+ * server that waits so has printed that it is ready. */
+static bool waits_for_news(const struct program *program, const json_t *evidence)
+{
+    return waits_in(evidence, text("client (process %d)", (int)program->pid),
+                    (const char *const[]){"poll", "select", "epoll_wait", NULL});
+}
+
+/* Returns whether the program has ended with an error that the test has neither waited for nor
+ * caused. */
+static bool failed_early(const struct program *program)
+{
+    return program->judged && program->handle == -1 && !program->awaited &&
+           !program->asked && program->status != 0 &&
+           (!WIFSIGNALED(program->status) ||
+            (program->sent & 1ULL << WTERMSIG(program->status)) == 0);
+}
+
+/* Returns the first program that has failed so, or NULL. */
+static const struct program *failed_program(void)
+{
+    for (size_t i = 0; i < program_count; i++)
+        if (failed_early(programs[i]))
+            return programs[i];
+    return NULL;
+}
+
+/* Returns which programs that are judged have ended well, for the end of a sentence: nobody else may
+ * be to blame for a wait in vain. explain_end() names those that failed. */
+static const char *who_ended(void)
+{
+    const char *ended = "";
+    for (size_t i = 0; i < program_count; i++)
+        if (programs[i]->judged && programs[i]->handle == -1 && !programs[i]->awaited &&
+            !failed_early(programs[i]))
+            ended = text("%s; %s %s", ended, programs[i]->title, ending_of(programs[i]));
+    return ended;
+}
+
+/* Returns whether the program is ours, and a judged one has failed: what that had sent arrives soon, and
+ * no more will come. */
+static bool waits_for_the_dead(const struct program *program)
+{
+    return (is_partner(program) || program->probe) && failed_program() != NULL;
+}
+
+/* Fails the test, whose wait found nothing. `how` is what the program did instead. */
 _Noreturn static void fail_without_line(struct program *program, const char *line,
                                         enum match match, const char *meaning,
                                         const char *how)
 {
     const char *wanted_line = wanted(line, match, meaning);
+    bool ours = is_partner(program);
+    const char *title = ours ? text("our %s", program->name) : program->title;
+    const char *blamed = ours || program->probe ? who_ended() : "";
     json_t *evidence = json_object();
+    if (match == EXACTLY)
+        fail_if_newline_kept(program, line, wanted_line);
     fail_if_nearly(program, line, match, wanted_line);
     fail_if_unfinished(program, line, match, wanted_line);
+    if (match == EXACTLY)
+        fail_if_after_message(program, line, wanted_line);
     if (match == PATTERN_ON_STDERR && !program->one_output)
         fail_if_elsewhere(program, line, wanted_line);
     fail_if_early(program, line, match, wanted_line, evidence);
     add_cause(evidence, program);
-    add_other_text(evidence, program, line, match);
+    const struct line *other = add_other_text(evidence, program, line, match);
+    if (other != NULL) {
+        const char *shown = printable(other->text, other->length);
+        how = strcmp(shown, line) == 0 ? "printed the bytes themselves, and not as \\xNN"
+                                       : text("printed %s", cited(shown));
+    }
     bool silent = match != PATTERN_ON_STDERR && held_back(program);
     bool nothing = program->outputs[0].length == 0, running = program->handle != -1;
+    bool busy = running && program->judged && !run.show &&
+                watch_threads(BUSY_LOOK) > BUSY_WAIT;
     add_late_line(evidence, program, line, match); /* it may end the program */
-    if (silent && json_object_get(evidence, "notes") == NULL && !waits_for_peer(evidence))
+    if (silent && other == NULL && json_object_get(evidence, "notes") == NULL &&
+        !waits_for_peer(evidence) && !waits_for_news(program, evidence))
         add_held_back(evidence, nothing, running);
-    fail_with_evidence(evidence, "expected %s, but %s %s%s", wanted_line, program->title,
-                       how, cut_note(program));
+    if (busy)
+        add_note(
+            evidence,
+            "The processor is in use: a program loops, or is too slow. Wait in calls that "
+            "block, read many bytes at once, and look at each byte once.");
+    if (match == EXACTLY && program->outputs[0].taken > 0 &&
+        program->outputs[1].length == 0)
+        add_note(evidence,
+                 "Nothing came on its standard error. Standard output carries the "
+                 "messages here: print events on standard error.");
+    fail_with_evidence(evidence, "expected %s, but %s %s%s%s", wanted_line, title, how,
+                       cut_note(program), blamed);
+}
+
+/* Returns whether line `number` is the same as the one before it of the same program. */
+static bool repeats(size_t number)
+{
+    const struct line *line = &lines[number];
+    for (size_t i = number; i-- > 0;)
+        if (lines[i].stream == line->stream)
+            return lines[i].length == line->length &&
+                   memcmp(lines[i].text, line->text, line->length) == 0;
+    return false;
+}
+
+/* Returns the new deadline of a wait that began at `begin`, and counts all lines as seen. A line of a
+ * transcript, "server: text", after the first `*seen` lines shows that a program is not blocked: the wait
+ * then lasts `limit` more seconds. Other lines do not: a program that polls may print them without end. It
+ * may also print the same line of a transcript. Such lines make a wait at most twice as long. */
+static double extended(double deadline, double begin, double limit, size_t *seen)
+{
+    for (; *seen < line_count; ++*seen) {
+        size_t word = strcspn(lines[*seen].text, " ");
+        if (word > 0 && lines[*seen].text[word - 1] == ':')
+            deadline = fmax(deadline, repeats(*seen)
+                                          ? fmin(now() + limit, begin + 2 * limit)
+                                          : now() + limit);
+    }
+    return deadline;
 }
 
 static const char *await_line(struct program *program, const char *line, enum match match,
                               const char *meaning)
 {
-    double deadline = now() + run.limit;
+    double begin = now(), limit = run.limit, deadline = begin + limit;
     size_t looked = 0, seen = 0;
+    bool hopeless = false;
     subject = program;
     for (;;) {
         const char *found = find_line(program, line, match, &looked);
@@ -1316,18 +1546,20 @@ static const char *await_line(struct program *program, const char *line, enum ma
             return found;
         if (!has_output(program) && program->handle == -1)
             fail_without_line(program, line, match, meaning, ending_of(program));
-        /* What is not kept is not looked at: to wait on for a line would be in vain. (Where the
-         * program has ended, the end of its output is near, and says more.) */
+        /* Output beyond the limit is not kept, so the line can no longer be found. (If the
+         * program has ended, the end of its output comes soon, and is the better reason.) */
         if (program->handle != -1 &&
             program->outputs[match == PATTERN_ON_STDERR].lost > 0)
             fail_without_line(program, line, match, meaning, "did not print it");
-        if (line_count > seen) { /* as long as lines come, it is not stuck */
-            seen = line_count;
-            deadline = now() + run.limit;
+        if (!hopeless && waits_for_the_dead(program)) {
+            hopeless = true;
+            limit = fmin(limit, fmax(LAST_ANSWER, limit / 4));
+            deadline = fmin(deadline, now() + limit);
         }
+        deadline = extended(deadline, begin, limit, &seen);
         if (!pump(deadline, -1) && now() >= deadline)
             fail_without_line(program, line, match, meaning,
-                              text("did not print it in %.0f seconds and %s", run.limit,
+                              text("did not print it in %.0f seconds and %s", limit,
                                    ending_of(program)));
     }
 }
@@ -1379,7 +1611,7 @@ bool printed_like(struct program *program, const char *pattern)
     return count_lines(program, pattern) > 0;
 }
 
-/* Fails the test, which has waited in vain for the end of a message on standard output. */
+/* Fails the test, whose wait for the end of a message on standard output found nothing. */
 _Noreturn static void fail_without_message(struct program *program, char end)
 {
     struct stream *output = &program->outputs[0];
@@ -1455,24 +1687,22 @@ void wait_descriptor(int descriptor, const char *what)
 {
     double deadline = now() + run.limit;
     if (!pump_with(deadline, descriptor, POLLIN) && now() >= deadline)
-        fail_test("waited %.0f seconds for %s", run.limit, what);
+        fail_test("waited %.0f seconds for %s%s", run.limit, what, who_ended());
 }
 
 int wait_end(struct program *program)
 {
-    double deadline = now() + run.limit;
+    double begin = now(), deadline = begin + run.limit;
     size_t seen = 0;
     subject = program;
     while (program->handle != -1) {
-        if (line_count > seen) {
-            seen = line_count;
-            deadline = now() + run.limit;
-        }
+        deadline = extended(deadline, begin, run.limit, &seen);
         if (!pump(deadline, -1) && now() >= deadline)
             fail_test("expected %s to end, but after %.0f seconds it is still running",
                       program->title, run.limit);
     }
     drain(program);
+    program->awaited = true;
     return WIFSIGNALED(program->status) ? 128 + WTERMSIG(program->status)
                                         : WEXITSTATUS(program->status);
 }
@@ -1480,14 +1710,14 @@ int wait_end(struct program *program)
 void expect_end(struct program *program, int code)
 {
     int ended = wait_end(program);
-    /* wineserver kills a process that has called ExitProcess and is still there a second
-     * later, as on a busy machine one with many threads may be. Its exit code goes with it. */
+    /* wineserver kills a process that still runs a second after it has called ExitProcess, for
+     * example one with many threads on a busy machine. Its exit code is then lost. */
     bool wine = run.system == WIN32 && !on_windows();
     if (wine && ended == 128 + SIGKILL)
         return;
-    /* A fault of the program itself is an exception to Wine, and its exit code 5. By SIGSEGV a
-     * process of Wine ends that falls over while it takes its threads down, now and then and
-     * after all has been said: that code is not known, either. */
+    /* For Wine a fault of the program itself is an exception, with exit code 5. A Wine process
+     * sometimes crashes by SIGSEGV when it ends its threads, after the program has finished. Its
+     * exit code is not known either. */
     if (wine && ended == 128 + SIGSEGV && printed_like(program, "*: done"))
         return;
     if (ended == code)
@@ -1537,9 +1767,10 @@ const char *ending_within(struct program *program, double seconds)
 
 void send_signal(struct program *program, int number)
 {
+    program->sent |= 1ULL << number;
     if (program->handle != -1 && !signal_program(program, number))
         kit_error("pidfd_send_signal: %s", strerror(errno));
-    /* Until it stands still it may finish the system call that it is in. */
+    /* Before it stops it may still finish its current system call. */
     siginfo_t news;
     while (number == SIGSTOP && program->handle != -1 && !program->reaped &&
            waitid(P_PID, (id_t)program->pid, &news, WSTOPPED | WEXITED | WNOWAIT) == -1)
@@ -1568,53 +1799,78 @@ void kill_program(struct program *program)
     wait_end(program);
 }
 
+/* Kills one of our processes and waits until it is gone. Returns false if there is none any more. */
+static bool kill_process(pid_t pid)
+{
+    int handle = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd ended = {handle, POLLIN, 0};
+    if (handle == -1)
+        return false;
+    bool killed = kill(pid, SIGKILL) == 0 &&
+                  poll(&ended, 1, (int)(run.limit * 1000)) == 1;
+    close(handle);
+    return killed;
+}
+
+void kill_with_children(struct program *program)
+{
+    if (run.system == UNIX)
+        send_signal(program, SIGSTOP); /* so that it starts no more */
+    struct process *list;
+    size_t count = our_processes(&list);
+    for (size_t i = 0; i < count; i++)
+        if (list[i].parent == program->pid)
+            kill_process(list[i].pid);
+    free(list);
+    kill_program(program);
+}
+
 void kill_child(struct program *program, const char *name)
 {
     struct process *list;
     size_t count = our_processes(&list);
     int killed = 0;
+    const char *called = NULL; /* as its first argument */
     for (size_t i = 0; i < count; i++) {
-        if (list[i].pid == program->pid || !runs_program(&list[i], name))
-            continue;
-        int handle = (int)syscall(SYS_pidfd_open, list[i].pid, 0);
-        struct pollfd ended = {handle, POLLIN, 0};
-        if (handle == -1)
-            continue;
-        if (kill(list[i].pid, SIGKILL) == 0 &&
-            poll(&ended, 1, (int)(run.limit * 1000)) == 1)
+        if (list[i].program[strspn(list[i].program, "0123456789")] == '\0')
+            called = text("%s", list[i].program);
+        if (list[i].pid != program->pid && runs_program(&list[i], name) &&
+            kill_process(list[i].pid))
             killed++;
-        close(handle);
     }
     free(list);
+    if (killed == 0 && called != NULL)
+        fail_test(
+            "%s's child is called '%s', not '%s': the command line must begin with the program",
+            program->title, called, name);
     if (killed == 0)
         fail_test("%s has no child process that runs %s", program->title, name);
 }
 
-/* What our programs use of a processor in `seconds` from now, in percent; and, to `wanted`, what
- * they would have used on a machine that is not busy. On one that is, who looks again and again
- * gets little of the processor, and stands in the queue for it the rest of the time. */
+/* Returns what our programs use of a processor during `seconds`, in percent. Sets `*wanted` to
+ * what one thread would use on an idle machine. On a busy one a program that spins gets little of
+ * the processor, and waits for it the rest of the time. */
 static double watch_idle(struct program *program, double seconds, double *wanted)
 {
-    double before = processor_time(), queued = queueing_time(), until = now() + seconds;
-    while (pump(until, -1))
-        ;
+    double used = processor_time(), begin = now();
+    *wanted = watch_threads(seconds);
     if (program->handle == -1)
         fail_test("expected %s to wait, but it %s", program->title, ending_of(program));
-    double used = (processor_time() - before) / seconds * 100;
-    *wanted = used + (queueing_time() - queued) / seconds * 100;
-    return used;
+    double passed = now() - begin;
+    used = processor_time() - used;
+    return used / passed * 100;
 }
 
 void expect_idle(struct program *program, double seconds, double percent)
 {
     double used = 0, wanted = 0,
-           most = BUSY_WAIT; /* who is woken now and then wants less */
-    if (instrumented()) {    /* whatever a program does then costs many times as much */
+           most = BUSY_WAIT; /* a program that is woken sometimes uses less */
+    if (instrumented()) {    /* everything a program does then takes many times as long */
         percent *= 5;
         most = 1e9;
     }
-    /* What was begun before may still be going on, and one who is just being woken may have to
-     * wait his turn. Who does not wait goes on for ever. */
+    /* Work that began before may still go on, and a process that was just woken may have to wait
+     * for the processor. A program that does not block uses the processor all the time. */
     double end = now() + LEAST_WATCHED;
     for (int i = 0; i < IDLE_WATCHES || now() < end; i++) {
         used = watch_idle(program, seconds, &wanted);
@@ -1640,7 +1896,7 @@ pid_t process_told(pid_t number)
 
 pid_t our_number(void)
 {
-    return run.cell ? 0 : getpid(); /* to those inside, all outside are nobody */
+    return run.cell ? 0 : getpid(); /* programs in the cell see a sender outside as 0 */
 }
 
 pid_t living_number(void)
@@ -1672,7 +1928,7 @@ void limit_addresses(struct program *program, size_t more)
 {
     rlim_t most = resources_of(program).addresses + more;
     if (prlimit(program->pid, RLIMIT_AS, &(struct rlimit){most, most}, NULL) == -1 &&
-        errno != ESRCH) /* it has ended: the next wait will tell */
+        errno != ESRCH) /* it has ended: the next wait reports that */
         kit_error("prlimit: %s", strerror(errno));
 }
 
@@ -1684,8 +1940,9 @@ bool instrumented(void)
 
 /* ---- For the report ----------------------------------------------------------------- */
 
-/* The place in the source that a line of a report names, "    #1 0x55d5 in main /tmp/a.c:7", if
- * it is in a program's source, which the C library's is not; else NULL. */
+/* Returns the source place that a line of a sanitizer's report names, " #1 0x55d5 in main
+ * /tmp/a.c:7". Returns NULL if it is not in a program's source but, for example, in the C
+ * library's. */
 static const char *place_in(const char *line)
 {
     char function[64], file[256];
@@ -1717,6 +1974,123 @@ const char *sanitizer_report(void)
     return NULL;
 }
 
+/* Returns the last line that the program has printed on standard error, or NULL; of one that has not
+ * failed, the last that reports an error. */
+static const char *last_error(const struct program *program, bool failed)
+{
+    for (size_t i = line_count < late_lines ? line_count : late_lines; i-- > 0;)
+        if (lines[i].program == program && lines[i].length > 0 &&
+            lines[i].stream == &program->outputs[program->one_output ? 0 : 1] &&
+            (failed || strstr(lines[i].text, ": error ") != NULL))
+            return printable(lines[i].text, lines[i].length > BYTES_IN_REPORT
+                                                ? BYTES_IN_REPORT
+                                                : lines[i].length);
+    return NULL;
+}
+
+#define BY_CLIENT "client: "
+
+/* Whether the line is of a client, on the standard error of the server that has started it. */
+static bool of_its_client(const struct program *program, const char *line)
+{
+    return strcmp(program->name, "server") == 0 &&
+           strncmp(line, BY_CLIENT, strlen(BY_CLIENT)) == 0;
+}
+
+/* Returns a line of standard error with its author: "the server: open: error 2". */
+static const char *with_author(const struct program *program, const char *line)
+{
+    const char *who = text("%s%s", program->judged || program->probe ? "the " : "our ",
+                           program->name);
+    if (of_its_client(program, line))
+        return text("the client, on the standard error of %s: %s", who,
+                    line + strlen(BY_CLIENT));
+    return text("%s: %s", who, line);
+}
+
+const char *explain_end(const char *reason)
+{
+    static bool waiting;
+    /* What the test waited for may have ended because a program is about to end. Such a wait may fail
+     * the test a second time. */
+    bool follows = subject != NULL && !subject->judged && subject->handle == -1 &&
+                   !waiting;
+    waiting = true;
+    for (double until = now() + TIME_TO_FOLLOW;
+         follows && failed_program() == NULL && pump(until, -1);)
+        ;
+    const struct program *failed = failed_program();
+    if (failed == NULL || failed == subject)
+        return reason;
+    for (size_t i = 0; i < program_count; i++)
+        drain(programs[i]);
+    const char *line = last_error(failed, true);
+    if (line == NULL)
+        return text("%s %s; %s", failed->title, ending_of(failed), reason);
+    if (of_its_client(failed, line))
+        return text("%s %s, after %s; %s", failed->title, ending_of(failed),
+                    with_author(failed, line), reason);
+    return text("%s %s: %s; %s", failed->title, ending_of(failed), line, reason);
+}
+
+json_t *error_lines(const char *reason)
+{
+    json_t *all = json_array();
+    /* Programs whose end the test has waited for come last: their errors were mostly expected. */
+    for (size_t n = 0; n < 2 * program_count && json_array_size(all) < MOST_ERROR_LINES;
+         n++) {
+        const struct program *program =
+            programs[n < program_count ? n : n - program_count];
+        if ((program != subject && program->awaited) != (n >= program_count))
+            continue;
+        bool failed = program->handle == -1 && program->status != 0 && !program->asked &&
+                      (program == subject || !program->awaited);
+        const char *line = last_error(program, failed);
+        if (line != NULL && strstr(reason, line) == NULL)
+            json_array_append_new(all, json_string(with_author(program, line)));
+    }
+    return all;
+}
+
+const char *failed_call(enum role role)
+{
+    const char *name = role == SERVER ? "server" : "client";
+    for (size_t i = line_count < late_lines ? line_count : late_lines; i-- > 0;) {
+        const struct program *program = lines[i].program;
+        char call[64];
+        int error;
+        if (lines[i].stream != &program->outputs[program->one_output ? 0 : 1] ||
+            (!program->judged && strcmp(program->name, name) == 0) ||
+            sscanf(lines[i].text, text("%s: %%63[A-Za-z_0-9]: error %%d", name), call,
+                   &error) != 2)
+            continue;
+        bool ended = program->handle == -1 && program->status != 0 && !program->asked;
+        if (ended || run.plan->test->stage < ROBUST)
+            return text("%s: error %d", call, error);
+    }
+    return NULL;
+}
+
+bool was_flushed(const json_t *evidence)
+{
+    bool ended = false;
+    for (size_t i = 0; i < program_count; i++)
+        ended = ended || (programs[i]->handle == -1 && !programs[i]->asked &&
+                          WIFEXITED(programs[i]->status) &&
+                          (programs[i] == subject || failed_early(programs[i])));
+    return ended || json_object_get(evidence, "received") != NULL ||
+           waits_for_peer(evidence);
+}
+
+bool must_be_killed(void)
+{
+    for (size_t i = 0; i < program_count; i++)
+        if (!programs[i]->probe && (programs[i]->handle != -1 || programs[i]->asked ||
+                                    (programs[i]->sent & 1ULL << SIGKILL) != 0))
+            return true;
+    return false;
+}
+
 static bool in_report(const struct program *program)
 {
     return subject == NULL || program == subject ||
@@ -1734,14 +2108,23 @@ static void append_line(json_t *all, const struct program *program, int stream,
     free(safe);
 }
 
+/* What the end of an output lacks: messages end with a NUL, lines with a newline. */
+static const char *lacking_end(const char *bytes, size_t length)
+{
+    if (bytes[length - 1] == '\0')
+        return "";
+    return memchr(bytes, '\0', length) != NULL ? " (no NUL yet)" : " (no newline yet)";
+}
+
 json_t *transcript(void)
 {
     json_t *all = json_array();
     for (size_t i = 0; i < program_count; i++)
         drain(programs[i]);
-    /* With several programs of one name about, only the one that the test waited for. */
+    /* If several programs have the same name, only the one that the test waited for. */
+    size_t most = run.transcript ? LINES_IN_TRANSCRIPT : LINES_IN_REPORT;
     size_t first = line_count, chosen = 0;
-    while (first > 0 && chosen < LINES_IN_REPORT)
+    while (first > 0 && chosen < most)
         chosen += in_report(lines[--first].program);
     if (first > 0)
         json_array_append_new(all, json_sprintf("... %zu earlier lines", first));
@@ -1756,9 +2139,11 @@ json_t *transcript(void)
     for (size_t i = 0; i < program_count; i++)
         for (int s = 0; s < 2; s++) {
             const struct stream *stream = &programs[i]->outputs[s];
-            if (stream->cut < stream->length && in_report(programs[i]))
-                append_line(all, programs[i], s, stream->bytes + stream->cut,
-                            stream->length - stream->cut, " (no newline yet)");
+            if (stream->cut < stream->length && in_report(programs[i])) {
+                const char *rest = stream->bytes + stream->cut;
+                size_t length = stream->length - stream->cut;
+                append_line(all, programs[i], s, rest, length, lacking_end(rest, length));
+            }
             if (stream->lost > 0)
                 json_array_append_new(
                     all,

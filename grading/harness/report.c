@@ -1,24 +1,39 @@
 /*
- * report.c - verdicts, for people on a terminal or in a file, and as JSON for programs.
+ * report.c - prints verdicts for people, and writes them as JSON for programs.
  *
- * What a program under test printed is shown only as quoted() or printable() write it, and
- * behind a margin, so no output of theirs can move the cursor, change a colour or forge a line
- * of the report.
+ * The output of programs under test is shown by quoted() or printable(), and after a margin. So
+ * it cannot move the cursor, change a colour or forge a line of the report.
  */
-#include "inside.h"
+#include "report.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "steps.h"
+#include "system.h"
+
 #define MARGIN "             "
+#define MOST_WAITING 5    /* lines that say what programs wait for */
+#define NOT_STARTED 10093 /* WSANOTINITIALISED */
+#define NOBODY_READS                                                                   \
+    "nobody reads any more: write no more, read to the end, and report how the other " \
+    "program ended"
+#define INTERRUPTED "a signal has interrupted it, or a stop (Ctrl-Z): call it again"
+#define NO_DATAGRAM \
+    "a stream socket must be connected first; the type of datagrams is SOCK_DGRAM"
+#define FULL                                                                            \
+    "the limit on descriptors is reached: raise it with setrlimit(RLIMIT_NOFILE), and " \
+    "close the sockets of clients that have left"
 
 static const char *colour(const char *code)
 {
     static int terminal = -1;
-    if (terminal == -1) /* make, which collects our output, tells where it will put it */
+    if (terminal == -1) /* make collects our output, and sets this variable */
         terminal = (isatty(STDOUT_FILENO) || getenv("MAKE_TERMOUT") != NULL) &&
                    getenv("NO_COLOR") == NULL;
     return terminal ? code : "";
@@ -59,7 +74,7 @@ const char *stage_name(enum stage stage)
     return names[stage];
 }
 
-/* Prints which stage begins, if it is another than that of the test before. */
+/* Prints the stage if it is not the same as that of the last test. */
 static void print_stage(enum stage stage)
 {
     static const char *const subjects[] = {
@@ -73,7 +88,13 @@ static void print_stage(enum stage stage)
     printf("  %s%s: %s%s\n", DIM, stage_name(stage), subjects[stage], PLAIN);
 }
 
-static void print_excerpt(const char *name, const json_t *excerpt, bool mark)
+/* Adds "name       text" to `facts`. */
+static void add_fact(json_t *facts, const char *name, const char *fact)
+{
+    json_array_append_new(facts, json_sprintf("%-10s %s", name, fact));
+}
+
+static void add_excerpt(json_t *facts, const char *name, const json_t *excerpt, bool mark)
 {
     if (excerpt == NULL)
         return;
@@ -81,15 +102,74 @@ static void print_excerpt(const char *name, const json_t *excerpt, bool mark)
     long long bytes = json_integer_value(json_object_get(excerpt, "bytes"));
     int column = (int)json_integer_value(json_object_get(excerpt, "mark"));
     const char *string = json_string_value(json_object_get(excerpt, "text"));
-    printf(MARGIN "%-10s %s  (%lld byte%s", name, string, bytes, bytes == 1 ? "" : "s");
-    printf(from > 0 ? ", from byte %lld)\n" : ")\n", from);
+    add_fact(facts, name,
+             text("%s  (%lld byte%s%s)", string, bytes, bytes == 1 ? "" : "s",
+                  from > 0 ? text(", from byte %lld", from) : ""));
     if (!mark)
         return;
-    /* The mark stands under a character; what counts is columns, not bytes of UTF-8. */
+    /* The mark is under a character: count columns, not bytes of UTF-8. */
     int columns = 0;
     for (int i = 0; i < column; i++)
         columns += (string[i] & 0xC0) != 0x80;
-    printf(MARGIN "%-10s %*s%s^ the first difference%s\n", "", columns, "", RED, PLAIN);
+    add_fact(facts, "", text("%*s^ the first difference", columns, ""));
+}
+
+static void add_list(json_t *facts, const char *name, const json_t *list)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        add_fact(facts, i == 0 ? name : "", json_string_value(item));
+    }
+}
+
+/* Adds what the programs wait for, in at most MOST_WAITING lines. Other threads of a process come last, and
+ * are left out first. */
+static void add_waiting(json_t *facts, const json_t *list)
+{
+    json_t *shown = json_array();
+    size_t i,
+        most = json_array_size(list) > MOST_WAITING ? MOST_WAITING - 1 : MOST_WAITING;
+    json_t *sentence;
+    for (int threads = 0; threads < 2; threads++)
+        json_array_foreach(list, i, sentence)
+        {
+            const char *words = json_string_value(sentence);
+            if ((strstr(words, ", another thread, ") != NULL) == threads &&
+                json_array_size(shown) < most)
+                json_array_append(shown, sentence);
+        }
+    if (json_array_size(list) > MOST_WAITING)
+        json_array_append_new(shown, json_sprintf("... and %zu more",
+                                                  json_array_size(list) - most));
+    add_list(facts, "waiting", shown);
+    json_decref(shown);
+}
+
+/* Returns what explains the reason, in lines: what is most to the point comes first. */
+static json_t *facts_of(const json_t *evidence)
+{
+    json_t *facts = json_array();
+    add_list(facts, "note", json_object_get(evidence, "notes"));
+    add_list(facts, "stderr", json_object_get(evidence, "stderr"));
+    add_excerpt(facts, "sent", json_object_get(evidence, "sent"), false);
+    add_excerpt(facts, "expected", json_object_get(evidence, "expected"), false);
+    add_excerpt(facts, "received", json_object_get(evidence, "received"), true);
+    add_waiting(facts, json_object_get(evidence, "waiting"));
+    return facts;
+}
+
+static void print_facts(const json_t *evidence)
+{
+    json_t *facts = facts_of(evidence);
+    size_t i;
+    json_t *fact;
+    json_array_foreach(facts, i, fact)
+    {
+        printf(MARGIN "%s\n", json_string_value(fact));
+    }
+    json_decref(facts);
 }
 
 static void print_list(const char *name, const json_t *list)
@@ -102,13 +182,15 @@ static void print_list(const char *name, const json_t *list)
     }
 }
 
-/* Prints a title from where it begins in its source, on to further lines of the comment: its
- * first sentence, or what of that stands before a colon. */
+/* Prints the title of a STEP from the comment in the source, which may have more lines: its first
+ * sentence, up to a colon. */
 static void print_sentence(const char *title, FILE *source)
 {
     char line[512];
     do {
         size_t length = strcspn(title, ".:*\n");
+        while (title[length] == '.' && isdigit((unsigned char)title[length + 1]))
+            length += 1 + strcspn(title + length + 1, ".:*\n"); /* "version 2.2" */
         printf(" %.*s", (int)length, title);
         if (title[length] != '\n' || fgets(line, sizeof line, source) == NULL)
             break;
@@ -118,7 +200,7 @@ static void print_sentence(const char *title, FILE *source)
     } while (true);
 }
 
-/* What to look at in one of the programs that are judged: a STEP, or 0, and a hint, or NULL. */
+/* The advice for one judged program: a STEP, or 0, and a hint, or NULL. */
 struct advice {
     const char *program; /* "server", "client", or the one program that the test is for */
     int step;
@@ -132,38 +214,114 @@ static const char *hint_of_system(const char *both, const char *on_unix,
     return own != NULL ? own : both;
 }
 
-/* The advice for each program that `plan` judges, in `advice`, which has room for two. Returns how
- * many there are. A pair's test has advice for the server and for the client: only the program
- * that is judged gets its own. */
+/* Returns the hint without the words; FLUSH_AT_ONCE ends a sentence. */
+static const char *without(const char *hint, const char *words)
+{
+    const char *found = hint != NULL ? strstr(hint, words) : NULL;
+    if (found == NULL)
+        return hint;
+    return text("%.*s%s%s", (int)(found - hint), hint,
+                strcmp(words, FLUSH_AT_ONCE) == 0 ? "." : "", found + strlen(words));
+}
+
+/* Errors of calls that say more than their number does: what to do, and the call to blame if it is another.
+ * An error of every call has no name. */
+static const struct {
+    const char *call, *blamed, *cause;
+    enum system system;
+    int error;
+} known_errors[] = {
+    {NULL, "WSAStartup", "call WSAStartup first", WIN32, NOT_STARTED},
+    {"ReadFile", "CreateMailslot",
+     "the time limit of CreateMailslot is over: give it MAILSLOT_WAIT_FOREVER", WIN32,
+     121},
+    {"CreateFile", NULL,
+     "another process has it open: every one must give FILE_SHARE_READ | "
+     "FILE_SHARE_WRITE",
+     WIN32, 32},
+    {"WriteFile", NULL, NOBODY_READS, WIN32, 232},
+    {"write", NULL, NOBODY_READS, UNIX, EPIPE},
+    {NULL, NULL, INTERRUPTED, UNIX, EINTR},
+    {"accept", NULL, FULL, UNIX, EMFILE},
+    {"accept4", NULL, FULL, UNIX, EMFILE},
+    {"recv", "socket", NO_DATAGRAM, UNIX, EINVAL},
+    {"recvfrom", "socket", NO_DATAGRAM, UNIX, EINVAL},
+};
+
+/* If a call of the program has failed that is not in the advice's STEP, the STEP is that of the call. */
+static void advise_on_call(struct advice *advice, const json_t *evidence)
+{
+    char call[64];
+    int error;
+    const char *failed = json_string_value(
+        json_object_get(evidence, text("failed_%s", advice->program)));
+    if (failed == NULL || sscanf(failed, "%63[^:]: error %d", call, &error) != 2)
+        return;
+    const char *blamed = call, *cause = NULL;
+    for (size_t i = 0; i < sizeof known_errors / sizeof *known_errors; i++)
+        if (known_errors[i].system == run.system && known_errors[i].error == error &&
+            (known_errors[i].call == NULL || strcmp(known_errors[i].call, call) == 0)) {
+            cause = known_errors[i].cause;
+            if (known_errors[i].blamed != NULL)
+                blamed = known_errors[i].blamed;
+        }
+    int step = step_of_call(advice->program, blamed, advice->step);
+    if (step == -1 || step == advice->step)
+        return;
+    advice->step = step;
+    advice->hint = text("%s failed with error %d%s%s.", call, error,
+                        cause != NULL ? ": " : "", cause != NULL ? cause : "");
+}
+
+/* Writes the advice for each program that `plan` judges to `advice`, which has room for two.
+ * Returns their number. A PAIR test has advice for the server and for the client: each judged
+ * program gets its own, unless it has passed the test with our partner. */
 static size_t advice_for(const struct plan *plan, const json_t *evidence,
                          struct advice *advice)
 {
     const struct test *test = plan->test;
     size_t count = 0;
     const char *hint = hint_of_system(test->hint, test->hint_unix, test->hint_win32);
-    if (strstr(plan->cast, "our server") == NULL)
+    if (strstr(plan->cast, "our server") == NULL && !plan->cleared[SERVER])
         advice[count++] = (struct advice){test->only != NULL       ? test->only
                                           : test->judges == CLIENT ? "client"
                                                                    : "server",
                                           test->step, hint};
     if (test->judges == PAIR && test->only == NULL &&
-        strstr(plan->cast, "our client") == NULL)
+        strstr(plan->cast, "our client") == NULL && !plan->cleared[CLIENT])
         advice[count++] = (struct advice){"client", test->client_step,
                                           hint_of_system(test->client_hint,
                                                          test->client_hint_unix,
                                                          test->client_hint_win32)};
-    /* The test has been at another place than the one that it is about. */
-    const json_t *place = json_object_get(evidence, "look_at");
-    for (size_t i = 0; i < count && place != NULL; i++)
-        if (strcmp(advice[i].program,
-                   json_string_value(json_object_get(place, "program"))) == 0) {
+    /* The test has called look_at(). */
+    for (size_t i = 0; i < count; i++) {
+        const json_t *place = json_object_get(evidence,
+                                              text("look_at_%s", advice[i].program));
+        if (place != NULL) {
             advice[i].step = (int)json_integer_value(json_object_get(place, "step"));
             advice[i].hint = json_string_value(json_object_get(place, "hint"));
         }
+        if (json_is_true(json_object_get(evidence, "flushed")))
+            advice[i].hint = without(without(advice[i].hint, EACH_AT_ONCE),
+                                     FLUSH_AT_ONCE);
+        if (test->only == NULL && *run.pair == '\0')
+            advise_on_call(&advice[i], evidence);
+    }
+    /* A step that is still to be written explains all: the other program has no part in it. */
+    if (count == 2 && json_object_get(evidence, "unwritten") != NULL) {
+        if (json_object_get(evidence, "look_at_server") == NULL)
+            advice[0] = advice[1];
+        count = 1;
+    }
+    /* The same hint for both need not name one of them. */
+    if (count == 2 && advice[0].step == 0 && advice[1].step == 0 &&
+        advice[0].hint != NULL && advice[1].hint != NULL &&
+        strcmp(advice[0].hint, advice[1].hint) == 0)
+        count = 1;
     return count;
 }
 
-/* Prints which STEP to look at, in the words of our own program. */
+/* Prints the STEP to look at, with its title from our own program. */
 static void print_step(const struct test *test, const struct advice *advice)
 {
     const char *program = advice->program;
@@ -190,7 +348,7 @@ static void print_step(const struct test *test, const struct advice *advice)
     putchar('\n');
 }
 
-/* Prints for each program that `plan` judges which STEP to look at, and what to look for. */
+/* Prints the STEP and the hint for each program that `plan` judges. */
 static void print_advice(const struct plan *plan, const json_t *evidence)
 {
     struct advice advice[2];
@@ -198,7 +356,7 @@ static void print_advice(const struct plan *plan, const json_t *evidence)
     for (size_t i = 0; i < count; i++) {
         if (advice[i].step > 0)
             print_step(plan->test, &advice[i]);
-        /* With two programs about, a hint says which of them it is for. */
+        /* If two programs are judged, a hint names its program. */
         if (advice[i].hint != NULL)
             printf(MARGIN "%-10s %s%s%s\n", "hint", count > 1 ? advice[i].program : "",
                    count > 1 ? ": " : "", advice[i].hint);
@@ -210,11 +368,7 @@ static void print_failure(const struct plan *plan, const json_t *evidence)
     const struct test *test = plan->test;
     printf(MARGIN "%-10s %s\n", "reason",
            json_string_value(json_object_get(evidence, "reason")));
-    print_list("note", json_object_get(evidence, "notes"));
-    print_excerpt("sent", json_object_get(evidence, "sent"), false);
-    print_excerpt("expected", json_object_get(evidence, "expected"), false);
-    print_excerpt("received", json_object_get(evidence, "received"), true);
-    print_list("waiting", json_object_get(evidence, "waiting"));
+    print_facts(evidence);
     print_list("left", json_object_get(evidence, "left"));
     print_list("transcript", json_object_get(evidence, "transcript"));
     print_advice(plan, evidence);
@@ -222,13 +376,13 @@ static void print_failure(const struct plan *plan, const json_t *evidence)
            (unsigned long long)run.seed);
 }
 
-/* What went wrong, a line for each test, repeated at the end: by then the tests themselves may have
- * scrolled away. And the first failure: what to mend first. */
+/* The failures, one line for each test, repeated at the end because the tests may have scrolled
+ * away. And the first failure, which must be fixed first. */
 static json_t *gone_wrong;
 static const struct plan *first_failed;
 static json_t *first_evidence;
 
-/* Tests that were blocked since the last line about them, and why. */
+/* The tests that were blocked since the last line about them, and why. */
 static const char *block;
 static int blocked_tests, blocked_points;
 
@@ -250,7 +404,7 @@ static void note_blocked(const struct test *test, const char *reason)
     blocked_points += test->points;
 }
 
-/* Prints the verdict of a test that was run, and what explains it. */
+/* Prints the verdict of a test that was run, and its explanation. */
 static void print_result(const struct plan *plan, const json_t *evidence,
                          const char *verdict)
 {
@@ -269,10 +423,12 @@ static void print_result(const struct plan *plan, const json_t *evidence,
     const char *disturbed = json_string_value(json_object_get(evidence, "disturbed"));
     if (disturbed != NULL)
         printf(MARGIN "%-10s %s\n", "repeated", disturbed);
-    if (failed)
+    if (failed) {
         print_failure(plan, evidence);
-    else
+    } else {
         print_list("left", json_object_get(evidence, "left"));
+        print_list("transcript", json_object_get(evidence, "transcript"));
+    }
     bool skipped = strcmp(verdict, "skipped") == 0;
     if (!passed && !failed)
         printf(MARGIN "%-10s %s\n", skipped ? "because" : "kit error", reason);
@@ -303,7 +459,8 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
         print_result(plan, evidence, verdict);
     }
 
-    /* Readers of the time before "advice" find the first program's step and hint in the test. */
+    /* Programs written before "advice" existed find the first program's step and hint in the
+     * test. */
     struct advice advice[2] = {0};
     size_t count = advice_for(plan, evidence, advice);
     json_t *list = json_array();
@@ -311,6 +468,9 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
         json_array_append_new(list,
                               json_pack("{s:s, s:i, s:s*}", "program", advice[i].program,
                                         "step", advice[i].step, "hint", advice[i].hint));
+    if (strcmp(verdict, "failed") == 0)
+        json_object_set_new(evidence, "facts", facts_of(evidence));
+    json_object_del(evidence, "flushed");
     json_object_update_new(
         evidence,
         json_pack("{s:s, s:s, s:s*, s:s*, s:s, s:i, s:i, s:i, s:f, s:s*, s:s, s:o}", "id",
@@ -326,7 +486,7 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
     return evidence;
 }
 
-/* Prints the points of each stage in one line, and which were not run. */
+/* Prints the points of each stage in one line, and the stages that were not run. */
 static void print_stages(const struct totals *totals)
 {
     bool stopped = false, any = false;
@@ -349,21 +509,52 @@ static void print_stages(const struct totals *totals)
         puts(stopped ? "  (ALL=yes runs all stages)" : "");
 }
 
-/* Prints the failure to mend first once more, with its hints: all else may come of it. */
-static void print_first(const char *lesson)
+/* Prints the failure to fix first once more, with its hints: it may have caused all others. */
+static void print_first(const struct totals *totals)
 {
     printf("  %sfix first%s  %s%s%s: %s\n", BOLD, PLAIN, first_failed->test->id,
            *first_failed->cast != '\0' ? ", " : "", first_failed->cast,
            json_string_value(json_object_get(first_evidence, "reason")));
-    if (lesson != NULL)
+    if (totals->lesson != NULL && totals->lesson_test != NULL)
+        printf(MARGIN "%-10s a known mistake fails this test, too: %s\n", "lesson",
+               totals->lesson);
+    else if (totals->lesson != NULL)
         printf(MARGIN "%-10s a known mistake fails the same tests: %s\n", "lesson",
-               lesson);
-    print_list("note", json_object_get(first_evidence, "notes"));
-    print_list("waiting", json_object_get(first_evidence, "waiting"));
+               totals->lesson);
+    print_facts(first_evidence);
     print_advice(first_failed, first_evidence);
 }
 
-void report_end(const struct totals *totals, const char *lesson)
+/* The same for programs that do not compile: what the compiler has printed. */
+static void print_unbuilt(void)
+{
+    for (enum role role = SERVER; role <= CLIENT; role++) {
+        if (run.unbuilt[role] == NULL)
+            continue;
+        printf("  %sfix first%s  %s\n", BOLD, PLAIN,
+               printable(run.unbuilt[role], strlen(run.unbuilt[role])));
+        char *rest = text("%s", run.compiler[role]);
+        for (char *line; (line = strsep(&rest, "\n")) != NULL;)
+            if (*line != '\0')
+                printf(MARGIN "%s\n", printable(line, strlen(line)));
+    }
+}
+
+/* After a failure of the basic stage, whose conversation it draws, names the command that draws what a
+ * student's programs do. */
+static void print_trace(void)
+{
+    static const char check[] = "make check";
+    const char *work = getenv("WORK"); /* make exports it */
+    bool possible = strcmp(run.lab, "08") < 0 && !on_windows() &&
+                    system("command -v strace >/dev/null 2>&1") == 0;
+    if (possible && !run.cell && strncmp(run.command, check, strlen(check)) == 0 &&
+        work != NULL && *work != '\0')
+        printf("  to see the calls and messages: make trace%s\n",
+               run.command + strlen(check));
+}
+
+void report_end(const struct totals *totals)
 {
     print_blocked();
     size_t i;
@@ -372,11 +563,17 @@ void report_end(const struct totals *totals, const char *lesson)
     {
         printf("  %s\n", json_string_value(line));
     }
-    if (first_failed != NULL && (totals->failed + totals->blocked > 1 || lesson != NULL))
-        print_first(lesson);
+    if (totals->unbuilt > 0)
+        print_unbuilt();
+    else if (first_failed != NULL)
+        print_first(totals);
+    if (first_failed != NULL && first_failed->test->stage == BASIC &&
+        totals->unbuilt == 0 && !totals->unfinished)
+        print_trace();
     if (run.staged)
         print_stages(totals);
-    const char *shade = totals->failed + totals->errors > 0 ? RED : GREEN;
+    const char *shade = totals->failed + totals->errors + totals->unbuilt > 0 ? RED
+                                                                              : GREEN;
     printf("  %s%d of %d points%s: %d passed, %d failed, %d skipped", shade,
            totals->points, totals->maximum, PLAIN, totals->passed, totals->failed,
            totals->skipped);
@@ -402,7 +599,7 @@ void narrate(const char *format, ...)
 }
 
 static const char *abridged; /* the pattern, or NULL */
-static size_t abridged_left; /* how many such lines are shown yet, and then the "..." */
+static size_t abridged_left; /* how many such lines are still shown before the "..." */
 
 void abridge(const char *pattern, size_t count)
 {
@@ -419,7 +616,7 @@ void show_line(const char *program, const char *line, size_t length)
             line = "...", length = 3;
     }
     char *safe = printable(line, length);
-    /* The server speaks on the left, the client on the right, whichever stream it came by. */
+    /* The server's lines are on the left, the client's on the right, from either stream. */
     bool right = strncmp(line, "client", 6) == 0 ||
                  (strncmp(line, "server", 6) != 0 && strcmp(program, "client") == 0);
     printf("  %*s%s%s%s\n", right ? 40 : 0, "", right ? GREEN : YELLOW, safe, PLAIN);

@@ -1,10 +1,9 @@
 /*
- * system.c - what starting a program means: on UNIX, under Wine, and natively through WSL.
+ * system.c - starts programs on each system: on UNIX, under Wine, and on Windows through WSL.
  */
-#include "inside.h"
+#include "system.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,18 +14,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
+#include "cell.h"
+#include "folders.h"
+#include "processes.h"
+#include "run.h"
+#include "verdict.h"
 
 /* Debian's `wine` is a shell script around this loader. */
 #define WINE_LOADER "/usr/lib/wine/wine64"
 
-/* How long a start and an end of the idle probe takes on the machine that the limits were
- * chosen on, in seconds. A slower machine gets longer limits, a faster one the same. */
+/* How long the idle probe takes to start and end, in seconds, on the machine for which the limits
+ * were chosen. A slower machine gets longer limits, a faster one the same. */
 #define USUAL_START_UNIX 0.003
 #define USUAL_START_WIN32 0.060
 #define LARGEST_FACTOR 20.0
 
-/* PROGRAM_PREFIX, words to put before a UNIX program ("valgrind -q"), may have this many. */
+/* The most words in PROGRAM_PREFIX, which are put before a UNIX program ("valgrind -q"). */
 #define MOST_PREFIX_WORDS 16
 
 static bool native; /* Windows programs run on a Windows kernel: we are in WSL */
@@ -35,11 +38,11 @@ static const char *wine_loader;
 static void detect_win32(void)
 {
     const char *choice = getenv(
-        "WIN32_RUNNER"); /* "wine" or "native", for those who have both */
+        "WIN32_RUNNER"); /* "wine" or "native", if a machine has both */
     bool wsl = access("/proc/sys/fs/binfmt_misc/WSLInterop", F_OK) == 0 ||
                access("/proc/sys/fs/binfmt_misc/WSLInterop-late", F_OK) == 0;
     native = choice != NULL ? strcmp(choice, "native") == 0 : wsl;
-    const char *loader = getenv("WINE"); /* as tools/wine.sh has it */
+    const char *loader = getenv("WINE"); /* as in grading/harness/wine.sh */
     wine_loader = loader != NULL                   ? loader
                   : access(WINE_LOADER, X_OK) == 0 ? WINE_LOADER
                                                    : "wine";
@@ -51,12 +54,7 @@ const char *win32_runner(void)
     return native ? "natively, by WSL" : "under Wine";
 }
 
-const char *wine_folder(void)
-{
-    return run.cell ? text("%s/wine", run.folder) : run.folder;
-}
-
-/* A command of Wine: in the cell, where there is one. As run_command(). */
+/* Runs a command of Wine, in the cell if there is one. Like run_command(). */
 static int run_in_place(const char *const words[])
 {
     if (!run.cell)
@@ -80,35 +78,19 @@ static int run_in_place(const char *const words[])
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-int run_command(const char *const words[])
-{
-    posix_spawn_file_actions_t streams;
-    posix_spawn_file_actions_init(&streams);
-    posix_spawn_file_actions_addopen(&streams, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&streams, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&streams, 2, "/dev/null", O_WRONLY, 0);
-    pid_t pid;
-    int status = -1;
-    if (posix_spawnp(&pid, words[0], &streams, NULL, (char *const *)words, environ) !=
-            0 ||
-        waitpid(pid, &status, 0) == -1)
-        status = -1;
-    posix_spawn_file_actions_destroy(&streams);
-    return status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 static void need(bool success, const char *what)
 {
     if (!success) {
-        fprintf(stderr, "check: %s failed; `make doctor` tells what is missing\n", what);
+        fprintf(stderr, "check: %s failed; `make doctor` reports what is missing\n",
+                what);
         exit(3);
     }
 }
 
-/* Where the server of our prefix has its socket and its lock: SERVER_FOLDER, which is in WINE_TMP,
- * both "" before its first start. Debian's Wine makes a folder /tmp/wine-XXXXXX and writes its name
- * into a file of the prefix; elsewhere all servers of a user have theirs in one. TMPDIR would move
- * them, but the Wine of Debian 13 crashes at its start if that is set. */
+/* Where the server of our prefix has its socket and its lock: SERVER_FOLDER in WINE_TMP, both ""
+ * before its first start. Debian's Wine makes a folder /tmp/wine-XXXXXX, and writes its name into
+ * a file of the prefix. Other builds have one folder for all servers of a user. TMPDIR would move
+ * the folder, but the Wine of Debian 13 crashes at its start if that is set. */
 static char wine_tmp[48], server_folder[96];
 static bool wine_tmp_is_shared;
 
@@ -117,7 +99,7 @@ static void note_server_folder(void)
     const char *prefix = text("%s/prefix", wine_folder());
     struct stat facts;
     char name[32] = "";
-    /* Whatever a program has put in its place, opening it must not block. */
+    /* A program may have replaced it by something else: opening it must not block. */
     int file = open(text("%s/wineserver", prefix), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     ssize_t length = file == -1 ? 0 : read(file, name, sizeof name - 1);
     name[length > 0 ? length : 0] = '\0';
@@ -135,12 +117,12 @@ static void note_server_folder(void)
              (unsigned long long)facts.st_dev, (unsigned long long)facts.st_ino);
 }
 
-/* Removes what an ended server has left there. In a private room that is all of WINE_TMP: what
- * programs in a cell have put there must not reach the next cell. */
+/* Removes what an ended server has left there. In a private namespace that is everything in WINE_TMP:
+ * files of programs in a cell must not reach the next cell. */
 static void remove_server_folder(void)
 {
-    const char *folder = wine_tmp_is_shared && !run.private_room ? server_folder
-                                                                 : wine_tmp;
+    const char *folder = wine_tmp_is_shared && !run.private_namespace ? server_folder
+                                                                      : wine_tmp;
     if (folder[0] != '\0')
         remove_tree(folder);
     wine_tmp[0] = server_folder[0] = '\0';
@@ -148,7 +130,8 @@ static void remove_server_folder(void)
 
 void clean_up_system(void)
 {
-    if (run.system != WIN32 || run.cell) /* the cells' room has a /tmp of its own */
+    if (run.system != WIN32 ||
+        run.cell) /* the cells' private namespace has its own /tmp */
         return;
     note_server_folder();
     remove_server_folder();
@@ -159,7 +142,8 @@ bool is_of_wine(const char *path)
     return strcmp(path, wine_tmp) == 0;
 }
 
-/* The process that serves our prefix, by the lock that it holds as long as it lives; 0 for none. */
+/* Returns the server process of our prefix, found by the lock that it holds until it ends, or
+ * 0. */
 static pid_t wine_server(void)
 {
     pid_t server = 0;
@@ -172,10 +156,11 @@ static pid_t wine_server(void)
     return server;
 }
 
-static pid_t first_server; /* which wine_server() was at the beginning */
+static pid_t first_server; /* wine_server() at the beginning */
 
-/* The server has descriptors for all programs of its prefix, so it gets as many as this machine
- * allows: a login shell's usual 1,024 are too few for 1,000 clients. Programs get what we have. */
+/* The server has descriptors for all programs of its prefix. So it gets as many as this machine
+ * allows: the usual 1,024 are too few for 1,000 clients. Programs get the same limit as we
+ * have. */
 static void start_wine_server(void)
 {
     struct rlimit usual, most;
@@ -190,10 +175,10 @@ static void start_wine_server(void)
     note_server_folder();
 }
 
-/* Wine's prefix, new, with its server, in a new cell if there are cells. */
+/* Makes a new Wine prefix and starts its server, in a new cell if there are cells. */
 static void open_wine(void)
 {
-    /* A template, because making a prefix takes Wine seven seconds. */
+    /* Copy a template, because Wine needs seven seconds to make a prefix. */
     const char *given = getenv("WINE_TEMPLATE");
     const char *template = given != NULL ? text("%s/.", given)
                                          : text("%s/wine-template/.", run.build);
@@ -210,9 +195,11 @@ static void open_wine(void)
     start_wine_server();
 }
 
+/* A probe that ends at once. Under valgrind it must not be a static one, in whose C library valgrind finds
+ * errors. */
 static char **probe_words(void)
 {
-    const char *probe = text("%s/grading/probe/%s/scripted_client%s", run.build,
+    const char *probe = text("%s/grading/probe/%s/pipe_peer%s", run.build,
                              run.system == UNIX ? "unix" : "win32", program_suffix());
     bool inside = run.cell && run.system == WIN32;
     return command_for(run.system, inside ? cell_path(probe) : probe, 0);
@@ -224,14 +211,26 @@ static int run_probe(void)
     return run.system == WIN32 ? run_in_place(words) : run_command(words);
 }
 
-/* Whether there is a cell that the next test may use. */
+/* Whether there is a cell that the next test can use, and whose tests have used it. */
 static bool place_is_open;
+static unsigned last_players;
 
-void open_place(void)
+static void end_place(void)
+{
+    close_cell();
+    place_is_open = false;
+    last_players = 0;
+}
+
+void open_place(unsigned players)
 {
     if (!run.cell)
         return;
+    if (place_is_open && last_players != 0 && last_players != players)
+        end_place();
+    last_players = players;
     if (place_is_open) {
+        refresh_cell();
         forget_programs();
         note_entries();
         return;
@@ -266,11 +265,10 @@ void close_place(bool tidy)
 {
     if (!run.cell)
         return;
-    bool serves_on = !was_entered() || (tidy && run.system == WIN32);
+    bool serves_on = !was_entered() || (tidy && run.system == WIN32 && !strangers_run());
     if (serves_on && end_of_cell() == NULL)
         return;
-    close_cell();
-    place_is_open = false;
+    end_place();
 }
 
 double open_system(void)
@@ -278,20 +276,20 @@ double open_system(void)
     if (run.system == WIN32)
         detect_win32();
     if (run.cell && on_windows())
-        kit_error("on Windows itself there are no cells");
+        kit_error("--cell does not work on Windows itself");
     if (run.system == WIN32 && !run.cell)
         set_environment();
     if (run.system == WIN32 && !native) {
-        /* Wine must have the page 0x7ffe0000, where Windows keeps its shared user data. Once
-         * in some thousand starts the kernel, which chooses addresses at random, has put a
-         * heap there, and the program dies before its main. So nothing is random here. */
+        /* Wine needs the page 0x7ffe0000 for the shared user data of Windows. The kernel chooses
+         * addresses at random, and about once in a thousand starts it puts a heap there. The
+         * program then crashes before its main. So address randomisation is off here. */
         personality(ADDR_NO_RANDOMIZE);
         note_baseline();
         open_wine();
     }
 
-    /* The first start is a cold one, and under Wine starts services that inherit its streams:
-     * on /dev/null they hold nobody up. The others are measured. */
+    /* The first start is not measured: it is slow, and under Wine it starts services. These
+     * inherit its streams, so the streams are /dev/null. The other starts are measured. */
     need(run_probe() == 0, "starting the probe");
     note_baseline();
     place_is_open = run.cell && run.system == WIN32 && !native;
@@ -336,7 +334,7 @@ void set_environment(void)
     if (run.system == WIN32 && !native) {
         setenv("WINEPREFIX", text("%s/prefix", wine_folder()), 1);
         setenv("WINEDEBUG", "-all", 1);
-        /* No debugger that dumps a crash on standard output, no offers to install things. */
+        /* No debugger that prints a crash on standard output, no dialogs to install things. */
         setenv("WINEDLLOVERRIDES", "winedbg.exe=d;mscoree=;mshtml=;winemenubuilder.exe=d",
                1);
         setenv("WINELOADER", wine_loader, 1);
@@ -383,14 +381,4 @@ const char *system_path(const char *path)
 bool on_windows(void)
 {
     return run.system == WIN32 && native;
-}
-
-const char *program_suffix(void)
-{
-    return suffix_of(run.system);
-}
-
-const char *suffix_of(enum system system)
-{
-    return system == WIN32 ? ".exe" : "";
 }

@@ -1,19 +1,19 @@
 /*
- * launcher.c - starts a program of lab 07 in circumstances that it has not chosen.
+ * launcher.c - starts a program of lab 07 with unusual signal settings, console or output.
  *
  * Usage: launcher HOW PROGRAM [ARGUMENT...]
  *
  *     blocked         with all signals blocked (Windows: as "ignored")
  *     ignored         with all signals ignored (Windows: with Ctrl-C ignored)
- *     colours HEX     Windows: on a console of these colours; says in the end which are there
- *     unread          UNIX: its output is a small pipe that nobody reads, but for the first line,
- *                     until a line comes on standard input; then all of it is passed on. The
- *                     program has another standard input, whose writer is launcher
+ *     colours HEX     Windows: on a console of these colours; prints the colours at the end
+ *     unread          UNIX: its output is a small pipe. Only the first line is read, until a line
+ *                     comes on standard input; then all of it is passed on. The program has
+ *                     another standard input, whose writer is launcher
  *     send EVENT GROUP PID     Windows: no program; sends the console event of that number to
  *                     the group, or with 0 to all, on the console of the process PID
  *
- * With blocked and ignored it becomes the program (Windows: waits for it, and ends as it).
- * With the others it ends with the program's exit code, or 128 + the signal that ended it.
+ * With blocked and ignored it becomes the program (Windows: waits for it, and returns its exit
+ * code). With the others it returns the program's exit code, or 128 + the signal that ended it.
  */
 #include "ipclab.h"
 
@@ -87,8 +87,8 @@ int main(int argc, char *argv[])
     }
     if (argc < 3)
         give_up("usage");
-    /* In a new group Windows has Ctrl-C ignored. (What a parent ignores is inherited, too, but
-     * under Wine a child of such a parent cannot undo it.) */
+    /* In a new process group Ctrl-C is ignored on Windows. (A child also inherits what its parent
+     * ignores, but under Wine it cannot undo that.) */
     return run(argv + 2, CREATE_NEW_PROCESS_GROUP);
 }
 
@@ -116,8 +116,8 @@ static int code_of(int status)
 
 static int run_unread(char *const words[])
 {
-    /* The line that comes is for us: the program, which may read, gets an input of its own. It
-     * ends when we do. */
+    /* The line on standard input is for us. The program may read, so it gets another input, which
+     * ends when we end. */
     int ends[2], input[2];
     if (pipe2(ends, O_CLOEXEC) == -1 || pipe2(input, O_CLOEXEC) == -1 ||
         fcntl(ends[1], F_SETPIPE_SZ, 4096) == -1)

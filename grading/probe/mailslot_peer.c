@@ -1,13 +1,13 @@
 /*
- * mailslot_peer.c - the checker's hand at a slot: plays a writer to judge a server, an owner to judge
- * a client.
+ * mailslot_peer.c - the checker's own writer, to judge a server, or owner of a slot, to judge a
+ * client.
  *
  * Usage: mailslot_peer WIRE
  *
- * WIRE is what the programs under test speak: "slot" (mailslots, on UNIX datagram sockets),
- * "echo" (the same, with an address for replies), and on UNIX "mqueue" (message queues, the
- * names of which begin with a slash), "broadcast" and "multicast" (UDP, where a port is the
- * name). Obeys one command a line of its standard input, and tells what it did:
+ * WIRE is the protocol of the programs under test: "slot" (mailslots, on UNIX datagram sockets)
+ * or "echo" (the same, with an address for replies). On UNIX it is also "mqueue" (message queues,
+ * whose names begin with a slash), "broadcast" or "multicast" (UDP, where a port is the name).
+ * Reads one command a line from standard input, and prints what it did:
  *
  *     own NAME               make the slot          "owns NAME", or "cannot own: error N"
  *     open NAME              open it for writing    "open", or "cannot open: error N"
@@ -16,8 +16,8 @@
  *     file NAME              send the file's bytes as one message, as they are
  *     burst WRITERS COUNT TEXT    by so many writers, opened for it, in turn, COUNT messages
  *                            each: "TEXT-WRITER-NUMBER", from 1: "burst begins", "burst done"
- *     receive N              read so many messages: "received BYTES", quoted as quoted() does,
- *                            without the address for a reply that Windows has in them
+ *     receive N              read so many messages: "received N bytes: BYTES", quoted as quoted()
+ *                            does, without the address for a reply that Windows has in them
  *     answer N               the same, and send each back to its sender, on the wire "echo"
  *     collect N              "echo": read so many replies: "reply BYTES", quoted
  *     reply FILE             "echo": read one message, and send the file's bytes to its sender
@@ -26,13 +26,17 @@
  *     visitors N             "echo": so many clients, one after the other, each with an address
  *                            of its own, to the server opened last: "visitors done"
  *     crowd N                the same, all at once: each sends before the first one reads
+ *     handles                Windows: how many handles the programs have whose name begins with
+ *                            "server": "N handles"
  *
- * What goes wrong in the last two is told in a line that begins with "astray". At the end of
- * its input it disowns. Exit code 99: a fault of the probe or of its commands.
+ * A failure in the last two commands is a line that begins with "astray". At the end of its input
+ * it disowns. Exit code 99: a fault of the probe or of its commands.
  */
 #include "ipclab.h"
 
-#ifndef _WIN32
+#ifdef _WIN32
+#include "handles.h"
+#else
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <mqueue.h>
@@ -111,7 +115,7 @@ static bool get(struct hand *hand, char *bytes, size_t *length)
     return done;
 }
 
-/* How many bytes at the beginning of a message are the address for the reply. */
+/* Returns how many bytes at the beginning of a message are the address for the reply. */
 static size_t address_size(const char *bytes, size_t length)
 {
     if (strcmp(wire, "echo") != 0)
@@ -121,7 +125,7 @@ static size_t address_size(const char *bytes, size_t length)
     return name_units > units ? 0 : name_units * sizeof *name;
 }
 
-/* Sends a message that get() has brought back to whom it names. */
+/* Sends a message of get() back to the sender that it names. */
 static void send_back(struct hand *hand, const char *bytes, size_t length)
 {
     (void)hand;
@@ -138,7 +142,7 @@ static void send_back(struct hand *hand, const char *bytes, size_t length)
     CloseHandle(slot);
 }
 
-/* `text` as it stands on the wire, behind the address for the reply where there is one. */
+/* Returns `text` as it is on the wire, after the address for the reply if there is one. */
 static size_t encode(const struct hand *hand, const char *text, char *bytes)
 {
     static wchar_t wide[ROOM / sizeof(wchar_t)];
@@ -275,8 +279,9 @@ static bool open_slot(struct hand *hand, const char *name)
                connect(hand->writer, (struct sockaddr *)&address, sizeof address) == 0;
     }
     struct sockaddr_un address = path_address(name);
-    /* With an address for replies, the socket is not connected: the queue of a connected one has
-     * no limit for what comes from its peer, and nobody could play a client that is deaf. */
+    /* With an address for replies, the socket is not connected. The queue of a connected socket
+     * has no limit for its peer's messages, so a client that does not read would never block
+     * it. */
     hand->server = address;
     if (is_wire("echo") && hand->reader != -1) {
         hand->writer = hand->reader;
@@ -362,7 +367,7 @@ static void vanish(struct hand *hand)
     unlink(hand->name);
 }
 
-/* Empty: Linux chooses one. */
+/* With an empty name Linux chooses one. */
 static void name_visitor(char *name, const char *server, int number)
 {
     (void)server, (void)number;
@@ -433,7 +438,7 @@ static void receive(long count, bool answering)
         }
         size_t skip = address_size(message, length);
         char *text = quoted(message + skip, length - skip);
-        log_event("test: received %s", text);
+        log_event("test: received %zu bytes: %s", length - skip, text);
         free(text);
         if (answering)
             send_back(&self, message, length);
@@ -555,6 +560,10 @@ static void obey(char *line)
         log_event("test: disowned");
     } else if (strcmp(line, "visitors") == 0 || strcmp(line, "crowd") == 0) {
         visitors(atoi(rest), *line == 'c');
+#ifdef _WIN32
+    } else if (strcmp(line, "handles") == 0) {
+        log_event("test: %lu handles", count_handles(L"server"));
+#endif
     } else {
         give_up(line);
     }

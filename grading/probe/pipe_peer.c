@@ -1,51 +1,57 @@
 /*
- * pipe_peer.c - plays clients of lab 02 to judge a server, and its server to judge a client.
+ * pipe_peer.c - the checker's own clients of lab 02, to judge a server, and its server, to judge
+ * a client.
  *
- * Started by a checker, it obeys commands on standard input, one a line, and tells on standard
- * output what came of each ("test: ..."). It knows what the two ends of a conversation have to
- * do (lab 02's contract), and how to do it wrong. Built for both systems from this one source;
- * on UNIX it speaks through FIFOs or through a SOCK_SEQPACKET socket, as ADDRESS is.
+ * It reads commands from standard input, one a line, and prints the result of each ("test: ...").
+ * It knows what both ends of a conversation must do (lab 02's contract), and how to do it wrong.
+ * Built for both systems from this one source. On UNIX it uses FIFOs or a SOCK_SEQPACKET socket,
+ * depending on ADDRESS.
  *
- * As clients, each with a number K of its own:
+ * As clients, each with its own number K:
  *
  *     connect K ADDRESS       "K connected", or "K refused: ..."; on UNIX "K names are left"
  *                             if the server has not removed those of the client's FIFOs
  *     eager K ADDRESS         Windows: the same for a pipe that is not there yet: connect as
  *                             soon as it is
  *     send K FILE             send the file's bytes as one message
- *     receive K               wait for a message, put it into the file received.K and say
+ *     receive K               wait for a message, put it into the file received.K and print
  *                             "K received N bytes", or "K is at its end"
  *     close K                 leave
  *     many ADDRESS COUNT      COUNT clients, one after the other, one exchange each
  *     crowd ADDRESS COUNT ROUNDS    COUNT clients at once, connected before the first speaks
  *     info ADDRESS            Windows: the pipe's instances, type and security descriptor
+ *     deny K, permit K        Windows: let CreateNamedPipe fail in the server of client K
+ *                             ("denied"), or work again ("permitted"); "not possible: ..."
  *
- * Through FIFOs alone:
+ * For FIFOs only:
  *
  *     raw K FILE              write the file's bytes as they are, without a length
+ *     empty K                 wait until the server has read all that K has sent ("K is empty")
  *     trickle K FILE          send a message one byte at a time, each when the last is read
  *     announce ADDRESS FILE   write bytes to the well-known FIFO
- *     absent ADDRESS          make a pair and announce it, but open neither end; its names are
- *                             removed at the end of the commands
  *
- * As a server of one client at a time, who may also come anew for each message:
+ * As a server of one client at a time, which may connect again for each message:
  *
  *     listen ADDRESS KIND     make the pipe; KIND is fifo, seqpacket or pipe
- *     next                    wait for the next message, put it into the file message and say
+ *     next                    wait for the next message, put it into the file message and print
  *                             "message of N bytes"; on the way "accepted", "client left"
  *     reply FILE              send the file's bytes to the client as one message
  *     raw-reply FILE          the same without a length (FIFOs)
  *     left                    wait until the client has left
- *     drop                    disconnect the client, once it has read all
+ *     drop                    disconnect the client, when it has read all
  *     unlisten                remove the pipe
  *     occupy, vacate          Windows: let a client of our own take the one instance; leave
  *     rival                   Windows: leave, and take the instance again before any other client,
- *                             which was told that it is free ("the rival is there")
- *     fill, spill             FIFOs: leave 3 bytes of room in the well-known FIFO ("filled"); wait until
- *                             a client has made its pair and sleeps, then say "N bytes more
- *                             came" and take everything but the announcement out
+ *                             which has seen that it is free ("the rival is there")
+ *     fill                    FIFOs: leave no room in the well-known FIFO ("filled")
+ *     await                   wait until a client has made its pair, and blocks ("blocked")
+ *     squeeze                 leave room for its announcement, but for one byte ("squeezed"); it must be
+ *                             stopped, or it could write while there is more
+ *     refuse                  open and close to_client of the next client, without a greeting ("refused")
+ *     spill                   wait until it blocks, print "N bytes came" and what they are, and take
+ *                             everything but the announcement out
  *
- * Exit code 99: a command or the probe itself is at fault; it has said why.
+ * Exit code 99: a command or the probe itself is at fault. It has printed why.
  */
 #include "ipclab.h"
 
@@ -128,7 +134,7 @@ static const wchar_t *wide(const char *text)
     return buffer;
 }
 
-static bool eager; /* do not mind that the pipe is not there yet */
+static bool eager; /* wait for a pipe that does not exist yet */
 
 static const char *call(struct end *end, const char *address, bool patient)
 {
@@ -138,7 +144,7 @@ static const char *call(struct end *end, const char *address, bool patient)
                                 OPEN_EXISTING, 0, NULL);
         if (end->pipe != INVALID_HANDLE_VALUE)
             break;
-        /* No call waits for a name, so this looks until it is there. */
+        /* No call waits for a name, so check until it is there. */
         if (eager && GetLastError() == ERROR_FILE_NOT_FOUND)
             continue;
         if (!patient || GetLastError() != ERROR_PIPE_BUSY ||
@@ -264,6 +270,46 @@ static void tell_info(const char *address)
     hang_up(&end);
 }
 
+/* What CreateNamedPipe becomes in the server: SetLastError(ERROR_NO_SYSTEM_RESOURCES), and it
+ * returns INVALID_HANDLE_VALUE. A library of the system is at the same address in each process. */
+static unsigned char failing[] =
+    "\x48\x83\xEC\x28"      /* sub rsp, 40 */
+    "\xB9\xAA\x05\x00\x00"  /* mov ecx, 1450 */
+    "\x48\xB8........"      /* mov rax, the address of SetLastError */
+    "\xFF\xD0"              /* call rax */
+    "\x48\x83\xC8\xFF"      /* or rax, -1 */
+    "\x48\x83\xC4\x28\xC3"; /* add rsp, 40; ret */
+#define ADDRESS_AT 11
+
+static void deny(HANDLE pipe, bool denied)
+{
+    static unsigned char usual[sizeof failing];
+    HMODULE library = GetModuleHandleW(L"kernelbase");
+    FARPROC create = GetProcAddress(library, "CreateNamedPipeW"),
+            set = GetProcAddress(library, "SetLastError");
+    if (set == NULL)
+        set = GetProcAddress(GetModuleHandleW(L"kernel32"), "SetLastError");
+    void *code;
+    memcpy(&code, &create, sizeof code);
+    memcpy(failing + ADDRESS_AT, &set, sizeof set);
+    ULONG number;
+    DWORD protection;
+    HANDLE server = GetNamedPipeServerProcessId(pipe, &number)
+                        ? OpenProcess(PROCESS_VM_OPERATION | PROCESS_VM_READ |
+                                          PROCESS_VM_WRITE,
+                                      FALSE, number)
+                        : NULL;
+    if (server != NULL && create != NULL &&
+        VirtualProtectEx(server, code, sizeof usual, PAGE_EXECUTE_READWRITE,
+                         &protection) &&
+        (!denied || ReadProcessMemory(server, code, usual, sizeof usual, NULL)) &&
+        WriteProcessMemory(server, code, denied ? failing : usual, sizeof usual, NULL))
+        log_event("test: %s", denied ? "denied" : "permitted");
+    else
+        log_event("test: not possible: error %lu", GetLastError());
+    CloseHandle(server);
+}
+
 #else
 
 struct end {
@@ -359,11 +405,32 @@ static void announce(const char *address, const char *bytes, size_t length)
     close(fifo);
 }
 
+static int together[2] = {-1, -1}; /* a crowd's announcements, until all are there */
+
 static void announce_self(const char *address)
 {
     char line[32];
-    announce(address, line,
-             (size_t)snprintf(line, sizeof line, "\n%ld\n", (long)getpid()));
+    int length = snprintf(line, sizeof line, "\n%ld\n", (long)getpid());
+    if (together[1] == -1)
+        announce(address, line, (size_t)length);
+    else if (write(together[1], line, (size_t)length) != length ||
+             close(together[1]) == -1)
+        give_up("a crowd's pipe");
+}
+
+/* Writes the announcements of a crowd into the FIFO at once. The end of `together` comes when
+ * all have announced themselves. */
+static void announce_together(const char *address)
+{
+    char lines[PIPE_BUF];
+    size_t length = 0;
+    close(together[1]);
+    for (ssize_t more;
+         (more = read(together[0], lines + length, sizeof lines - length)) > 0;)
+        length += (size_t)more;
+    close(together[0]);
+    together[0] = together[1] = -1;
+    announce(address, lines, length);
 }
 
 static const char *call_by_fifo(struct end *end, const char *address)
@@ -403,13 +470,16 @@ static struct sockaddr_un path_address(const char *path)
     return address;
 }
 
+static bool is_fifo(const char *address)
+{
+    struct stat facts;
+    return stat(address, &facts) == 0 && S_ISFIFO(facts.st_mode);
+}
+
 static const char *call(struct end *end, const char *address, bool patient)
 {
     (void)patient;
-    struct stat facts;
-    if (stat(address, &facts) == -1)
-        return strerror(errno);
-    if (S_ISFIFO(facts.st_mode))
+    if (is_fifo(address))
         return call_by_fifo(end, address);
     struct sockaddr_un to = path_address(address);
     end->from = end->to = socket(AF_UNIX, SOCK_SEQPACKET, 0);
@@ -445,6 +515,21 @@ static void take_back(void)
     close(keeper);
 }
 
+/* Waits for the next announcement, and names that client's FIFOs. */
+static void await_announcement(char to_server[], char to_client[])
+{
+    char line[64] = "", byte, *rest;
+    for (size_t length = 0; length == 0 || line[length - 1] != '\n';) {
+        if (read(listener, &byte, 1) != 1 || length == sizeof line - 1)
+            give_up("no announcement");
+        if (length > 0 || byte != '\n')
+            line[length++] = byte;
+    }
+    name_pair(served, strtol(line, &rest, 10), to_server, to_client);
+    if (*rest != '\n')
+        log_event("test: no announcement: %s", line);
+}
+
 static void answer(struct end *end)
 {
     end->open = true;
@@ -453,17 +538,8 @@ static void answer(struct end *end)
         end->from = end->to = accept(listener, NULL, NULL);
         return;
     }
-    char line[64] = "", byte;
-    for (size_t length = 0; length == 0 || line[length - 1] != '\n';) {
-        if (read(listener, &byte, 1) != 1 || length == sizeof line - 1)
-            give_up("no announcement");
-        if (length > 0 || byte != '\n')
-            line[length++] = byte;
-    }
-    char to_server[PATH_MAX], to_client[PATH_MAX], *rest;
-    name_pair(served, strtol(line, &rest, 10), to_server, to_client);
-    if (*rest != '\n')
-        log_event("test: no announcement: %s", line);
+    char to_server[PATH_MAX], to_client[PATH_MAX];
+    await_announcement(to_server, to_client);
     struct stat facts;
     if (stat(to_server, &facts) == 0 && (facts.st_mode & 077) != 0)
         log_event("test: others may open the FIFOs");
@@ -505,56 +581,56 @@ static void tell_info(const char *address)
     give_up(address);
 }
 
-/* ---- Through FIFOs alone ------------------------------------------------------------ */
+/* ---- For FIFOs only ----------------------------------------------------------------- */
+
+/* A pipe has no event for "empty again", so checks until it is. */
+static void await_empty(int fifo)
+{
+    for (int unread = 1; ioctl(fifo, FIONREAD, &unread) == 0 && unread > 0;)
+        sched_yield();
+}
+
+static void refuse(void)
+{
+    char to_server[PATH_MAX], to_client[PATH_MAX];
+    await_announcement(to_server, to_client);
+    int to = open(to_client, O_WRONLY | O_NONBLOCK);
+    if (to == -1)
+        give_up("a client that has not opened its FIFOs");
+    close(to);
+}
 
 static void trickle(struct end *end, const char *bytes, size_t length)
 {
     char *whole = frame(bytes, length);
     for (size_t i = 0; i < 4 + length; i++) {
         put_raw(end, whole + i, 1);
-        /* A pipe has no event for "empty again", so this looks until it is. */
-        for (int unread = 1; ioctl(end->to, FIONREAD, &unread) == 0 && unread > 0;)
-            sched_yield();
+        await_empty(end->to);
     }
     free(whole);
 }
 
-/* The names of a client that is not there, who would have to remove them. */
-static char absent_to_server[PATH_MAX], absent_to_client[PATH_MAX];
-
-static void stay_absent(const char *address)
-{
-    char *to_server = absent_to_server, *to_client = absent_to_client;
-    name_pair(address, (long)getpid(), to_server, to_client);
-    if (mkfifo(to_server, 0600) == -1 || mkfifo(to_client, 0600) == -1)
-        give_up("mkfifo");
-    announce_self(address);
-}
+#define PAGE 4096 /* of a pipe's memory */
 
 static int filled;
+static long blocked; /* the client that await_blocked() has found */
 
-/* Writes until a whole announcement has no room, but a byte or two have. */
+/* Writes until there is no room. */
 static void fill(void)
 {
-    char page[4096];
+    char page[PAGE];
     memset(page, '\n', sizeof page);
     int capacity = fcntl(keeper, F_GETPIPE_SZ);
-    for (filled = 0; filled < capacity - 3;) {
-        size_t portion = (size_t)(capacity - 3 - filled) < sizeof page
-                             ? (size_t)(capacity - 3 - filled)
-                             : sizeof page;
-        if (write(keeper, page, portion) != (ssize_t)portion)
+    for (filled = 0; filled < capacity; filled += PAGE)
+        if (write(keeper, page, PAGE) != PAGE)
             give_up("fill");
-        filled += (int)portion;
-    }
 }
 
-/* Whether the process whose FIFO `name` is waits in some call. */
-static bool sleeps(const char *name)
+/* Returns whether the process blocks in a call. */
+static bool blocks(long pid)
 {
     char path[64], state = 'R';
-    snprintf(path, sizeof path, "/proc/%ld/stat",
-             strtol(name + strlen(served) + 1, NULL, 10));
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
     FILE *file = fopen(path, "r");
     if (file != NULL) {
         if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
@@ -564,27 +640,50 @@ static bool sleeps(const char *name)
     return state == 'S';
 }
 
-static void spill(void)
+/* Waits until a client has made its pair and blocks in a call. */
+static void await_blocked(void)
 {
     char pattern[PATH_MAX + 16];
     snprintf(pattern, sizeof pattern, "%s.*.to_[sc]*", served);
-    for (bool asleep = false; !asleep;) {
-        glob_t found = {0};
-        asleep = glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc == 2 &&
-                 sleeps(found.gl_pathv[0]);
-        globfree(&found);
-        sched_yield();
+    for (bool found = false; !found; sched_yield()) {
+        glob_t pair = {0};
+        found = glob(pattern, 0, NULL, &pair) == 0 && pair.gl_pathc == 2;
+        if (found) {
+            blocked = strtol(pair.gl_pathv[0] + strlen(served) + 1, NULL, 10);
+            found = blocks(blocked);
+        }
+        globfree(&pair);
     }
+}
+
+/* Takes one page out, and puts back so much that all but the last byte of the announcement has room. A
+ * pipe has room only in a page of its own, or at the end of the last one. */
+static void squeeze(void)
+{
+    char page[PAGE];
+    int room = snprintf(page, sizeof page, "\n%ld\n", blocked) - 1;
+    if (read(listener, page, PAGE) != PAGE ||
+        write(keeper, page, (size_t)(PAGE - room)) != PAGE - room)
+        give_up("squeeze");
+    filled -= room;
+}
+
+static void spill(void)
+{
+    await_blocked();
     int there;
     if (ioctl(listener, FIONREAD, &there) == -1)
         give_up("FIONREAD");
-    log_event("test: %d bytes more came", there - filled);
-    char page[4096];
+    size_t came = (size_t)(there - filled);
+    char page[PAGE];
     for (ssize_t got; filled > 0; filled -= (int)got) {
         size_t portion = (size_t)filled < sizeof page ? (size_t)filled : sizeof page;
         if ((got = read(listener, page, portion)) <= 0)
             give_up("read");
     }
+    if (came > 0 && read(listener, page, came) != (ssize_t)came)
+        give_up("read");
+    log_event("test: %zu bytes came %s", came, quoted(page, came));
 }
 
 #endif
@@ -593,7 +692,7 @@ static void spill(void)
 
 static bool exchange_token(struct end *end, int client, int round)
 {
-    /* Long enough for 4 bytes a unit, and a NUL that fits either system. */
+    /* Long enough for 4 bytes a unit, and a NUL of either system. */
     char words[64] = "", message[128] = "";
     int length = snprintf(words, sizeof words, "client %d round %d", client, round) + 1;
     size_t width = sizeof(wchar_t) == 2 ? 2 : 1;
@@ -645,12 +744,14 @@ static void play_crowd(const char *address, int count, int rounds)
 
 #else
 
-/* A process each, as the names of their FIFOs want it. */
+/* One process for each client, because the names of the FIFOs contain the process number. All
+ * announce themselves in one write: the server reads several announcements at once. */
 static void play_crowd(const char *address, int count, int rounds)
 {
     int connected[2], go[2];
     char byte = 0;
-    if (pipe(connected) == -1 || pipe(go) == -1)
+    bool by_fifo = is_fifo(address);
+    if (pipe(connected) == -1 || pipe(go) == -1 || (by_fifo && pipe(together) == -1))
         give_up("pipe");
     for (int i = 1; i <= count; i++) {
         pid_t pid = fork();
@@ -673,6 +774,8 @@ static void play_crowd(const char *address, int count, int rounds)
     }
     close(connected[1]);
     close(go[0]);
+    if (by_fifo)
+        announce_together(address);
     if (read(connected[0], &byte, 1) != 0)
         give_up("read");
     close(connected[0]);
@@ -721,6 +824,14 @@ static void client_command(const char *verb, int number, const char *rest)
     } else if (strcmp(verb, "close") == 0) {
         hang_up(end);
         log_event("test: %d closed", number);
+#ifndef _WIN32
+    } else if (strcmp(verb, "empty") == 0) {
+        await_empty(end->to);
+        log_event("test: %d is empty", number);
+#else
+    } else if (strcmp(verb, "deny") == 0 || strcmp(verb, "permit") == 0) {
+        deny(end->pipe, strcmp(verb, "deny") == 0);
+#endif
     } else {
         char *bytes = load(rest, &length);
         bool done = true;
@@ -775,9 +886,18 @@ static bool server_command(const char *verb, const char *rest)
         log_event("test: %s",
                   put_raw(&guest, bytes, length) ? "replied" : "could not reply");
         free(bytes);
+    } else if (strcmp(verb, "refuse") == 0) {
+        refuse();
+        log_event("test: refused");
     } else if (strcmp(verb, "fill") == 0) {
         fill();
         log_event("test: filled");
+    } else if (strcmp(verb, "await") == 0) {
+        await_blocked();
+        log_event("test: blocked");
+    } else if (strcmp(verb, "squeeze") == 0) {
+        squeeze();
+        log_event("test: squeezed");
     } else if (strcmp(verb, "spill") == 0) {
         spill();
 #endif
@@ -837,9 +957,6 @@ static void obey(char *line)
         announce(first, bytes, length);
         log_event("test: announced");
         free(bytes);
-    } else if (strcmp(verb, "absent") == 0) {
-        stay_absent(first);
-        log_event("test: announced");
 #endif
     } else if (atoi(first) >= 0 && atoi(first) < MOST_CLIENTS) {
         client_command(verb, atoi(first), second);
@@ -858,11 +975,5 @@ int main(void)
         line[strcspn(line, "\r\n")] = '\0';
         obey(line);
     }
-#ifndef _WIN32
-    if (*absent_to_server != '\0') {
-        unlink(absent_to_server);
-        unlink(absent_to_client);
-    }
-#endif
     return 0;
 }

@@ -1,9 +1,10 @@
 /*
- * scripted_client.c - a client that does what a script says.
+ * scripted_client.c - a client that follows a script.
  *
- * A checker puts it where a server expects its client, with its script beside it: NAME reads
- * NAME.script, one command a line. What it does it tells on standard error ("test: ..."),
- * what it reads it keeps in NAME.received. Built for both systems from this one source.
+ * A checker copies it to the place where a server expects its client, and writes the script into the
+ * copy (seal.h): one command a line. It prints what it does on standard error ("test: ..."), each
+ * line sealed, and writes what it reads to the file NAME.received in the folder of the test. Built
+ * for both systems from this one source.
  *
  *     tell WORDS      print the words
  *     arguments       print the arguments that it was started with
@@ -13,18 +14,22 @@
  *     receive N       read standard input until N more NUL bytes have come
  *     drain           read standard input to its end
  *     close-input     close standard input; close-output: the other
- *     await FILE      UNIX: wait until nobody has a lock (flock) on the file any more
+ *     await FILE      UNIX: wait until no process has a lock (flock) on the file
  *     inventory       print every pipe and socket that is open beside the three standard
- *                     streams, and whether SIGPIPE arrived ignored
- *     wait            do nothing any more, until somebody ends it
+ *                     streams, whether SIGPIPE arrived ignored or blocked, and under Wine
+ *                     whether no handle was inherited
+ *     handles         Windows: print how many handles the programs have whose name begins with "server"
+ *     wait            do nothing until it is killed
  *     exit N          end with this exit code (the end of the script: 0)
  *
- * FILE is a name in the folder that the scripted client runs in. Exit code 99: the script or the
- * program itself is at fault; it has said why.
+ * FILE is a name in the folder in which the scripted client runs. Exit code 99: the script or the
+ * program itself is at fault. It has printed why.
  */
-#include "ipclab.h"
+#include "briefed.h"
 
-#ifndef _WIN32
+#ifdef _WIN32
+#include "handles.h"
+#else
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -39,7 +44,7 @@ static FILE *received;
 
 _Noreturn static void give_up(const char *why)
 {
-    log_event("test: fault: %s", why);
+    report("fault: %s", why);
     exit(99);
 }
 
@@ -81,30 +86,36 @@ static void inventory(void)
             handle != GetStdHandle(STD_INPUT_HANDLE) &&
             handle != GetStdHandle(STD_OUTPUT_HANDLE) &&
             handle != GetStdHandle(STD_ERROR_HANDLE)) {
-            log_event("test: extra handle 0x%zx, a pipe", number);
+            report("extra handle 0x%zx, a pipe", number);
             count++;
         }
     }
-    log_event("test: %d extra", count);
+    /* Wine gives the standard handles also to a client that inherits none: copies, the first three handles of
+     * the new process. In a process that starts a client they are in use. */
+    if (GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL &&
+        GetStdHandle(STD_INPUT_HANDLE) == (HANDLE)4 &&
+        GetStdHandle(STD_OUTPUT_HANDLE) == (HANDLE)8 &&
+        GetStdHandle(STD_ERROR_HANDLE) == (HANDLE)12)
+        report("nothing was inherited");
+    report("%d extra", count);
 }
 
-/* Opens the file NAME.ending beside this program, NAME being its own without ".exe". */
-static FILE *open_beside(const char *ending, const wchar_t *mode)
+static FILE *open_received(void)
 {
-    wchar_t path[4096] = L"";
-    DWORD length = GetModuleFileNameW(NULL, path, 4000);
-    if (length < 4 || length == 4000)
-        give_up("it does not know its own name");
-    swprintf(path + length - 4, 64, L".%hs", ending);
-    return _wfopen(path, mode);
+    wchar_t path[sizeof brief.received] = L"";
+    MultiByteToWideChar(CP_UTF8, 0, brief.received, -1, path, sizeof brief.received);
+    return _wfopen(path, L"wb");
 }
-
-#define READ L"r"
-#define WRITE L"wb"
 
 #else
 
 static bool sigpipe_was_ignored;
+
+static bool sigpipe_is_blocked(void)
+{
+    sigset_t blocked;
+    return sigprocmask(SIG_BLOCK, NULL, &blocked) == 0 && sigismember(&blocked, SIGPIPE);
+}
 
 static size_t put(const char *bytes, size_t length)
 {
@@ -120,8 +131,8 @@ static size_t get(char *bytes, size_t room)
 
 static void wait_until_read(void)
 {
-    /* A pipe has no event for "empty again", so this looks until it is. Where the server
-     * uses a socket, the other question tells what the other end has not read. */
+    /* A pipe has no event for "empty again", so check until it is. For a socket SIOCOUTQ returns
+     * what the other end has not read. */
     int unread = 1, type;
     bool socket = getsockopt(STDOUT_FILENO, SOL_SOCKET, SO_TYPE, &type,
                              &(socklen_t){sizeof type}) == 0;
@@ -131,7 +142,7 @@ static void wait_until_read(void)
 
 static void shut(bool input)
 {
-    /* Both streams may be one socket, of which closing one descriptor ends nothing. */
+    /* Both streams may be one socket. Closing one of its descriptors ends nothing. */
     shutdown(input ? STDIN_FILENO : STDOUT_FILENO, input ? SHUT_RD : SHUT_WR);
     close(input ? STDIN_FILENO : STDOUT_FILENO);
 }
@@ -140,7 +151,11 @@ static void inventory(void)
 {
     int count = 0;
     if (sigpipe_was_ignored) {
-        log_event("test: extra: the signal SIGPIPE arrived ignored");
+        report("extra: the signal SIGPIPE arrived ignored");
+        count++;
+    }
+    if (sigpipe_is_blocked()) {
+        report("extra: the signal SIGPIPE arrived blocked");
         count++;
     }
     DIR *folder = opendir("/proc/self/fd");
@@ -155,26 +170,17 @@ static void inventory(void)
         readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
         if (strncmp(target, "pipe:", 5) != 0 && strncmp(target, "socket:", 7) != 0)
             continue;
-        log_event("test: extra descriptor %d, %s", number, target);
+        report("extra descriptor %d, %s", number, target);
         count++;
     }
     closedir(folder);
-    log_event("test: %d extra", count);
+    report("%d extra", count);
 }
 
-/* Opens the file NAME.ending beside this program, NAME being its own. */
-static FILE *open_beside(const char *ending, const char *mode)
+static FILE *open_received(void)
 {
-    char path[4096];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 64);
-    if (length == -1)
-        give_up("it does not know its own name");
-    snprintf(path + length, 64, ".%s", ending);
-    return fopen(path, mode);
+    return fopen(brief.received, "wb");
 }
-
-#define READ "r"
-#define WRITE "wb"
 
 #endif
 
@@ -207,7 +213,7 @@ static bool send_file(const char *name, bool single)
     }
     free(bytes);
     if (done < length)
-        log_event("test: could not send byte %zu of %zu", done + 1, length);
+        report("could not send byte %zu of %zu", done + 1, length);
     return done == length;
 }
 
@@ -218,15 +224,16 @@ static void receive(long wanted)
     while (wanted != 0) {
         size_t length = get(portion, sizeof portion);
         if (length == 0) {
-            log_event("test: end of input");
+            report("end of input");
             return;
         }
         fwrite(portion, 1, length, received);
         fflush(received);
+        seal_add(&received_seal, portion, length);
         for (size_t i = 0; i < length && wanted > 0; i++)
             wanted -= portion[i] == '\0';
     }
-    log_event("test: received");
+    report("received");
 }
 
 static void obey(char *line, int argc, char *argv[])
@@ -238,11 +245,11 @@ static void obey(char *line, int argc, char *argv[])
         rest = line + strlen(line);
 
     if (strcmp(line, "tell") == 0) {
-        log_event("test: %s", rest);
+        report("%s", rest);
     } else if (strcmp(line, "arguments") == 0) {
         for (int i = 1; i < argc; i++)
-            log_event("test: argument %d is %s", i, argv[i]);
-        log_event("test: %d arguments", argc - 1);
+            report("argument %d is %s", i, argv[i]);
+        report("%d arguments", argc - 1);
     } else if (strcmp(line, "send") == 0) {
         send_file(rest, false);
     } else if (strcmp(line, "trickle") == 0) {
@@ -259,7 +266,10 @@ static void obey(char *line, int argc, char *argv[])
         shut(false);
     } else if (strcmp(line, "inventory") == 0) {
         inventory();
-#ifndef _WIN32
+#ifdef _WIN32
+    } else if (strcmp(line, "handles") == 0) {
+        report("%lu handles", count_handles(L"server"));
+#else
     } else if (strcmp(line, "await") == 0) {
         int file = open(rest, O_RDONLY);
         if (file == -1 || flock(file, LOCK_SH) == -1)
@@ -285,18 +295,14 @@ int main(int argc, char *argv[])
 #ifndef _WIN32
     sigpipe_was_ignored = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
 #endif
-    FILE *file = open_beside("script", READ);
-    if (file == NULL)
-        return 0; /* nothing to do: this is how a checker measures a start and an end */
-    static char
-        script[1 << 16]; /* read whole and closed: the inventory shall not count it */
-    size_t length = fread(script, 1, sizeof script - 1, file);
-    if (fclose(file) != 0 || length == sizeof script - 1)
-        give_up("the script is too long");
-    received = open_beside("received", WRITE);
+    if (!brief.given)
+        return 0; /* nothing to do: a checker measures a start and an end with it */
+    seal_begin(&received_seal, brief.key);
+    received = open_received();
     if (received == NULL)
         give_up("no file for what is received");
-    for (char *line = script, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+    for (char *line = brief.script, *end; (end = strchr(line, '\n')) != NULL;
+         line = end + 1) {
         *end = '\0';
         obey(line, argc, argv);
     }

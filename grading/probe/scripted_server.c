@@ -1,29 +1,30 @@
 /*
- * scripted_server.c - a server of lab 07 that does what a script says.
+ * scripted_server.c - a server of lab 07 that follows a script.
  *
- * A checker puts it where a client of signals starts its server, with its script beside it:
- * NAME reads NAME.script, one command a line, and tells what it does on standard output. All
- * signals are blocked from the start (Windows: console events are only counted), so that each
- * waits until the script has time for it. Built for both systems from this one source.
+ * A checker copies it to the place where a client of lab 07 starts its server, and writes the script
+ * into the copy (seal.h), one command a line. It prints what it does on standard output; its lines
+ * "test: ..." are sealed. All
+ * signals are blocked from the start (on Windows console events are only counted), so each stays
+ * pending until the script takes it. Built for both systems from this one source.
  *
  *     tell WORDS      print the words as a line; part WORDS: without the newline
  *     ready           print "server: ready" and the number of this process
  *     await           wait for the next signal, and print it: "test: got SIGINT, value 1,
  *                     from the parent"
- *     nap N           let N milliseconds pass
+ *     nap N           wait N milliseconds
  *     until FILE      wait until the checker has made this file
- *     pending         print how many kinds of signals wait: "test: 0 pending"
+ *     pending         print how many kinds of signals are pending: "test: 0 pending"
  *     drain           read standard input to its end, and print "test: end of input"
- *     close-output    close standard output, and so say nothing more
+ *     close-output    close standard output, and so print nothing more
  *     inventory       print each signal that arrived blocked or ignored, and each descriptor
  *                     (Windows: pipe) that is open beside the three standard streams
  *     flood N         print N bytes without a newline
- *     raise N         be ended by signal N
+ *     raise N         end by signal N
  *     exit N          end with this exit code (the end of the script: 0)
  *
- * Exit code 99: the script or the program itself is at fault; it has said why.
+ * Exit code 99: the script or the program itself is at fault. It has printed why.
  */
-#include "ipclab.h"
+#include "briefed.h"
 
 #ifdef _WIN32
 #include <io.h>
@@ -38,7 +39,7 @@
 _Noreturn static void give_up(const char *why)
 {
     log_to_stderr();
-    log_event("test: fault: %s", why);
+    report("fault: %s", why);
     exit(99);
 }
 
@@ -71,7 +72,7 @@ static void await(void)
 {
     DWORD which = WaitForMultipleObjects(3, came, FALSE, INFINITE);
     InterlockedDecrement(&waiting);
-    log_event("test: got %s", names[which - WAIT_OBJECT_0]);
+    report("got %s", names[which - WAIT_OBJECT_0]);
 }
 
 static int pending(void)
@@ -103,27 +104,16 @@ static void inventory(void)
             handle != GetStdHandle(STD_INPUT_HANDLE) &&
             handle != GetStdHandle(STD_OUTPUT_HANDLE) &&
             handle != GetStdHandle(STD_ERROR_HANDLE)) {
-            log_event("test: extra handle 0x%zx, a pipe", number);
+            report("extra handle 0x%zx, a pipe", number);
             extra++;
         }
     }
-    log_event("test: %d extra", extra);
+    report("%d extra", extra);
 }
 
 static void end_by(long number)
 {
     ExitProcess((UINT)number);
-}
-
-/* Opens the file NAME.script beside this program, NAME being its own without ".exe". */
-static FILE *open_script(void)
-{
-    wchar_t path[4096] = L"";
-    DWORD length = GetModuleFileNameW(NULL, path, 4000);
-    if (length < 4 || length == 4000)
-        give_up("it does not know its own name");
-    swprintf(path + length - 4, 64, L".script");
-    return _wfopen(path, L"r");
 }
 
 #else
@@ -156,10 +146,10 @@ static void await(void)
     if (signal.si_code == SI_QUEUE)
         snprintf(value, sizeof value, ", value %d", signal.si_value.sival_int);
     bool by_process = signal.si_code == SI_USER || signal.si_code == SI_QUEUE;
-    log_event("test: got SIG%s%s, from %s", name == NULL ? "?" : name, value,
-              !by_process                  ? "the system"
-              : signal.si_pid == getppid() ? "the parent"
-                                           : "elsewhere");
+    report("got SIG%s%s, from %s", name == NULL ? "?" : name, value,
+           !by_process                  ? "the system"
+           : signal.si_pid == getppid() ? "the parent"
+                                        : "elsewhere");
 }
 
 static int pending(void)
@@ -190,11 +180,11 @@ static void inventory(void)
     int extra = 0;
     for (int number = 1; number < NSIG; number++) {
         if (sigismember(&mask, number) == 1) {
-            log_event("test: extra: signal %d arrived blocked", number);
+            report("extra: signal %d arrived blocked", number);
             extra++;
         }
         if (ignored[number]) {
-            log_event("test: extra: signal %d arrived ignored", number);
+            report("extra: signal %d arrived ignored", number);
             extra++;
         }
     }
@@ -207,12 +197,11 @@ static void inventory(void)
             continue;
         char path[256];
         ssize_t length = readlinkat(dirfd(folder), entry->d_name, path, sizeof path);
-        log_event("test: extra descriptor %d, %.*s", number, length > 0 ? (int)length : 0,
-                  path);
+        report("extra descriptor %d, %.*s", number, length > 0 ? (int)length : 0, path);
         extra++;
     }
     closedir(folder);
-    log_event("test: %d extra", extra);
+    report("%d extra", extra);
 }
 
 static void end_by(long number)
@@ -225,17 +214,6 @@ static void end_by(long number)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Opens the file NAME.script beside this program, NAME being its own. */
-static FILE *open_script(void)
-{
-    char path[4096];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 64);
-    if (length == -1)
-        give_up("it does not know its own name");
-    snprintf(path + length, 64, ".script");
-    return fopen(path, "r");
-}
-
 #endif
 
 static void obey(char *line)
@@ -246,7 +224,9 @@ static void obey(char *line)
     else
         rest = line + strlen(line);
 
-    if (strcmp(line, "tell") == 0) {
+    if (strcmp(line, "tell") == 0 && strncmp(rest, "test: ", 6) == 0) {
+        report("%s", rest + 6);
+    } else if (strcmp(line, "tell") == 0) {
         log_event("%s", rest);
     } else if (strcmp(line, "ready") == 0) {
         log_event("server: ready %ld", (long)getpid());
@@ -265,10 +245,10 @@ static void obey(char *line)
         while (access(rest, F_OK) != 0)
             nap(20);
     } else if (strcmp(line, "pending") == 0) {
-        log_event("test: %d pending", pending());
+        report("%d pending", pending());
     } else if (strcmp(line, "drain") == 0) {
         drain();
-        log_event("test: end of input");
+        report("end of input");
     } else if (strcmp(line, "close-output") == 0) {
         fclose(stdout);
     } else if (strcmp(line, "inventory") == 0) {
@@ -285,15 +265,11 @@ static void obey(char *line)
 int main(void)
 {
     begin();
-    FILE *file = open_script();
-    if (file == NULL)
+    if (!brief.given)
         give_up("no script");
-    static char
-        script[1 << 16]; /* read whole and closed: the inventory shall not count it */
-    size_t length = fread(script, 1, sizeof script - 1, file);
-    if (fclose(file) != 0 || length == sizeof script - 1)
-        give_up("the script is too long");
-    for (char *line = script, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+    seal_begin(&received_seal, brief.key);
+    for (char *line = brief.script, *end; (end = strchr(line, '\n')) != NULL;
+         line = end + 1) {
         *end = '\0';
         obey(line);
     }

@@ -17,7 +17,7 @@
 
 #include <windows.h>
 
-/* What follows the first word of a command line. */
+/* Returns what follows the first word of a command line. */
 static wchar_t *after_word(wchar_t *line)
 {
     line += *line == L'"' ? wcscspn(line + 1, L"\"") + 2 : wcscspn(line, L" ");
@@ -35,7 +35,7 @@ int main(int argc, char *argv[])
     if (argc < 3)
         return 99;
     long mask = atol(argv[1]);
-    /* The rest of our own command line, so that no word has to be quoted again. */
+    /* Use the rest of our own command line: then no word must be quoted again. */
     wchar_t *command = after_word(after_word(GetCommandLineW()));
     STARTUPINFOW startup = {.cb = sizeof startup,
                             .dwFlags = STARTF_USESTDHANDLES,

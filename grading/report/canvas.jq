@@ -1,13 +1,13 @@
-# canvas.jq - a gradebook that Canvas exported, with the class's points filled in.
+# canvas.jq - fills the class's points into a gradebook that Canvas exported.
 #
 # Input: the exported file as text; $facts every student's line; $classes[0] the class's object.
-# All points go into the column named as the class's title, a lab's into the column named as
-# the lab (01-anon-pipes); Canvas writes an assignment's number behind its name: "IPC (4711)".
-# Without such a column, one is added, from which Canvas makes a new assignment. A lab's
-# points bear their share of a deduction. Where Canvas counts another maximum than the kit
-# ("Points Possible"), points are scaled to it.
+# The sum goes into the column with the class's title, a lab's points into the column with the
+# name of the lab (01-anon-pipes). Canvas writes an assignment's number after its name: "IPC
+# (4711)". If there is no such column, one is added, and Canvas makes a new assignment of it. A
+# lab's points include their part of a deduction. If the maximum of Canvas ("Points Possible") is
+# not the kit's, points are scaled to it.
 #
-# Gives {"csv": text, "said": [lines for the instructor]}.
+# Output: {"csv": text, "said": [lines for the instructor]}.
 
 include "common";
 include "csv";
@@ -24,7 +24,7 @@ $classes[0] as $class
     error("this is no gradebook of Canvas: its first line has no Student and ID")
   else . end
 
-# What each column is to be filled with: null is the sum of all.
+# The content of each column: null is the sum of all.
 | ($class.title // "IPC" | line) as $title
 | ([$head | to_entries[] | .key as $c | .value | title | . as $t
     | if $t == ($title | small) then {column: $c, lab: null}
@@ -33,15 +33,19 @@ $classes[0] as $class
 | (if ($found | length) > 0 then $found else [{column: ($head | length), lab: null}] end) as $fill
 | (($found | length) == 0) as $new
 
-# A student by any of the names that Canvas has for him.
+# A student, by any of the names in Canvas.
 | ($facts | [shared[].ids[]]) as $doubtful
 | [$facts[] | select(.id | IN($doubtful[]) | not)] as $clear
+# Ids from Canvas's own archive end in the number of its column ID.
+| ([$clear[] | . as $f | .id | match("_([0-9]+)$") | {number: .captures[0].string, $f}]
+    | group_by(.number) | map(select(length == 1)[0] | {(.number): .f}) | add // {}) as $numbered
 | (reduce $clear[] as $f ({};
     .[$f.id | small] = $f | if ($f.email // "") != "" then .[$f.email | small] = $f else . end)) as $known
-| def student($row):
-    [($login, $sis, $id) | if . == null then null else $row[.] end] | map(small | select(. != "") | $known[.] | select(. != null))[0];
+| [$login, $sis, $id | select(. != null)] as $columns
+| ($rows[1:] | common_ids($columns)) as $common
+| def student($row): ($row | known_by($columns; $known; $common)) // $numbered[$row[$id] // ""];
 
-# Points of a student in one lab, or all; and of how many.
+# The points of a student in one lab, or in all, and the maximum.
   def gained($f; $lab):
     if $lab == null then {points: $f.final, maximum: $f.maximum}
     else

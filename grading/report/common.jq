@@ -1,22 +1,22 @@
-# common.jq - what every report is written with: text made harmless, evidence as text.
+# common.jq - functions for all reports: harmless text, evidence as text.
 #
-# Whatever a student's program printed, whatever an archive or a compiler said, comes here
-# before it goes into a report. Each form then escapes for itself: HTML and XML by @html,
-# CSV by cell and @csv, Markdown by fence and md.
+# Output of students' programs, names from archives and messages of compilers go through these
+# functions before they go into a report. Each format then escapes them itself: HTML and XML by
+# @html, CSV by cell and @csv, Markdown by fence and md.
 
-# ---- Text made harmless ---------------------------------------------------------------------
+# ---- Harmless text --------------------------------------------------------------------------
 
 def hex($digits):
   . as $n
   | [range($digits - 1; -1; -1) | ($n / pow(16; .) | floor) % 16 | "0123456789abcdef"[.:. + 1]]
   | join("");
 
-# Characters that are not seen, or that change how others are seen: controls (with them the
-# sequences that terminals obey), marks that turn the direction of writing, joiners; and
-# those that XML forbids.
+# Characters that are invisible, or that change how others are shown: control characters (also the
+# beginning of terminal sequences), marks for the direction of writing, joiners. Also those that
+# XML forbids.
 def unseen: "[\\p{Cc}\\p{Cf}\\x{2028}\\x{2029}\\x{fffe}\\x{ffff}]";
 
-# Text of one or more lines, with what is unseen made visible; tabs and ends of lines stay.
+# Text of one or more lines, with invisible characters made visible. Tabs and line ends stay.
 def visible:
   tostring
   | split("\r\n") | join("\n")
@@ -32,7 +32,7 @@ def visible:
     else .
     end;
 
-# One line, without what is unseen: the names of people, of files, of tests.
+# One line, without invisible characters: names of people, files and tests.
 def one_line:
   tostring
   | if test(unseen) then
@@ -49,7 +49,7 @@ def one_line:
 def cut($most):
   if length > $most then "\(.[:$most]) ... (\(length - $most) more characters)" else . end;
 
-# At most so many lines, each of a bearable length.
+# At most so many lines, each cut to a limit.
 def lines($most):
   rtrimstr("\n")
   | split("\n")
@@ -64,15 +64,30 @@ def line: one_line | cut(400);
 # Points have at most two decimals.
 def points: (. // 0) * 100 | round / 100;
 
-# Whole per cent, or null where there is nothing to gain.
+# Whole per cent, or null if the maximum is 0.
 def percent($maximum): if ($maximum // 0) > 0 then (. // 0) * 100 / $maximum | floor else null end;
 
 def plural($noun): "\(.) \($noun)\(if . == 1 then "" else "s" end)";
 
 def count($verdict): map(select(.verdict == $verdict)) | length;
 
-# Whether a test has cost points: a blocked one was not run, because a test that it needs was failed.
+# Whether a test has cost points: failed, or blocked because a needed test failed.
 def is_lost: .verdict == "failed" or .verdict == "blocked";
+
+# The stages, in the order in which a student reaches them. A lab without stages has none.
+def stages: ["basic", "complete", "robust"];
+
+# The tests of each stage: [["basic", [...]], ...]. Input: the tests of a lab.
+def of_stages:
+  . as $tests | [stages[] as $stage | [$stage, [$tests[] | select(.stage == $stage)]] | select(.[1] != [])];
+
+# "basic 12/12, complete 20/24": the points of each stage. Input: the tests of a lab.
+def stage_points:
+  [ of_stages[] | "\(.[0]) \([.[1][].points] | add | points)/\([.[1][] | select(.verdict != "skipped") | .maximum] | add // 0)" ]
+  | join(", ");
+
+# Whether a lab's result contains a program of the student: one that was neither missing nor refused.
+def is_readable: (.files // []) | length == 0 or any(.[]; .status | IN("missing", "refused") | not);
 
 # ---- Names ----------------------------------------------------------------------------------
 
@@ -81,13 +96,13 @@ def number: (.lab // "")[:2] | line;
 def lab_name: "Lab \(number), \(.title // .lab | line), \(.system | system_name)";
 def who: if (.name // "") == "" then .id | line else .name | line end;
 
-# A test's name, and with whom the program was tried where that is not plain.
+# A test's name, and the partner of the program if there is more than one.
 def test_name:
   (.name // .id | line) + (if (.cast // "") != "" then " (\(.cast | line))" else "" end);
 
 def verdict_name: {"error": "not judged"}[.verdict] // (.verdict | line);
 
-# What is wrong with a file, in one line; the sentence of whoever looked names the file itself.
+# What is wrong with a file, in one line. The sentence in .why may already name the file.
 def file_line:
   (.name | line) as $name
   | if (.why // "") == "" then "\($name): \(.status | line)"
@@ -95,7 +110,7 @@ def file_line:
     else "\($name): \(.status | line): \(.why | line)"
     end;
 
-# Null for who was in time.
+# Null for a submission in time.
 def lateness: if (.late.days // 0) > 0 then .late else null end;
 
 def late_line:
@@ -113,7 +128,7 @@ def rows($head):
   [ (. // []) | to_entries[] | row(if .key == 0 then $head else "" end;
       .value | visible | split("\n") | join("\\n") | cut(400)) ];
 
-# How many characters the first so many bytes of UTF-8 are: a mark stands under a character.
+# The number of characters in the first so many bytes of UTF-8: a mark is under a character.
 def characters($bytes):
   reduce explode[] as $c ({bytes: 0, n: 0};
     if .bytes >= $bytes then .
@@ -122,7 +137,7 @@ def characters($bytes):
     end)
   | .n;
 
-# Bytes that were sent, expected or received, as the checker excerpts them.
+# Bytes that were sent, expected or received, as excerpts of the checker.
 def excerpt($head; $mark):
   if type != "object" then []
   else
@@ -134,15 +149,15 @@ def excerpt($head; $mark):
        else [] end)
   end;
 
-# The words behind "reason": or "because", where nobody failed.
+# The text after "reason", or after "because" if nothing failed.
 def why: .reason // "" | visible | split("\n") | join("\\n") | cut(1000);
 
-# The command by which a student repeats it with the kit.
+# The command with which a student repeats it with the kit.
 def again($lab): "make check LAB=\($lab | number) SYSTEM=\($lab.system | line) WORK=your-folder";
 
-# What to do about a failed test: for each program that was judged the STEP and the hint. Results
-# without a list of advice have one step and one hint, about the server of a pair: they mislead where
-# that is ours.
+# How to fix a failed test: for each judged program the STEP and the hint. Results without a list
+# of advice have one step and one hint, about the server of a pair. They are left out if that
+# server is ours.
 def advice_list:
   if .advice != null then .advice
   elif .cast // "" | test("our server") then []
@@ -161,8 +176,8 @@ def advice($lab; $seed):
        [ row("again"; "\(again($lab)) TEST=\(.id | line) SEED=\($seed // "" | line)") ]
      else [] end);
 
-# All that is known of a test that was not passed, as lines of text. The input is the test;
-# $lab its lab's result, $seed the seed of the run.
+# All facts about a test that did not pass, as lines of text. The input is the test; $lab its
+# lab's result, $seed the seed of the run.
 def evidence($lab; $seed):
   [ row(if is_lost then "reason" else "because" end; why) ]
   + (.notes | rows("note"))
@@ -175,8 +190,8 @@ def evidence($lab; $seed):
   + advice($lab; $seed)
   | join("\n");
 
-# The same of several tests that have one reason: what to do about the first of them, if they ran
-# at all, which takes time.
+# The same for several tests with one reason: how to fix the first one, if they ran at all (which
+# takes time).
 def evidence_of_all($lab; $seed):
   [ .[0] | row(if is_lost then "reason" else "because" end; why) ]
   + (if .[0].verdict == "failed" and (.[0].seconds // 0) > 0 then .[0] | advice($lab; $seed)
@@ -184,22 +199,36 @@ def evidence_of_all($lab; $seed):
      else [] end)
   | join("\n");
 
-# Is there more to see than a reason? Not where a program is missing or does not compile.
+# Whether there is more to show than a reason. There is not if a program is missing or does not
+# compile.
 def has_evidence:
   ((.transcript // []) | length > 0) or .expected != null or .received != null or .sent != null
   or ((.waiting // []) | length > 0) or ((.left // []) | length > 0);
 
-# The failed tests of a lab: those with evidence by themselves, the others by their reason.
-# Gives [{"tests": [...], "alone": true or false}].
+# The failed tests of a lab: each with evidence separately, the others grouped by their reason.
+# Output: [{"tests": [...], "alone": true or false}].
 def failures:
   map(select(is_lost or .verdict == "error"))
   | (map(select(has_evidence)) | map({alone: true, tests: [.]}))
     + (map(select(has_evidence | not)) | group_by([.verdict, .reason])
        | map({alone: (length == 1), tests: .}));
 
+# Why a test failed, without what differs from student to student: texts, sizes, times.
+def cause:
+  ((.notes // []) | join(" ")) as $notes
+  | if $notes | test("buffer of the C library") then "output is not flushed"
+    elif $notes | test("^Standard output contains|bytes contain the line|^Nothing came on its standard error") then
+      "events are printed on standard output, which carries the messages"
+    elif $notes | test("it came too early") then "a line comes too early"
+    else
+      why | gsub("\"[^\"]*(\"|$)"; "\"…\"")
+      | gsub("(?<kept>(code|signal|error|client) )?(?<number>[0-9]+)"; if .kept then .kept + .number else "N" end)
+      | cut(160)
+    end;
+
 # ---- Forms ----------------------------------------------------------------------------------
 
-# A cell that no spreadsheet takes for a formula. Only for text: numbers stay numbers.
+# A cell that a spreadsheet does not take for a formula. Only for text: numbers stay numbers.
 def cell:
   if type == "string" then
     one_line | if test("^[ ]*[-=+@\\x{ff1d}\\x{ff0b}\\x{ff0d}\\x{ff20}|%]") then "'" + . else . end
@@ -207,10 +236,10 @@ def cell:
   else .
   end;
 
-# Text between words of Markdown.
+# Text within a line of Markdown.
 def md: line | gsub("(?<c>[\\\\`*_{}\\[\\]<>#|~&@$!])"; "\\\(.c)");
 
-# Text as a block of Markdown that it cannot end: its fence is longer than any in it.
+# Text as a block of Markdown. The text cannot end the block: the fence is longer than any in it.
 def fence:
   ([match("`+"; "g").length] | max // 0) as $longest
   | ([range([3, $longest + 1] | max) | "`"] | join("")) as $ticks

@@ -1,4 +1,4 @@
-# evidence.jq - one student's part of the class's page: what stands behind each cell.
+# evidence.jq - one student's part of the class's page: the evidence for each cell.
 
 include "common";
 
@@ -8,7 +8,7 @@ def files:
       + (if (.compiler // "") != "" then @html "<pre>\(.compiler | visible | lines(60))</pre>" else "" end) ]
   | join("\n");
 
-# The page has the end of a long transcript, the student's report all of it.
+# The page contains the end of a long transcript, the student's report all of it.
 def shortened:
   if (.transcript // [] | length) > 12 then
     .transcript = ["... \((.transcript | length) - 12) earlier lines"] + .transcript[-12:]
@@ -29,7 +29,7 @@ def lab($id; $seed):
   . as $lab
   | (.tests // []) as $tests
   | @html "<section id=\"e-\($id)-\(.lab | line)-\(.system | line)\"><h3>\(lab_name): \(.points | points) of \(.maximum // 0)</h3>"
-    + @html "<p>\($tests | count("passed")) passed, \($tests | count("failed")) failed, \($tests | count("blocked") | if . > 0 then "\(.) blocked, " else "" end)\($tests | count("skipped")) skipped"
+    + @html "<p>\($tests | stage_points | if . != "" then . + "; " else "" end)\($tests | count("passed")) passed, \($tests | count("failed")) failed, \($tests | count("blocked") | if . > 0 then "\(.) blocked, " else "" end)\($tests | count("skipped")) skipped"
     + ($tests | count("error") | if . > 0 then @html ", \(.) not judged: the kit's failure, not the student's" else "" end)
     + ($tests | map(select(.repeated)) | length | if . > 0 then @html "; \(plural("test")) repeated" else "" end)
     + "</p>\n"

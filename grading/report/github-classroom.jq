@@ -1,20 +1,20 @@
 # github-classroom.jq - one result.json as a runner's result for GitHub Classroom, as
-# classroom-resources/autograding-grading-reporter reads it (there in base64). The reporter
-# adds up the tests' scores, so what a late day costs is a test of its own. Skipped tests are
-# left out: it knows no such thing, and would show them as failed.
+# classroom-resources/autograding-grading-reporter reads it (in base64). The reporter adds up the
+# tests' scores, so a late deduction is a separate test. It has no skipped tests, and would show
+# them as failed, so they are left out.
 
 include "common";
 
 def status: {"passed": "pass", "failed": "fail", "blocked": "fail"}[.] // "error";
 
-# A test for each of ours.
+# One test for each of ours.
 def each:
   [ .labs[]? | . as $lab
     | .tests[]? | select(.verdict != "skipped")
     | { name: "\($lab | number) \($lab.system | system_name): \(test_name)", status: (.verdict | status),
         message: (if .verdict == "passed" then null else why | cut(200) end), score: (.points | points) } ];
 
-# A test for each lab and system.
+# One test for each lab and system.
 def by_lab:
   [ .labs[]?
     | ((.tests // []) | if count("error") > 0 then "error" elif count("failed") > 0 then "failed" else "passed" end) as $verdict
@@ -27,7 +27,7 @@ def deduction:
   else [ {name: "late deduction", status: "fail", message: late_line, score: (-.late.deduction | points)} ] end;
 
 . as $result
-# The reporter gets it by one variable of its environment, which takes 128 KiB, in base64.
+# The reporter reads it from one environment variable, which can have 128 KiB, in base64.
 | (each | if tojson | utf8bytelength > 90000 then $result | by_lab else . end) + deduction
 | { version: 1,
     status: (if any(.[]; .status == "error") then "error" elif any(.[]; .status == "fail") then "fail" else "pass" end),

@@ -2,7 +2,7 @@
 
 include "common";
 
-# Attributes are one line.
+# An attribute is one line.
 def attribute: line | @html;
 def element: visible | @html;
 def seconds: (. // 0) * 1000 | round / 1000 | if . < 0.001 then 0 else . end;

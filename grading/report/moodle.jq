@@ -1,10 +1,10 @@
 # moodle.jq - an offline grading worksheet that Moodle exported, with grades and comments.
 #
 # Input: the worksheet as text; $facts every student's line; $classes[0] the class's object. Fills
-# Grade, scaled to "Maximum grade" (Moodle refuses what is more), and Feedback comments, which
-# Moodle takes for HTML; every other cell stays as it was: Moodle compares them at import.
+# in Grade, scaled to "Maximum grade" (Moodle refuses more), and Feedback comments, which are HTML
+# in Moodle. Every other cell stays unchanged: Moodle compares them at import.
 #
-# Gives {"csv": text, "said": [lines for the instructor]}.
+# Output: {"csv": text, "said": [lines for the instructor]}.
 
 include "common";
 include "csv";
@@ -19,6 +19,7 @@ def comment:
       + (if (.lacks | length) == 0 and (.failing | length) > 0 then
            @html "; failed: \(.failing[:10] | join("; "))"
            + (if (.failing | length) > 10 then "; and \((.failing | length) - 10) more" else "" end)
+           + (if .blocked > 0 then "; blocked by these: \(.blocked)" else "" end)
          else "" end)
       + "</li>"] | join(""))
   + "</ul>";
@@ -37,8 +38,8 @@ table as $rows
   else . end
 | ($facts | [shared[].ids[]]) as $doubtful
 | [$facts[] | select(.id | IN($doubtful[]) | not)] as $clear
-# The folders of Moodle's "download all submissions" end in the number of Identifier. A number that
-# several have is that of something else, of a group.
+# The folders of Moodle's "download all submissions" end in the number of Identifier. A number
+# that several folders have is not a student's, but a group's.
 | ([$clear[] | . as $f | .id | match("(?:^|_)([0-9]+)(?:_assignsubmission.*)?$") | {number: .captures[0].string, $f}]
     | group_by(.number) | map(select(length == 1)[0] | {("participant " + .number): .f}) | add // {}) as $numbered
 | (reduce $clear[] as $f ($numbered;
@@ -46,9 +47,10 @@ table as $rows
     | if ($f.email // "") != "" then .[$f.email | small] = $f else . end)) as $known
 | ([$clear[] | select((.name // "") != "")] | group_by(.name | one_line | small) | map(select(length == 1)[0])
     | map({(.name | one_line | small): .}) | add // {}) as $named
+| [$email, $ids[], $identifier | select(. != null)] as $columns
+| ($rows[1:] | common_ids($columns)) as $common
 | def student($row):
-    [($email, $ids[], $identifier) | if . == null then null else $row[.] end]
-    | map(small | select(. != "") | $known[.] | select(. != null))[0]
+    ($row | known_by($columns; $known; $common))
       // (if $name == null then null else $named[$row[$name] | small] end);
   ($rows[1:] | map(student(.) // empty | .id)) as $met
 | {

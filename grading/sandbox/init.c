@@ -1,9 +1,9 @@
 /*
- * init.c - the first process of a cell: it says that the cell is there, takes in the orphans of
- * the programs under test, and does nothing else. Its end, by SIGKILL from outside, is the end of
- * every process in the cell; from inside no signal ends it.
+ * init.c - the first process of a cell. It reports that the cell exists, becomes the parent of
+ * orphans of the programs under test, and does nothing else. SIGKILL from outside ends it, and
+ * with it every process in the cell. Signals from inside do not end it.
  *
- * Descriptor 3 is the pipe on which it says so. The harness starts it by bubblewrap (cell.c).
+ * Descriptor 3 is the pipe for this report. The harness starts it by bubblewrap (cell.c).
  */
 #include <signal.h>
 #include <sys/prctl.h>

@@ -10,27 +10,38 @@ def expected:
 
 def lacks($list; $pattern):
     if any($list[]? | strings; test($pattern)) then empty
-    else "nothing in the report fits \"\($pattern)\"" end;
+    else "nothing in the report matches \"\($pattern)\"" end;
 
 def differs($at; $mark):
     if .difference == $at and .received.mark == $mark then empty
     else "the difference is at \(.difference), marked at \(.received.mark)" end;
 
-# What has to be in the evidence beside the reason.
+# What the evidence must contain in addition to the reason.
 def evidence:
-    if .id == "fail_garbage" then lacks(.transcript; "^.server. wicked: .xC3\\( .*\u043F\u0440$")
+    if .id == "fail_garbage" then lacks(.transcript; "^.server. misbehaving: .xC3\\( .*\u043F\u0440$")
     elif .id == "fail_cut_output" then lacks(.transcript; ": 1000 bytes kept, 79001 thrown away$")
     elif .id == "fail_no_child" then lacks(.waiting; "^server \\(process [0-9]+\\) ")
     elif .id == "late_hang" then lacks(.waiting; "^server \\(process [0-9]+\\) ")
     elif .id == "late_silence" then lacks(.left; "silent-hang$")
     elif .id == "late_no_newline" then lacks(.transcript; "half a li \\(no newline yet\\)$")
+    elif .id == "late_message_is_whole" then lacks(.transcript; "one.x00two.x00$")
+    elif .id == "late_no_nul" then lacks(.transcript; "one.x00tw \\(no NUL yet\\)$")
     elif .id == "fail_again" then lacks(.notes; "^Such a line came earlier, ")
-    elif .id == "fail_order_like" then lacks(.notes; "^.wicked: one. came before .wicked: two.\\. .*too early")
+    elif .id == "fail_order_like" then lacks(.notes; "^.misbehaving: one. came before .misbehaving: two.\\. .*too early")
     elif .id == "fail_case" then
         differs(0; 1),
-        lacks([.received.text]; "^.Wicked: all  done\\..$")
+        lacks([.received.text]; "^.Misbehaving: all  done\\..$")
     elif .id == "fail_other_text" then
-        differs(19; 21), lacks([.received.text]; "two")
+        differs(24; 26), lacks([.received.text]; "two"),
+        if .facts[:3] | map(.[:10]) == ["expected  ", "received  ", "          "] then empty
+        else "the facts are \(.facts)" end
+    elif .id == "fail_unwritten" then
+        lacks([.reason]; "^STEP 3 of the server is still to be written: Start the client[.]$"),
+        if .advice == [{program: "server", step: 3}] then empty else "the advice is \(.advice)" end
+    elif .id == "fail_said_why" then
+        lacks(.facts; "^stderr     the server: misbehaving: open: error 2: No such file$")
+    elif .id == "fail_blamed" then
+        if .stderr == null then empty else "it repeats \(.stderr)" end
     elif .id == "fail_crash" then lacks(.notes; "^It used an address|access violation")
     elif .id == "fail_signal" and (.reason // "" | test("signal")) then lacks(.notes; "^It called abort\\(\\)")
     elif .id == "fail_no_handler" then lacks(.notes; "^It had no handler for SIGUSR1 ")
@@ -39,12 +50,13 @@ def evidence:
         if .reason // "" | test("signal") then lacks(.notes; "have been lost .* fflush\\(stdout\\)") else empty end
     elif .id == "fail_silent" or .id == "late_hang" or .id == "late_probe" then
         if .notes == null then empty else "it has notes, for no reason: \(.notes)" end
+    elif .id == "late_busy" then lacks(.notes; "^The processor is in use: ")
     elif .id == "late_unflushed_message" then
         lacks(.notes; "^Nothing came on its standard output, .*still be .* fflush\\(stdout\\)")
     elif .id == "late_unflushed" then # Windows flushes what a Ctrl-C ends
         lacks(.notes; "^(Nothing came on its standard output, .*still be|The line came only) .* fflush\\(stdout\\)")
     elif .id == "late_flushed" then
-        lacks(.notes; "closed standard input[.] .* fflush"), lacks(.transcript; "wicked: ready$"),
+        lacks(.notes; "closed standard input[.] .* fflush"), lacks(.transcript; "misbehaving: ready$"),
         if any(.transcript[]; test("received")) then "the transcript has what came late" else empty end
     elif .id == "late_interrupted" then
         lacks(.notes; "sent SIGINT[.] .* fflush"), lacks(.waiting; "sigwait")
@@ -70,7 +82,7 @@ def faults:
      else "there are control characters in its report" end),
     evidence;
 
-# What UNIX alone has is not missing on Win32.
+# A test that only UNIX has is not missing on Win32.
 (.tests[]
  | select(.id != "leaves_nothing_behind" and .reason != "only UNIX has such a thing")
  | if .verdict == "skipped" and expected != "skipped"
@@ -82,7 +94,7 @@ def faults:
 (if .passed + .failed + .skipped + .errors == (.tests | length)
  then "passed   \($where)  the totals count every test"
  else "failed   \($where)  the totals do not count every test" end),
-# `leaves_nothing_behind` tells what the tests that passed have left, and only that.
+# `leaves_nothing_behind` reports what the tests that passed have left, and only that.
 ([.tests[] | select(.id != "leaves_nothing_behind" and .verdict == "passed") | .left[]?] as $left
  | .tests[] | select(.id == "leaves_nothing_behind")
  | if .verdict == (if $left == [] then "passed" else "failed" end) and

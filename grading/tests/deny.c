@@ -1,9 +1,9 @@
 /*
- * deny.c - run a command in which ptrace(2) is not allowed, as in a hardened container.
+ * deny.c - runs a command in which ptrace(2) is not allowed, as in a hardened container.
  *
  * Usage: deny COMMAND [ARGUMENT...]
  *
- * Becomes the command, with a filter of system calls that it and its children cannot take off.
+ * Becomes the command, with a filter of system calls that it and its children cannot remove.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>

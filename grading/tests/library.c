@@ -89,9 +89,18 @@ TEST(errors, .name = "a failed call is one line with its number and its text")
     wait_error_like(subject, "subject: on standard error");
     wait_error_like(subject, "subject: second: error 2: ?*");
     expect_end(subject, 1);
-    subject = start(SERVER, "returned", NULL);
+    subject = start(SERVER, "returned", "5", NULL);
     wait_error_like(subject, "subject: call: error 5: ?*");
     expect_end(subject, 1);
+    if (under_test() == WIN32) { /* Wine has no text for these */
+        subject = start(SERVER, "returned", "10093", NULL);
+        wait_error_like(subject, "subject: call: error 10093: *WSAStartup*");
+        expect_end(subject, 1);
+        subject = start(SERVER, "returned", "10039", NULL);
+        wait_error_like(subject,
+                        "subject: call: error 1003*[0-9.]"); /* no colon at the end */
+        expect_end(subject, 1);
+    }
     subject = start(SERVER, "fatal", NULL);
     wait_error_like(subject, "subject: for 2 reasons");
     expect_end(subject, 1);
@@ -105,7 +114,7 @@ TEST(mixed, .name = "what printf has printed comes before the next event")
     expect_end(subject, 0);
 }
 
-/* How many bytes at `line` are equal, at its beginning. */
+/* Returns how many bytes at the beginning of `line` are equal. */
 static size_t equal_bytes(const char *line, size_t length)
 {
     size_t equal = 0;
@@ -221,6 +230,9 @@ TEST(tcp_fails, .name = "a connection or an address that is not there is an erro
     struct program *subject = start(SERVER, "connect", "127.0.0.1", "1", NULL);
     wait_error_like(subject, "subject: connect: error *");
     expect_end(subject, 1);
+    subject = start(SERVER, "connect", "no such host", "1", NULL);
+    wait_error_like(subject, "subject: getaddrinfo: error *");
+    expect_end(subject, 1);
     subject = start(SERVER, "listen", "192.0.2.1", "0", NULL);
     wait_error_like(subject, "subject: bind: error *");
     expect_end(subject, 1);
@@ -269,12 +281,91 @@ TEST(interrupt,
     expect_last(subject, "subject: done");
 }
 
+TEST(closed_terminal, .unix_only = true,
+     .name =
+         "a terminal that is closed ends the program as Ctrl-C does, but not under nohup")
+{
+    struct program *subject = start(SERVER, "interrupt", "clean", NULL);
+    wait_line(subject, "subject: ready");
+    send_signal(subject, SIGHUP);
+    wait_line(subject, "subject: cleaned up");
+    expect_end(subject, 0);
+    const char *script = text("#!/bin/sh\nexec env --ignore-signal=HUP '%s' \"$@\"\n",
+                              path_of(SERVER, NULL));
+    const char *nohup = write_file("starter", script, strlen(script), 0755);
+    subject = start_with(SERVER, (struct start_options){.file = nohup}, "event", NULL);
+    wait_line(subject, "subject: ready");
+    send_signal(subject, SIGHUP);
+    interrupt_calls(subject);
+    if (!is_running(subject))
+        fail_test("SIGHUP, which was ignored at the start, has ended the program");
+    send_signal(subject, SIGINT);
+    wait_line(subject, "subject: interrupted");
+    expect_end(subject, 0);
+}
+
+TEST(claimed_end,
+     .name = "after main has claimed the end, Ctrl-C does not clean up again")
+{
+    struct program *subject = start(SERVER, "claim", NULL);
+    wait_line(subject, "subject: ready");
+    send_signal(subject, SIGINT);
+    let_block();
+    send_bytes(subject, "line\n", 5);
+    wait_line(subject, "subject: line \"line\"");
+    close_input(subject);
+    wait_line(subject, "subject: end of input");
+    expect_end(subject, 0);
+    if (printed_like(subject, "subject: cleaned up"))
+        fail_test("the thread of end_on_interrupt() has cleaned up, too");
+}
+
+TEST(
+    full_output,
+    .name = "Ctrl-C ends a program whose output is full, and whose last line has no room")
+{
+    static const char *const values[] = {NULL, "busy"};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        struct program *subject = start(SERVER, "full", values[i], NULL);
+        wait_error_like(subject, "subject: ready");
+        let_block();
+        send_signal(subject, SIGINT);
+        expect_end(subject, 1);
+    }
+}
+
+TEST(
+    ends_while_reading, .unix_only = true,
+    .name =
+        "Ctrl-C, or an error in a thread, ends a program whose main thread reads a stream")
+{
+    struct program *subject = start(SERVER, "reading", NULL);
+    wait_line(subject, "subject: ready");
+    send_signal(subject, SIGINT);
+    expect_end(subject, 0);
+    subject = start(SERVER, "reading", "fails", NULL);
+    wait_error_like(subject, "subject: in a thread");
+    expect_end(subject, 1);
+}
+
 TEST(interrupt_event, .name = "Ctrl-C can be waited for")
 {
     struct program *subject = start(SERVER, "event", NULL);
     wait_line(subject, "subject: ready");
     send_signal(subject, SIGINT);
     wait_line(subject, "subject: interrupted");
+    expect_end(subject, 0);
+}
+
+TEST(closed_console, .win32_only = true,
+     .name = "a program whose console is closed ends in order before Windows ends it")
+{
+    struct program *subject = start(SERVER, "closed", NULL);
+    wait_line(subject, "subject: cleaned up");
+    wait_line(subject, "subject: done");
+    expect_end(subject, 0);
+    subject = start(SERVER, "closed", "event", NULL);
+    wait_line(subject, "subject: done");
     expect_end(subject, 0);
 }
 

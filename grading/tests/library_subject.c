@@ -1,10 +1,11 @@
 /*
- * library_subject.c - calls the functions of labs/lib as its first argument says, and prints what
- * comes of it. Built for both systems; grading/tests/library.c starts it as a "server".
+ * library_subject.c - calls the functions of labs/lib that its first argument names, and prints
+ * the results. Built for both systems; grading/tests/library.c starts it as a "server".
  */
 #include "ipclab.h"
 
 #ifndef _WIN32
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #endif
@@ -128,7 +129,8 @@ static void print_lines_utf16(void)
 #endif
 }
 
-/* Sends back what comes in portions of `size` bytes, and says at the end how long the last was. */
+/* Sends back its input in portions of `size` bytes, and prints at the end how long the last one
+ * was. */
 static void copy(long size)
 {
     char *bytes = allocate((size_t)size);
@@ -199,6 +201,38 @@ static void clean_up(void)
     log_event("subject: cleaned up");
 }
 
+/* Makes standard output a pipe that nobody reads, and fills it. */
+static void fill_output(void)
+{
+    static const char bytes[512];
+#ifdef _WIN32
+    HANDLE unread, output;
+    DWORD mode = PIPE_NOWAIT, written;
+    REQUIRE(CreatePipe(&unread, &output, NULL, 0));
+    REQUIRE(SetNamedPipeHandleState(output, &mode, NULL, NULL));
+    for (DWORD size = sizeof bytes; size > 0; size /= 2)
+        while (WriteFile(output, bytes, size, &written, NULL) && written > 0)
+            ;
+    mode = PIPE_WAIT;
+    REQUIRE(SetNamedPipeHandleState(output, &mode, NULL, NULL));
+    REQUIRE(SetStdHandle(STD_OUTPUT_HANDLE, output));
+#else
+    int ends[2];
+    REQUIRE(pipe2(ends, O_NONBLOCK) == 0);
+    while (write(ends[1], bytes, sizeof bytes) > 0)
+        ;
+    REQUIRE(fcntl(ends[1], F_SETFL, 0) == 0);
+    REQUIRE(dup2(ends[1], STDOUT_FILENO) == STDOUT_FILENO);
+#endif
+}
+
+static void fail(void *unused)
+{
+    (void)unused;
+    log_event("subject: fails");
+    fatal("in a thread");
+}
+
 static void wait_for(ipc_file event)
 {
 #ifdef _WIN32
@@ -208,6 +242,24 @@ static void wait_for(ipc_file event)
     REQUIRE(poll(&poll_set, 1, -1) == 1);
 #endif
 }
+
+#ifdef _WIN32
+
+/* Does what Windows does when the console is closed, and Wine never does: calls the handlers in a
+ * thread of their own, by the same function, and ends the program as soon as that returns. */
+static void close_console(void *unused)
+{
+    (void)unused;
+    FARPROC function = GetProcAddress(GetModuleHandleW(L"kernelbase"), "CtrlRoutine");
+    LPTHREAD_START_ROUTINE call_handlers;
+    memcpy(&call_handlers, &function, sizeof call_handlers);
+    HANDLE thread = CreateThread(NULL, 0, call_handlers,
+                                 (void *)(ULONG_PTR)CTRL_CLOSE_EVENT, 0, NULL);
+    REQUIRE(thread != NULL && WaitForSingleObject(thread, INFINITE) == WAIT_OBJECT_0);
+    TerminateProcess(GetCurrentProcess(), 99);
+}
+
+#endif
 
 _Noreturn static void wait_for_end(void)
 {
@@ -255,7 +307,7 @@ int main(int argc, char *argv[])
     } else if (strcmp(what, "fatal") == 0) {
         fatal("for %d reasons", 2);
     } else if (strcmp(what, "returned") == 0) {
-        sys_error_number("call", 5);
+        sys_error_number("call", (int)parse_long("VALUE", value, 0, 20000));
     } else if (strcmp(what, "lines") == 0) {
         print_lines();
     } else if (strcmp(what, "lines-utf16") == 0) {
@@ -289,11 +341,46 @@ int main(int argc, char *argv[])
             REQUIRE(start_thread(print_for_ever, NULL));
         log_event("subject: ready");
         wait_for_end();
+    } else if (strcmp(what, "claim") == 0) {
+        end_on_interrupt(clean_up);
+        claim_end();
+        log_event("subject: ready");
+        print_lines();
+    } else if (strcmp(what, "full") == 0) {
+        end_on_interrupt(NULL);
+        fill_output();
+        log_error("ready"); /* before the thread: that has the lock when it blocks */
+        if (*value != '\0')
+            REQUIRE(start_thread(print_for_ever, NULL));
+        wait_for_end();
+    } else if (strcmp(what, "reading") ==
+               0) { /* the main thread holds the lock of stdin */
+        if (*value != '\0')
+            REQUIRE(start_thread(fail, NULL));
+        else
+            end_on_interrupt(NULL);
+        log_event("subject: ready");
+        getchar();
     } else if (strcmp(what, "event") == 0) {
         ipc_file event = interrupt_event();
         log_event("subject: ready");
         wait_for(event);
         log_event("subject: interrupted");
+#ifdef _WIN32
+    } else if (strcmp(what, "closed") == 0) {
+        ipc_file event = NULL;
+        if (*value != '\0')
+            event = interrupt_event();
+        else
+            end_on_interrupt(clean_up);
+        log_event("subject: ready");
+        REQUIRE(start_thread(close_console, NULL));
+        if (event == NULL)
+            wait_for_end();
+        wait_for(event);
+        Sleep(300); /* so long it takes to end in order */
+        log_event("subject: done");
+#endif
     } else if (strcmp(what, "beside") == 0) {
         log_event("subject: %s", program_beside(value));
     } else if (strcmp(what, "runtime") == 0) {

@@ -1,20 +1,20 @@
 /*
- * selftest.c - a checker whose verdicts are known, for it judges a program that misbehaves as
- * it is told (wicked.c).
+ * selftest.c - a checker with known verdicts: it judges a program that misbehaves on request
+ * (misbehaving.c).
  *
- * The beginning of a test's id says what must come of it, and its hint is a regular expression
- * that the report must fit; grading/tests/judge compares:
+ * The beginning of a test's id names its expected result. Its hint is a regular expression that
+ * the report must match. grading/tests/judge compares:
  *
  *     pass_     passed, and nothing is left
- *     fail_     failed, for a reason that fits the hint
- *     late_     the same, after a wait in vain
- *     skip_     skipped, for a reason that fits the hint
- *     error_    not judged, because the kit itself failed, with a message that fits the hint
- *     left_     passed, and something is left: a finding fits the hint
+ *     fail_     failed, for a reason that matches the hint
+ *     late_     the same, after a wait that reached its limit
+ *     skip_     skipped, for a reason that matches the hint
+ *     error_    not judged, because the kit itself failed, with a message that matches the hint
+ *     left_     passed, and something is left: a finding matches the hint
  *     left_failed_   the same, but failed
  *
- * Those that wait in vain, or whose processes have to be waited for, begin with l: they get a
- * shorter limit, and the one that begins with slow a still shorter one.
+ * Ids of tests whose wait finds nothing, or that leave processes, begin with l: they get a
+ * shorter limit. The one that begins with slow gets an even shorter one.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -34,17 +34,17 @@ static void needs_unix(void)
         skip_test("only UNIX has such a thing");
 }
 
-/* Objects whose names are not the kit's can be told from those of others in a room alone. */
+/* Only in a private namespace the objects with names of their own are known to be ours. */
 static void needs_room(void)
 {
-    const char *room = getenv("PRIVATE_ROOM");
-    if (room == NULL || strcmp(room, "yes") != 0)
-        skip_test("needs a private room");
+    const char *namespace = getenv("PRIVATE_NAMESPACE");
+    if (namespace == NULL || strcmp(namespace, "yes") != 0)
+        skip_test("needs a private namespace");
 }
 
 /* ---- What must pass ------------------------------------------------------------------- */
 
-TEST(pass_unix_probe, .name = "a probe of UNIX talks, whatever system the run is about")
+TEST(pass_unix_probe, .name = "a UNIX probe works in a run for either system")
 {
     struct program *peer = start_unix_probe("peer", NULL);
     send_bytes(peer, "listen 127.0.0.1\n", 17);
@@ -57,25 +57,26 @@ TEST(pass_unix_probe, .name = "a probe of UNIX talks, whatever system the run is
     expect_end(peer, 0);
 }
 
-TEST(pass_echo, .name = "lines come back, one byte at a time, too")
+TEST(pass_echo, .name = "lines come back, also one byte at a time")
 {
-    struct program *wicked = start(SERVER, "echo-lines", NULL);
+    struct program *misbehaving = start(SERVER, "echo-lines", NULL);
     const char *word = token();
     char *line = text("%s\n", word);
-    send_bytes(wicked, line, strlen(line));
-    wait_line(wicked, "wicked: received %s", word);
-    trickle_bytes(wicked, "drop by drop\n", 13);
-    wait_line(wicked, "wicked: received drop by drop");
-    if (!is_running(wicked))
+    send_bytes(misbehaving, line, strlen(line));
+    wait_line(misbehaving, "misbehaving: received %s", word);
+    trickle_bytes(misbehaving, "drop by drop\n", 13);
+    wait_line(misbehaving, "misbehaving: received drop by drop");
+    if (!is_running(misbehaving))
         fail_test("it is not running");
-    close_input(wicked);
-    wait_line(wicked, "wicked: end of input");
-    expect_end(wicked, 0);
-    if (count_lines(wicked, "wicked: received *") != 2 || is_running(wicked))
+    close_input(misbehaving);
+    wait_line(misbehaving, "misbehaving: end of input");
+    expect_end(misbehaving, 0);
+    if (count_lines(misbehaving, "misbehaving: received *") != 2 ||
+        is_running(misbehaving))
         fail_test("there are not two lines, or it still runs");
 }
 
-/* The only Wine server that there is in a room; 0 for none. */
+/* Returns the only Wine server in a private namespace, or 0. */
 static pid_t wine_server_in_room(void)
 {
     for (int pid = 2; pid < 100000; pid++) {
@@ -92,10 +93,12 @@ static pid_t wine_server_in_room(void)
     return 0;
 }
 
-TEST(pass_wine_files, .name = "Wine's own server may open as many files as is allowed")
+TEST(pass_wine_files,
+     .name = "Wine's own server may open as many files as the limit allows")
 {
-    const char *room = getenv("PRIVATE_ROOM");
-    if (under_test() == UNIX || on_windows() || room == NULL || strcmp(room, "yes") != 0)
+    const char *namespace = getenv("PRIVATE_NAMESPACE");
+    if (under_test() == UNIX || on_windows() || namespace == NULL ||
+        strcmp(namespace, "yes") != 0)
         return;
     pid_t server = wine_server_in_room();
     struct rlimit limit;
@@ -106,56 +109,56 @@ TEST(pass_wine_files, .name = "Wine's own server may open as many files as is al
                   (unsigned long)limit.rlim_cur);
 }
 
-TEST(pass_wine_falls, .name = "a test in which Wine's own server falls is repeated")
+TEST(pass_wine_falls, .name = "a test in which Wine's own server crashes is repeated")
 {
-    const char *room = getenv("PRIVATE_ROOM"), *prefix = getenv("WINEPREFIX");
+    const char *namespace = getenv("PRIVATE_NAMESPACE"), *prefix = getenv("WINEPREFIX");
     const char *fell = text("%s/fell", prefix == NULL ? "" : prefix);
-    bool falls = under_test() == WIN32 && !on_windows() && room != NULL &&
-                 strcmp(room, "yes") == 0 && access(fell, F_OK) == -1;
+    bool falls = under_test() == WIN32 && !on_windows() && namespace != NULL &&
+                 strcmp(namespace, "yes") == 0 && access(fell, F_OK) == -1;
     if (falls && mkdir(fell, 0700) == -1)
         fail_test("the mark cannot be made");
-    struct program *wicked = start(SERVER, "echo-lines", NULL);
-    send_bytes(wicked, "one\n", 4);
-    wait_line(wicked, "wicked: received one");
+    struct program *misbehaving = start(SERVER, "echo-lines", NULL);
+    send_bytes(misbehaving, "one\n", 4);
+    wait_line(misbehaving, "misbehaving: received one");
     if (falls)
         kill(wine_server_in_room(), SIGKILL);
-    send_bytes(wicked, "two\n", 4);
-    wait_line(wicked, "wicked: received two");
-    close_input(wicked);
-    expect_end(wicked, 0);
+    send_bytes(misbehaving, "two\n", 4);
+    wait_line(misbehaving, "misbehaving: received two");
+    close_input(misbehaving);
+    expect_end(misbehaving, 0);
 }
 
 TEST(pass_megabytes, .name = "8 MB go out and come back at once")
 {
-    struct program *wicked = start(SERVER, "echo", NULL);
+    struct program *misbehaving = start(SERVER, "echo", NULL);
     char *bytes = random_bytes(MEGABYTES, 0, 255);
     size_t length;
-    if (offer_bytes(wicked, bytes, MEGABYTES) != MEGABYTES)
+    if (offer_bytes(misbehaving, bytes, MEGABYTES) != MEGABYTES)
         fail_test("not all went out");
-    close_input(wicked);
-    expect_end(wicked, 0);
-    const char *output = output_of(wicked, &length);
+    close_input(misbehaving);
+    expect_end(misbehaving, 0);
+    const char *output = output_of(misbehaving, &length);
     expect_bytes("the echo", bytes, MEGABYTES, bytes, MEGABYTES, output, length);
 }
 
-TEST(pass_messages, .name = "messages of any length are told apart by their last byte")
+TEST(pass_messages, .name = "messages of any length are separated by their last byte")
 {
-    struct program *wicked = start(SERVER, "echo", NULL);
+    struct program *misbehaving = start(SERVER, "echo", NULL);
     size_t length, other;
     char *bytes = random_bytes(300000, 'a', 'z');
     bytes[0] = bytes[200000] = bytes[299999] = '\0';
-    send_bytes(wicked, bytes, 300000);
-    receive_until(wicked, '\0', &length);
+    send_bytes(misbehaving, bytes, 300000);
+    receive_until(misbehaving, '\0', &length);
     if (length != 1)
         fail_test("the first message has %zu bytes", length);
-    receive_until(wicked, '\0', &length);
-    char *last = receive_until(wicked, '\0', &other);
+    receive_until(misbehaving, '\0', &length);
+    char *last = receive_until(misbehaving, '\0', &other);
     if (length != 200000)
         fail_test("the second message has %zu bytes", length);
     expect_bytes("the third message", NULL, 0, bytes + 200001, 99999, last, other);
 }
 
-TEST(pass_exit_code, .name = "an exit code is told as it is")
+TEST(pass_exit_code, .name = "an exit code is reported unchanged")
 {
     expect_end(start(SERVER, "exit", "3", NULL), 3);
     expect_end(start(SERVER, "exit", "255", NULL), 255);
@@ -164,44 +167,44 @@ TEST(pass_exit_code, .name = "an exit code is told as it is")
 
 TEST(pass_crash, .name = "a crash is an end")
 {
-    struct program *wicked = start(SERVER, "crash", NULL);
-    wait_line(wicked, "wicked: ready");
-    int code = wait_end(wicked);
+    struct program *misbehaving = start(SERVER, "crash", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    int code = wait_end(misbehaving);
     if (code != (under_test() == UNIX ? 128 + SIGSEGV : 5))
         fail_test("wait_end returns %d", code);
 }
 
 TEST(pass_silenced, .name = "the end of a program that has closed its outputs is seen")
 {
-    struct program *wicked = start(SERVER, "close-output-exit", NULL);
-    wait_silence(wicked);
-    expect_end(wicked, 5);
+    struct program *misbehaving = start(SERVER, "close-output-exit", NULL);
+    wait_silence(misbehaving);
+    expect_end(misbehaving, 5);
 }
 
 TEST(pass_no_newline, .name = "a last line without a newline is a line")
 {
-    struct program *wicked = start(SERVER, "no-newline", NULL);
-    wait_line(wicked, "wicked: half a li");
-    expect_end(wicked, 0);
+    struct program *misbehaving = start(SERVER, "no-newline", NULL);
+    wait_line(misbehaving, "misbehaving: half a li");
+    expect_end(misbehaving, 0);
 }
 
 TEST(pass_crlf, .name = "a line may end with CR and LF")
 {
-    struct program *wicked = start(SERVER, "crlf", NULL);
-    wait_line(wicked, "wicked: one");
-    wait_line(wicked, "wicked: two");
-    expect_end(wicked, 0);
+    struct program *misbehaving = start(SERVER, "crlf", NULL);
+    wait_line(misbehaving, "misbehaving: one");
+    wait_line(misbehaving, "misbehaving: two");
+    expect_end(misbehaving, 0);
 }
 
-TEST(pass_descriptor, .name = "the checker's own descriptors are waited for, too")
+TEST(pass_descriptor, .name = "the checker also waits for its own descriptors")
 {
-    struct program *wicked = start(SERVER, "echo-lines", NULL);
+    struct program *misbehaving = start(SERVER, "echo-lines", NULL);
     int ends[2];
     char byte = 0;
     if (pipe(ends) == -1)
         kit_error("pipe");
-    send_bytes(wicked, "one\n", 4);
-    wait_line(wicked, "wicked: received one");
+    send_bytes(misbehaving, "one\n", 4);
+    wait_line(misbehaving, "misbehaving: received one");
     if (write(ends[1], "x", 1) != 1)
         kit_error("write");
     wait_descriptor(ends[0], "a byte");
@@ -211,52 +214,54 @@ TEST(pass_descriptor, .name = "the checker's own descriptors are waited for, too
 
 TEST(pass_long_line, .name = "a line of 80000 characters is a line")
 {
-    struct program *wicked = start(SERVER, "long-line", NULL);
-    const char *line = wait_line_like(wicked, "0*f");
+    struct program *misbehaving = start(SERVER, "long-line", NULL);
+    const char *line = wait_line_like(misbehaving, "0*f");
     if (strlen(line) != 80000)
         fail_test("it has %zu", strlen(line));
 }
 
-TEST(pass_killed, .name = "what ignores every signal but one is killed by that")
+TEST(pass_killed,
+     .name = "a program that ignores all signals but one is killed by that one")
 {
-    struct program *wicked = start(SERVER, "hang", NULL);
-    wait_line(wicked, "wicked: ready");
-    kill_program(wicked);
-    if (is_running(wicked))
+    struct program *misbehaving = start(SERVER, "hang", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    kill_program(misbehaving);
+    if (is_running(misbehaving))
         fail_test("it still runs");
-    send_signal(wicked, SIGTERM); /* to nobody, which is no error */
+    send_signal(misbehaving, SIGTERM); /* to nobody, which is no error */
 }
 
 TEST(pass_kill_child, .name = "a child is found by its name and killed")
 {
-    struct program *wicked = start(SERVER, "child-hang", NULL);
-    wait_line(wicked, "wicked: ready");
-    kill_child(wicked, "wicked");
-    kill_program(wicked);
-    wait_silence(wicked);
+    struct program *misbehaving = start(SERVER, "child-hang", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    kill_child(misbehaving, "misbehaving");
+    kill_program(misbehaving);
+    wait_silence(misbehaving);
 }
 
-TEST(pass_still_running, .name = "what still runs when the test is over is ended with it")
+TEST(pass_still_running,
+     .name = "a program that still runs at the end of a test is ended")
 {
     for (int i = 0; i < 5; i++)
-        wait_line(start(SERVER, "hang", NULL), "wicked: ready");
+        wait_line(start(SERVER, "hang", NULL), "misbehaving: ready");
 }
 
-TEST(pass_flooding, .name = "a flood ends with the test, too")
+TEST(pass_flooding, .name = "a flood also ends with the test")
 {
-    struct program *wicked = start(SERVER, "flood", NULL);
+    struct program *misbehaving = start(SERVER, "flood", NULL);
     size_t length;
-    wait_line(wicked, "wicked: and on, and on");
-    output_of(wicked, &length);
-    count_lines(wicked, "*");
+    wait_line(misbehaving, "misbehaving: and on, and on");
+    output_of(misbehaving, &length);
+    count_lines(misbehaving, "*");
 }
 
-TEST(pass_environment, .name = "input that has ended, and other options, arrive")
+TEST(pass_environment, .name = "closed input and other options are passed on")
 {
     struct start_options closed = {.closed_input = true};
-    struct program *wicked = start_with(SERVER, closed, "echo-lines", NULL);
-    wait_line(wicked, "wicked: end of input");
-    expect_end(wicked, 0);
+    struct program *misbehaving = start_with(SERVER, closed, "echo-lines", NULL);
+    wait_line(misbehaving, "misbehaving: end of input");
+    expect_end(misbehaving, 0);
 }
 
 TEST(pass_without_streams, .name = "any of the three standard streams can be missing")
@@ -266,79 +271,80 @@ TEST(pass_without_streams, .name = "any of the three standard streams can be mis
         expect_end(start_with(SERVER, options, "missing", NULL), (int)mask);
     }
     struct start_options options = {.closed = 1};
-    struct program *wicked = start_with(SERVER, options, "echo-lines", NULL);
-    wait_line(wicked, "wicked: end of input");
-    expect_end(wicked, 0);
+    struct program *misbehaving = start_with(SERVER, options, "echo-lines", NULL);
+    wait_line(misbehaving, "misbehaving: end of input");
+    expect_end(misbehaving, 0);
 }
 
-TEST(pass_output_closed, .name = "output that the checker no longer reads is no trouble")
+TEST(pass_output_closed, .name = "output that the checker no longer reads does no harm")
 {
-    struct program *wicked = start(SERVER, "echo-lines", NULL);
-    close_output(wicked);
-    offer_bytes(wicked, "hello\n", 6);
-    close_input(wicked);
-    wait_end(wicked);
+    struct program *misbehaving = start(SERVER, "echo-lines", NULL);
+    close_output(misbehaving);
+    offer_bytes(misbehaving, "hello\n", 6);
+    close_input(misbehaving);
+    wait_end(misbehaving);
 }
 
 TEST(pass_copy, .name = "a copy of the program runs in the scratch folder")
 {
     struct start_options copied = {.file = copy_program(SERVER, "copied")};
-    wait_line(start_with(SERVER, copied, "hang", NULL), "wicked: ready");
+    wait_line(start_with(SERVER, copied, "hang", NULL), "misbehaving: ready");
     kill_child(start(SERVER, "hang", NULL), "copied");
 }
 
 TEST(pass_idle, .name = "a program that waits is idle")
 {
-    struct program *wicked = start(SERVER, "echo-lines", NULL);
-    send_bytes(wicked, "hello\n", 6);
-    wait_line(wicked, "wicked: received hello");
-    expect_idle(wicked, 0.3, 30);
+    struct program *misbehaving = start(SERVER, "echo-lines", NULL);
+    send_bytes(misbehaving, "hello\n", 6);
+    wait_line(misbehaving, "misbehaving: received hello");
+    expect_idle(misbehaving, 0.3, 30);
 }
 
 TEST(pass_terminal_input, .name = "a terminal for input: lines, and the end of input")
 {
     struct start_options typed = {.terminal_input = true};
-    struct program *wicked = start_with(SERVER, typed, "terminals", NULL);
-    wait_line(wicked, "wicked: input 1, output 0, errors 0");
-    send_bytes(wicked, "hello\n", 6);
-    wait_line(wicked, "wicked: received hello");
-    close_input(wicked);
-    wait_line(wicked, "wicked: end of input");
-    expect_end(wicked, 0);
-    if (printed_like(wicked, "hello*"))
+    struct program *misbehaving = start_with(SERVER, typed, "terminals", NULL);
+    wait_line(misbehaving, "misbehaving: input 1, output 0, errors 0");
+    send_bytes(misbehaving, "hello\n", 6);
+    wait_line(misbehaving, "misbehaving: received hello");
+    close_input(misbehaving);
+    wait_line(misbehaving, "misbehaving: end of input");
+    expect_end(misbehaving, 0);
+    if (printed_like(misbehaving, "hello*"))
         fail_test("the terminal echoes");
 }
 
 TEST(pass_terminal, .name = "a terminal for everything: lines, and the end of input")
 {
     struct start_options typed = {.terminal_input = true, .terminal_output = true};
-    struct program *wicked = start_with(SERVER, typed, "terminals", NULL);
-    wait_line(wicked, "wicked: input 1, output 1, errors 1");
-    send_bytes(wicked, "hello\n", 6);
-    wait_line(wicked, "wicked: received hello");
-    close_input(wicked);
-    wait_line(wicked, "wicked: end of input");
-    expect_end(wicked, 0);
+    struct program *misbehaving = start_with(SERVER, typed, "terminals", NULL);
+    wait_line(misbehaving, "misbehaving: input 1, output 1, errors 1");
+    send_bytes(misbehaving, "hello\n", 6);
+    wait_line(misbehaving, "misbehaving: received hello");
+    close_input(misbehaving);
+    wait_line(misbehaving, "misbehaving: end of input");
+    expect_end(misbehaving, 0);
 }
 
 TEST(pass_terminal_output, .name = "a terminal for output alone")
 {
     struct start_options shown = {.terminal_output = true};
-    struct program *wicked = start_with(SERVER, shown, "terminals", NULL);
-    wait_line(wicked, "wicked: input 0, output 1, errors 1");
-    close_input(wicked);
-    wait_line(wicked, "wicked: end of input");
-    expect_end(wicked, 0);
-    wait_silence(wicked);
+    struct program *misbehaving = start_with(SERVER, shown, "terminals", NULL);
+    wait_line(misbehaving, "misbehaving: input 0, output 1, errors 1");
+    close_input(misbehaving);
+    wait_line(misbehaving, "misbehaving: end of input");
+    expect_end(misbehaving, 0);
+    wait_silence(misbehaving);
 }
 
 /* ---- What must fail at once ----------------------------------------------------------- */
 
-TEST(fail_silent,
-     .hint = "^expected the line 'wicked: ready', but the server exited with code 0$",
-     .name = "a program that ends without a word")
+TEST(
+    fail_silent,
+    .hint = "^expected the line 'misbehaving: ready', but the server exited with code 0$",
+    .name = "a program that prints nothing")
 {
-    wait_line(start(SERVER, NULL), "wicked: ready");
+    wait_line(start(SERVER, NULL), "misbehaving: ready");
 }
 
 TEST(fail_exit_code,
@@ -357,55 +363,79 @@ TEST(fail_crash,
 }
 
 TEST(fail_signal,
-     .hint = "^expected the line 'wicked: ready', but the server (was ended by signal 6 "
-             "|exited with code 6)",
+     .hint =
+         "^expected the line 'misbehaving: ready', but the server (was ended by signal 6 "
+         "|exited with code 6)",
      .name = "an end by a signal")
 {
-    wait_line(start(SERVER, "die", "6", NULL), "wicked: ready");
+    wait_line(start(SERVER, "die", "6", NULL), "misbehaving: ready");
 }
 
 TEST(fail_nul,
-     .hint = "^expected the line 'wicked: done', but the server exited with code 0$",
+     .hint = "^expected the line 'misbehaving: done', but the server exited with code 0$",
      .name = "a line with a NUL in it is not the line before the NUL")
 {
-    wait_line(start(SERVER, "nul", NULL), "wicked: done");
+    wait_line(start(SERVER, "nul", NULL), "misbehaving: done");
 }
 
-TEST(fail_pattern,
-     .hint =
-         "^expected a line like 'wicked: \\.\\.\\.', but the server exited with code 0$",
-     .name = "a line that fits no pattern")
+TEST(
+    fail_after_message,
+    .hint =
+        "^expected the line 'misbehaving: done' on standard error, but the server printed "
+        "it on standard output, which carries the messages$",
+    .name = "a line after a message on standard output")
 {
-    wait_line_like(start(SERVER, "crlf", NULL), "wicked: ?????");
+    wait_line(start(SERVER, "after-message", NULL), "misbehaving: done");
 }
 
-TEST(fail_order,
+TEST(fail_newline_kept,
      .hint =
-         "^expected the line 'wicked: one' after 'wicked: two', but the server printed "
-         "it before that line, too early: lines must come in order$",
-     .name = "lines in another order than expected")
+         "^expected the line 'misbehaving: read .one.', but the server printed a newline "
+         "before the last quote: remove the newline from the text",
+     .name = "a text that ends with a newline")
 {
-    struct program *wicked = start(SERVER, "crlf", NULL);
-    wait_line(wicked, "wicked: two");
-    wait_line(wicked, "wicked: one");
+    wait_line(start(SERVER, "newline-kept", NULL), "misbehaving: read \"one\"");
+}
+
+TEST(
+    fail_pattern,
+    .hint =
+        "^expected a line like 'misbehaving: \\.\\.\\.', but the server exited with code 0$",
+    .name = "a line that fits no pattern")
+{
+    wait_line_like(start(SERVER, "crlf", NULL), "misbehaving: ?????");
+}
+
+TEST(
+    fail_order,
+    .hint =
+        "^expected the line 'misbehaving: one' after 'misbehaving: two', but the server printed "
+        "it before that line, too early: lines must come in order$",
+    .name = "lines in another order than expected")
+{
+    struct program *misbehaving = start(SERVER, "crlf", NULL);
+    wait_line(misbehaving, "misbehaving: two");
+    wait_line(misbehaving, "misbehaving: one");
 }
 
 TEST(fail_again,
-     .hint = "^expected the line 'wicked: one', but the server exited with code 0$",
+     .hint = "^expected the line 'misbehaving: one', but the server exited with code 0$",
      .name = "a line that was expected twice and came once")
 {
-    struct program *wicked = start(SERVER, "crlf", NULL);
-    wait_line(wicked, "wicked: one");
-    wait_line(wicked, "wicked: one");
+    struct program *misbehaving = start(SERVER, "crlf", NULL);
+    wait_line(misbehaving, "misbehaving: one");
+    wait_line(misbehaving, "misbehaving: one");
 }
 
-TEST(fail_order_like,
-     .hint = "^expected a line like 'wicked: one...', but the server exited with code 0$",
-     .name = "a line that fits a pattern, but came too early")
+TEST(
+    fail_order_like,
+    .hint =
+        "^expected a line like 'misbehaving: one...', but the server exited with code 0$",
+    .name = "a line that fits a pattern, but came too early")
 {
-    struct program *wicked = start(SERVER, "crlf", NULL);
-    wait_line(wicked, "wicked: two");
-    wait_line_like(wicked, "wicked: one*");
+    struct program *misbehaving = start(SERVER, "crlf", NULL);
+    wait_line(misbehaving, "misbehaving: two");
+    wait_line_like(misbehaving, "misbehaving: one*");
 }
 
 TEST(fail_bracket,
@@ -417,17 +447,17 @@ TEST(fail_bracket,
 }
 
 TEST(fail_exact_pattern,
-     .hint = "^expected the line 'wicked: done', but the server exited with code 0$",
+     .hint = "^expected the line 'misbehaving: done', but the server exited with code 0$",
      .name = "a pattern that fits one line alone is shown as that line")
 {
-    wait_line_like(start(SERVER, NULL), "wicked[:] done");
+    wait_line_like(start(SERVER, NULL), "misbehaving[:] done");
 }
 
 TEST(fail_meaning,
      .hint = "^expected the answer to nothing, but the server exited with code 0$",
      .name = "a pattern with a meaning is not shown")
 {
-    wait_line_that(start(SERVER, NULL), "wicked: *ed*", "the answer to nothing");
+    wait_line_that(start(SERVER, NULL), "misbehaving: *ed*", "the answer to nothing");
 }
 
 TEST(fail_error_meaning,
@@ -435,104 +465,112 @@ TEST(fail_error_meaning,
              "with code 0$",
      .name = "a pattern for standard error with a meaning is not shown")
 {
-    wait_error_that(start(SERVER, NULL), "wicked: *ed*", "a report of the failure");
+    wait_error_that(start(SERVER, NULL), "misbehaving: *ed*", "a report of the failure");
 }
 
 TEST(fail_stream,
      .hint =
          "^expected a line like 'usage: ...' on standard error, but the server printed "
-         "'usage: wicked WHAT' on standard output$",
+         "'usage: misbehaving WHAT' on standard output$",
      .name = "a usage line on standard output")
 {
     wait_error_like(start(SERVER, "wrong-stream", NULL), "usage: *");
 }
 
 TEST(fail_stream_error,
-     .hint = "^expected a line like 'wicked: ...' on standard error, but the server "
-             "printed 'wicked: open: error 2: No such file' on standard output$",
+     .hint = "^expected a line like 'misbehaving: ...' on standard error, but the server "
+             "printed 'misbehaving: open: error 2: No such file' on standard output$",
      .name = "a report of an error on standard output, and not the other lines there")
 {
-    wait_error_like(start(SERVER, "wrong-stream", NULL), "wicked: *");
+    wait_error_like(start(SERVER, "wrong-stream", NULL), "misbehaving: *");
 }
 
-TEST(fail_stream_silent,
-     .hint =
-         "^expected a line like 'wicked: ...' on standard error, but the server exited "
-         "with code 0$",
-     .name = "no line on standard error; other lines on standard output are none of it")
+TEST(
+    fail_stream_silent,
+    .hint =
+        "^expected a line like 'misbehaving: ...' on standard error, but the server exited "
+        "with code 0$",
+    .name = "no line on standard error; other lines on standard output are none of it")
 {
-    wait_error_like(start(SERVER, "crlf", NULL), "wicked: *");
+    wait_error_like(start(SERVER, "crlf", NULL), "misbehaving: *");
 }
 
-TEST(fail_case,
-     .hint =
-         "^expected the line 'wicked: all done', but the server printed 'Wicked: all  "
-         "done.', which differs in "
-         "upper and lower case, blanks, punctuation$",
-     .name = "a line that is nearly right")
+TEST(
+    fail_case,
+    .hint =
+        "^expected the line 'misbehaving: all done', but the server printed 'Misbehaving: all  "
+        "done.', which differs in "
+        "upper and lower case, blanks, punctuation$",
+    .name = "a line that is nearly right")
 {
-    wait_line(start(SERVER, "nearly", NULL), "wicked: all done");
+    wait_line(start(SERVER, "nearly", NULL), "misbehaving: all done");
 }
 
-TEST(fail_case_like,
-     .hint =
-         "^expected a line like 'wicked: all ...', but the server printed 'Wicked: all "
-         " done.', which differs in "
-         "upper and lower case, blanks or control bytes$",
-     .name = "a line that nearly fits a pattern")
+TEST(
+    fail_case_like,
+    .hint =
+        "^expected a line like 'misbehaving: all ...', but the server printed 'Misbehaving: all "
+        " done.', which differs in "
+        "upper and lower case, blanks or control bytes$",
+    .name = "a line that nearly fits a pattern")
 {
-    wait_line_like(start(SERVER, "nearly", NULL), "wicked: all *");
+    wait_line_like(start(SERVER, "nearly", NULL), "misbehaving: all *");
 }
 
 TEST(fail_other_text,
-     .hint = "^expected the line 'wicked: received .three.', but the server exited with "
-             "code 0$",
+     .hint = "^expected the line 'misbehaving: received .three.', but the server printed "
+             "'misbehaving: received .two.'$",
      .name = "a line with another text in its quotes")
 {
-    struct program *wicked = start(SERVER, "quotes", NULL);
-    wait_line(wicked, "wicked: received \"one\"");
-    wait_line(wicked, "wicked: received \"three\"");
+    struct program *misbehaving = start(SERVER, "quotes", NULL);
+    wait_line(misbehaving, "misbehaving: received \"one\"");
+    wait_line(misbehaving, "misbehaving: received \"three\"");
 }
 
 TEST(fail_far,
-     .hint = "^expected the line 'wicked: all gone', but the server exited with code 0$",
+     .hint =
+         "^expected the line 'misbehaving: all gone', but the server exited with code 0$",
      .name = "a line with another word is not nearly right")
 {
-    wait_line(start(SERVER, "nearly", NULL), "wicked: all gone");
+    wait_line(start(SERVER, "nearly", NULL), "misbehaving: all gone");
 }
 
 TEST(
     fail_far_like,
-    .hint = "^expected a line like 'wicked: ... all', but the server exited with code 0$",
+    .hint =
+        "^expected a line like 'misbehaving: ... all', but the server exited with code 0$",
     .name = "a line without a blank does not nearly fit a pattern")
 {
-    wait_line_like(start(SERVER, "nearly", NULL), "wicked: * all");
+    wait_line_like(start(SERVER, "nearly", NULL), "misbehaving: * all");
 }
 
-TEST(fail_stray_return,
-     .hint =
-         "^expected the line 'wicked: one', but the server printed 'wicked: one.x0D', "
-         "which differs in control bytes$",
-     .name = "a line that ends with two CR")
+TEST(
+    fail_stray_return,
+    .hint =
+        "^expected the line 'misbehaving: one', but the server printed 'misbehaving: one.x0D', "
+        "which differs in control bytes$",
+    .name = "a line that ends with two CR")
 {
-    wait_line(start(SERVER, "stray", NULL), "wicked: one");
+    wait_line(start(SERVER, "stray", NULL), "misbehaving: one");
 }
 
-TEST(fail_stray_nul,
-     .hint =
-         "^expected the line 'wicked: two', but the server printed '.x00wicked: two', "
-         "which differs in control bytes$",
-     .name = "a NUL behind a newline, at the beginning of the next line")
+TEST(
+    fail_stray_nul,
+    .hint =
+        "^expected the line 'misbehaving: two', but the server printed '.x00misbehaving: two', "
+        "which differs in control bytes$",
+    .name = "a NUL behind a newline, at the beginning of the next line")
 {
-    wait_line(start(SERVER, "stray", NULL), "wicked: two");
+    wait_line(start(SERVER, "stray", NULL), "misbehaving: two");
 }
 
 TEST(fail_lost_output,
-     .hint = "^expected the line 'wicked: ready', but the server (was ended by signal 9 "
-             "|exited with code 9)",
+     .hint =
+         "^expected the line 'misbehaving: ready', but the server (was ended by signal 9 "
+         "|exited with code 9)",
      .name = "what was not flushed is lost when a signal ends the program")
 {
-    wait_line(start(SERVER, "unflushed-die", "9", NULL), "wicked: ready");
+    wait_line(start(SERVER, "unflushed-die", "9", NULL), "misbehaving: ready");
 }
 
 TEST(fail_no_handler,
@@ -546,12 +584,13 @@ TEST(fail_no_handler,
 }
 
 TEST(fail_broken_pipe,
-     .hint = "^expected the line 'wicked: ready', but the server was ended by signal 13 "
-             "\\(Broken pipe\\)$",
+     .hint =
+         "^expected the line 'misbehaving: ready', but the server was ended by signal 13 "
+         "\\(Broken pipe\\)$",
      .name = "an end by SIGPIPE while a line is waited for")
 {
     needs_unix();
-    wait_line(start(SERVER, "die", "13", NULL), "wicked: ready");
+    wait_line(start(SERVER, "die", "13", NULL), "misbehaving: ready");
 }
 
 TEST(fail_end_for_signal,
@@ -572,8 +611,8 @@ TEST(
 TEST(fail_forged, .hint = "^nothing of that counts$",
      .name = "output that looks like a report")
 {
-    struct program *wicked = start(SERVER, "forge", NULL);
-    expect_end(wicked, 0);
+    struct program *misbehaving = start(SERVER, "forge", NULL);
+    expect_end(misbehaving, 0);
     fail_test("nothing of that counts");
 }
 
@@ -588,14 +627,15 @@ TEST(fail_changed_byte,
              "200 on$",
      .name = "one byte of many is not what was sent")
 {
-    struct program *wicked = start(SERVER, "echo-changed", NULL);
-    char *bytes = random_bytes(400, 'a', 'y'); /* 200 is where wicked.c changes one */
+    struct program *misbehaving = start(SERVER, "echo-changed", NULL);
+    char *bytes = random_bytes(400, 'a',
+                               'y'); /* 200 is where misbehaving.c changes one */
     bytes[200] = 'Q';
-    send_bytes(wicked, bytes, 400);
-    close_input(wicked);
-    expect_end(wicked, 0);
+    send_bytes(misbehaving, bytes, 400);
+    close_input(misbehaving);
+    expect_end(misbehaving, 0);
     size_t length;
-    const char *output = output_of(wicked, &length);
+    const char *output = output_of(misbehaving, &length);
     expect_bytes("the echo", bytes, 400, bytes, 400, output, length);
 }
 
@@ -621,9 +661,9 @@ TEST(fail_cyrillic, .hint = "^the text differs from what was expected, from byte
 TEST(fail_no_child, .hint = "^the server has no child process that runs nobody$",
      .name = "a child that is not there")
 {
-    struct program *wicked = start(SERVER, "hang", NULL);
-    wait_line(wicked, "wicked: ready");
-    kill_child(wicked, "nobody");
+    struct program *misbehaving = start(SERVER, "hang", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    kill_child(misbehaving, "nobody");
 }
 
 TEST(fail_busy,
@@ -632,9 +672,10 @@ TEST(fail_busy,
          "used [0-9]+ %",
      .name = "a program that polls in a loop is not idle")
 {
-    struct program *wicked = start(SERVER, "spin", NULL);
-    wait_line(wicked, "wicked: ready");
-    expect_idle(wicked, 1.0, 5); /* a spinner on a busy machine has its share, too */
+    struct program *misbehaving = start(SERVER, "spin", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    expect_idle(misbehaving, 1.0,
+                5); /* on a busy machine a spinning program also gets its share */
 }
 
 TEST(fail_no_file, .hint = "^the file nothing was not written$",
@@ -657,13 +698,13 @@ TEST(fail_cut_output,
      .name = "more output than is kept")
 {
     struct start_options little = {.output_limit = 1000};
-    struct program *wicked = start_with(SERVER, little, "long-line", NULL);
-    wait_end(wicked);
+    struct program *misbehaving = start_with(SERVER, little, "long-line", NULL);
+    wait_end(misbehaving);
     size_t length;
-    output_of(wicked, &length);
+    output_of(misbehaving, &length);
     if (length != 1000)
         kit_error("%zu bytes are kept", length);
-    wait_line(wicked, "nothing");
+    wait_line(misbehaving, "nothing");
 }
 
 TEST(fail_cut_message,
@@ -671,15 +712,16 @@ TEST(fail_cut_message,
      .name = "a message longer than what is kept")
 {
     struct start_options little = {.output_limit = 1000};
-    struct program *wicked = start_with(SERVER, little, "flood", NULL);
+    struct program *misbehaving = start_with(SERVER, little, "flood", NULL);
     size_t length;
-    receive_until(wicked, '\0', &length);
+    receive_until(misbehaving, '\0', &length);
 }
 
 TEST(fail_ended_message,
-     .hint = "^expected the byte .x00, the end of a message, on standard output, but the "
-             "server exited with code 0; after the last complete message came .wicked: "
-             "one.x0D.nwicked: two.x0D.n.$",
+     .hint =
+         "^expected the byte .x00, the end of a message, on standard output, but the "
+         "server exited with code 0; after the last complete message came .misbehaving: "
+         "one.x0D.nmisbehaving: two.x0D.n.$",
      .name = "a message without its end")
 {
     size_t length;
@@ -702,8 +744,8 @@ TEST(fail_input_closed,
              "[0-9]+ of 8388608 bytes were sent$",
      .name = "a program that ends before it has read all")
 {
-    struct program *wicked = start(SERVER, "exit", "0", NULL);
-    send_bytes(wicked, random_bytes(MEGABYTES, 'a', 'z'), MEGABYTES);
+    struct program *misbehaving = start(SERVER, "exit", "0", NULL);
+    send_bytes(misbehaving, random_bytes(MEGABYTES, 'a', 'z'), MEGABYTES);
 }
 
 TEST(fail_input_refused,
@@ -712,19 +754,30 @@ TEST(fail_input_refused,
      .name = "a program that closes its input and goes on")
 {
     needs_unix(); /* under Wine the process keeps the pipe open */
-    struct program *wicked = start(SERVER, "close-input-hang", NULL);
-    wait_line(wicked, "wicked: ready");
-    send_bytes(wicked, "one", 3);
+    struct program *misbehaving = start(SERVER, "close-input-hang", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    send_bytes(misbehaving, "one", 3);
+}
+
+TEST(fail_input_refused_byte,
+     .hint = "^the server closed its standard input, and is still running: 0 of 1 byte "
+             "was sent$",
+     .name = "a program that closes its input, and is sent one byte")
+{
+    needs_unix(); /* under Wine the process keeps the pipe open */
+    struct program *misbehaving = start(SERVER, "close-input-hang", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    send_bytes(misbehaving, "1", 1);
 }
 
 TEST(fail_input_gone,
      .hint = "^the server exited with code 4 before it read all of its standard input: "
-             "[01] of [13] bytes? were sent$",
+             "0 of 3 bytes were sent$",
      .name = "a program that has ended reads no input")
 {
-    struct program *wicked = start(SERVER, "exit", "4", NULL);
-    wait_silence(wicked);
-    trickle_bytes(wicked, "one", 3);
+    struct program *misbehaving = start(SERVER, "exit", "4", NULL);
+    wait_silence(misbehaving);
+    trickle_bytes(misbehaving, "one", 3);
 }
 
 TEST(fail_events, .hint = "^the message differs from what was expected, from byte 0 on$",
@@ -745,12 +798,63 @@ TEST(fail_advice, .judges = PAIR, .step = 1,
               under_test() == UNIX ? "UNIX" : "Win32");
 }
 
+TEST(fail_blamed,
+     .hint = "^the server exited with code 1: misbehaving: open: error 2: No such file; "
+             "expected the line 'test: done', but the test's client exited with code 0$",
+     .name = "the program that has failed is named, not the probe that waited for it")
+{
+    start(SERVER, "fail-open", NULL);
+    struct program *peer = start_unix_probe("peer", NULL);
+    close_input(peer);
+    wait_line(peer, "test: done");
+}
+
+TEST(fail_not_blamed,
+     .hint = "^expected the line 'test: done', but the test's client exited with code 0$",
+     .name = "a program whose failure the test has waited for is not to blame")
+{
+    expect_end(start(SERVER, "fail-open", NULL), 1);
+    struct program *peer = start_unix_probe("peer", NULL);
+    close_input(peer);
+    wait_line(peer, "test: done");
+}
+
+TEST(
+    fail_said_why,
+    .hint = "^expected the line 'misbehaving: ready', but the server exited with code 1$",
+    .name = "what a program that has failed printed on standard error is shown")
+{
+    wait_line(start(SERVER, "fail-open", NULL), "misbehaving: ready");
+}
+
+TEST(fail_leaves_fifo, .hint = "^that is enough$",
+     .name = "what is left because the test killed a program is no mistake")
+{
+    needs_unix();
+    expect_end(start(SERVER, "fifo", "pipe", NULL), 0);
+    wait_line(start(SERVER, "hang", NULL), "misbehaving: ready");
+    fail_test("that is enough");
+}
+
+TEST(fail_unwritten, .step = 5, .hint = "a hint that nobody needs then",
+     .name = "a starter's TODO is the reason, though the exit code is right")
+{
+    expect_end(start(SERVER, "todo", NULL), 1);
+}
+
+TEST(pass_todo_on_output, .name = "on standard output such a line is a line like others")
+{
+    struct program *misbehaving = start(SERVER, "todo-on-output", NULL);
+    wait_line_like(misbehaving, "server: TODO STEP 3: *");
+    expect_end(misbehaving, 1);
+}
+
 TEST(fail_lint_pair, .judges = PAIR, .points = 1, .step = 1,
-     .hint_unix = "^no client hears of it", .hint_win32 = "^no client hears of it",
+     .hint_unix = "^no client reads it", .hint_win32 = "^no client reads it",
      .client_hint_win32 = "^ReadFile",
      .name = "a test of a pair without advice for the client on UNIX")
 {
-    fail_test("no client hears of it");
+    fail_test("no client reads it");
 }
 
 TEST(fail_lint_unix, .points = 1, .hint = "^GetLastError has nothing to say$",
@@ -766,7 +870,7 @@ TEST(fail_lint_win32, .points = 1, .hint = "^write[(][)] failed with EPIPE$",
 }
 
 TEST(fail_lint_ghost, .points = 1, .pair = "ghost", .hint = "^CreateFile: error 2$",
-     .name = "a hint about a pair of programs that may be there for one system")
+     .name = "a hint about a pair of programs that exists for one system only")
 {
     fail_test("CreateFile: error 2");
 }
@@ -780,7 +884,7 @@ TEST(fail_lint_swapped, .points = 1, .needs = "fail_no_test",
 }
 
 TEST(fail_tokens, .hint = "^the words are [a-z0-9]{13} and [a-z0-9]{13}, [a-z]{8}$",
-     .name = "words by chance, for the judge to compare")
+     .name = "random words, for the judge to compare")
 {
     const char *one = token(), *two = token();
     fail_test("the words are %s and %s, %s", one, two, random_bytes(8, 'a', 'z'));
@@ -792,30 +896,31 @@ TEST(fail_alone, .judges = PAIR, .hint = "^of its own accord$",
     fail_test("of its own accord");
 }
 
-/* ---- What must fail after a wait in vain ---------------------------------------------- */
+/* ---- What must fail after a wait ------------------------------------------------------ */
 
-TEST(late_hang,
-     .hint =
-         "^expected the line 'wicked: done', but the server did not print it in [0-9]+ "
-         "seconds and is still running$",
-     .name = "a program that hangs, and ignores signals")
+TEST(
+    late_hang,
+    .hint =
+        "^expected the line 'misbehaving: done', but the server did not print it in [0-9]+ "
+        "seconds and is still running$",
+    .name = "a program that hangs, and ignores signals")
 {
-    struct program *wicked = start(SERVER, "hang", NULL);
-    wait_line(wicked, "wicked: ready");
+    struct program *misbehaving = start(SERVER, "hang", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
     if (under_test() == UNIX) /* Wine's processes end by it, whatever the program wants */
-        send_signal(wicked, SIGTERM);
-    wait_line(wicked, "wicked: done");
+        send_signal(misbehaving, SIGTERM);
+    wait_line(misbehaving, "misbehaving: done");
 }
 
 TEST(late_end,
      .hint = "^expected the server to end, but after [0-9]+ seconds it is still running$",
      .name = "a program that goes on after the end of its input")
 {
-    struct program *wicked = start(SERVER, "read-all-go-on", NULL);
-    send_bytes(wicked, "hello\n", 6);
-    close_input(wicked);
-    wait_line(wicked, "wicked: ready");
-    expect_end(wicked, 0);
+    struct program *misbehaving = start(SERVER, "read-all-go-on", NULL);
+    send_bytes(misbehaving, "hello\n", 6);
+    close_input(misbehaving);
+    wait_line(misbehaving, "misbehaving: ready");
+    expect_end(misbehaving, 0);
 }
 
 TEST(late_descriptor, .hint = "^waited [0-9]+ seconds for a byte$",
@@ -834,18 +939,19 @@ TEST(late_deaf,
              "8388608 bytes were sent$",
      .name = "a program that never reads its input")
 {
-    struct program *wicked = start(SERVER, "hang", NULL);
-    wait_line(wicked, "wicked: ready");
-    send_bytes(wicked, random_bytes(MEGABYTES, 'a', 'z'), MEGABYTES);
+    struct program *misbehaving = start(SERVER, "hang", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    send_bytes(misbehaving, random_bytes(MEGABYTES, 'a', 'z'), MEGABYTES);
 }
 
 TEST(late_flood,
-     .hint = "^expected the line 'wicked: done', but the server did not print it \\(it "
-             "printed so much that [0-9]+ bytes were not kept\\)$",
+     .hint =
+         "^expected the line 'misbehaving: done', but the server did not print it \\(it "
+         "printed so much that [0-9]+ bytes were not kept\\)$",
      .name = "a program that prints lines without end")
 {
     struct start_options little = {.output_limit = 100000};
-    wait_line(start_with(SERVER, little, "flood", NULL), "wicked: done");
+    wait_line(start_with(SERVER, little, "flood", NULL), "misbehaving: done");
 }
 
 TEST(late_endless_line, .hint = "^expected the server to end, ",
@@ -854,54 +960,93 @@ TEST(late_endless_line, .hint = "^expected the server to end, ",
     wait_end(start(SERVER, "endless-line", NULL));
 }
 
-TEST(late_no_newline,
-     .hint =
-         "^expected the line 'wicked: half a line', but the server did not print it in "
-         "[0-9]+ seconds and is still running$",
-     .name = "a line that is not finished")
+TEST(
+    late_no_newline,
+    .hint =
+        "^expected the line 'misbehaving: half a line', but the server did not print it in "
+        "[0-9]+ seconds and is still running$",
+    .name = "a line that is not finished")
 {
-    wait_line(start(SERVER, "no-newline-hang", NULL), "wicked: half a line");
+    wait_line(start(SERVER, "no-newline-hang", NULL), "misbehaving: half a line");
+}
+
+TEST(
+    late_message_is_whole,
+    .hint =
+        "^expected the line 'two', but the server did not print it in [0-9]+ seconds and "
+        "is still running$",
+    .name = "a message that ends with a NUL lacks no newline")
+{
+    struct program *misbehaving = start(SERVER, "echo", NULL);
+    send_bytes(misbehaving, "one\0two", 8);
+    wait_line(misbehaving, "two");
+}
+
+TEST(
+    late_no_nul,
+    .hint =
+        "^expected the line 'two', but the server did not print it in [0-9]+ seconds and "
+        "is still running$",
+    .name = "a message that is not finished, after one that is")
+{
+    struct program *misbehaving = start(SERVER, "echo", NULL);
+    send_bytes(misbehaving, "one\0tw", 6);
+    wait_line(misbehaving, "two");
 }
 
 TEST(late_newline,
-     .hint = "^expected the line 'wicked: half a li', but the server printed no newline "
-             "after it$",
+     .hint =
+         "^expected the line 'misbehaving: half a li', but the server printed no newline "
+         "after it$",
      .name = "a line that is right but for its newline")
 {
-    wait_line(start(SERVER, "no-newline-hang", NULL), "wicked: half a li");
+    wait_line(start(SERVER, "no-newline-hang", NULL), "misbehaving: half a li");
 }
 
 TEST(late_unflushed,
-     .hint = "^expected the line 'wicked: ready', but the server did not print it in "
-             "[0-9]+ seconds and is still running$",
+     .hint =
+         "^expected the line 'misbehaving: ready', but the server did not print it in "
+         "[0-9]+ seconds and is still running$",
      .name = "a program that does not flush what it prints")
 {
-    wait_line(start(SERVER, "unflushed", NULL), "wicked: ready");
+    wait_line(start(SERVER, "unflushed", NULL), "misbehaving: ready");
 }
 
-TEST(late_flushed,
-     .hint =
-         "^expected the line 'wicked: received one', but the client did not print it in "
-         "[0-9]+ seconds and is still running$",
-     .name = "a program that flushes what it prints when its input ends")
+TEST(late_busy,
+     .hint = "^expected the line 'misbehaving: done', but the server did not print it in "
+             "[0-9]+ seconds and is still running$",
+     .name = "a program that computes while the test waits for its line")
+{
+    struct program *misbehaving = start(SERVER, "spin", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    wait_line(misbehaving, "misbehaving: done");
+}
+
+TEST(
+    late_flushed,
+    .hint =
+        "^expected the line 'misbehaving: received one', but the client did not print it in "
+        "[0-9]+ seconds and is still running$",
+    .name = "a program that flushes what it prints when its input ends")
 {
     struct start_options copied = {.file = copy_program(SERVER, "client")};
-    struct program *wicked = start_with(CLIENT, copied, "echo-unflushed", NULL);
-    wait_line(wicked, "wicked: ready");
-    send_bytes(wicked, "one\n", 4);
-    wait_line(wicked, "wicked: received one");
+    struct program *misbehaving = start_with(CLIENT, copied, "echo-unflushed", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    send_bytes(misbehaving, "one\n", 4);
+    wait_line(misbehaving, "misbehaving: received one");
 }
 
-TEST(late_interrupted,
-     .hint =
-         "^expected a line like 'wicked: received ...', but the server did not print it "
-         "in [0-9]+ seconds and is still running$",
-     .name = "a program that flushes what it prints when it is interrupted")
+TEST(
+    late_interrupted,
+    .hint =
+        "^expected a line like 'misbehaving: received ...', but the server did not print it "
+        "in [0-9]+ seconds and is still running$",
+    .name = "a program that flushes what it prints when it is interrupted")
 {
     needs_unix();
-    struct program *wicked = start(SERVER, "exit-on-interrupt", NULL);
-    wait_line(wicked, "wicked: ready");
-    wait_line_like(wicked, "wicked: received *");
+    struct program *misbehaving = start(SERVER, "exit-on-interrupt", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    wait_line_like(misbehaving, "misbehaving: received *");
 }
 
 TEST(late_unflushed_message,
@@ -922,14 +1067,15 @@ TEST(late_probe,
 }
 
 TEST(fail_started,
-     .hint = "^expected the line 'wicked: done', but the server, started by the test, "
-             "exited with code 0$",
+     .hint =
+         "^expected the line 'misbehaving: done', but the server, started by the test, "
+         "exited with code 0$",
      .name = "a program that a probe starts is named")
 {
     needs_unix();
     wait_line(start_probe("launcher", "blocked", path_of(SERVER, NULL), "exit", "0",
                           NULL),
-              "wicked: done");
+              "misbehaving: done");
 }
 
 TEST(late_silence,
@@ -937,16 +1083,32 @@ TEST(late_silence,
              "seconds a process still has it open$",
      .name = "a child that holds an output")
 {
-    struct program *wicked = start(SERVER, "child", NULL);
-    expect_end(wicked, 0);
-    wait_silence(wicked);
+    struct program *misbehaving = start(SERVER, "child", NULL);
+    expect_end(misbehaving, 0);
+    wait_silence(misbehaving);
+}
+
+TEST(late_poll,
+     .hint = "^expected the line 'misbehaving: done', but the server did not print it in "
+             "[0-9]+ seconds and is still running$",
+     .name = "a program that polls, and prints so each time")
+{
+    wait_line(start(SERVER, "poll-aloud", NULL), "misbehaving: done");
+}
+
+TEST(late_repeat,
+     .hint = "^expected the line 'misbehaving: done', but the server did not print it in "
+             "[0-9]+ seconds and is still running$",
+     .name = "a program that prints the same line of a transcript again and again")
+{
+    wait_line(start(SERVER, "repeat", NULL), "misbehaving: done");
 }
 
 TEST(late_message,
      .hint =
          "^expected the byte .x00, the end of a message, on standard output, but the "
          "server sent nothing for [0-9]+ seconds and is still running; after the last "
-         "complete message came .wicked: ready.*n.$",
+         "complete message came .misbehaving: ready.*n.$",
      .name = "a message whose end "
              "does not come")
 {
@@ -954,12 +1116,11 @@ TEST(late_message,
     receive_until(start(SERVER, "hang", NULL), '\0', &length);
 }
 
-/* Alone in its run, with a limit still shorter. */
-TEST(slow_chatter,
-     .hint = "^the test was stopped after [0-9]+ seconds: it did not come to its end$",
+/* This test runs alone, with an even shorter limit. */
+TEST(slow_chatter, .hint = "^the test was stopped after [0-9]+ seconds, before its end$",
      .name = "a program that prints now and then, without end")
 {
-    wait_line(start(SERVER, "chatter", NULL), "wicked: done");
+    wait_line(start(SERVER, "chatter", NULL), "misbehaving: done");
 }
 
 /* ---- What is not judged --------------------------------------------------------------- */
@@ -967,31 +1128,32 @@ TEST(slow_chatter,
 TEST(skip_reason, .hint = "^not possible here: .x1B\\[31m$",
      .name = "a test that is skipped")
 {
-    wait_line(start(SERVER, "hang", NULL), "wicked: ready");
+    wait_line(start(SERVER, "hang", NULL), "misbehaving: ready");
     skip_test("not possible here: %s", "\x1B[31m");
 }
 
-TEST(error_reason, .hint = "^the kit is to blame$", .name = "a test whose own means fail")
+TEST(error_reason, .hint = "^the kit is to blame$",
+     .name = "a test in which the kit fails")
 {
-    wait_line(start(SERVER, "hang", NULL), "wicked: ready");
+    wait_line(start(SERVER, "hang", NULL), "misbehaving: ready");
     kit_error("the kit is to blame");
 }
 
 TEST(error_crash, .hint = "signal 11", .name = "a test that crashes")
 {
-    struct program *wicked = start(SERVER, "hang", NULL);
-    wait_line(wicked, "wicked: ready");
+    struct program *misbehaving = start(SERVER, "hang", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
     raise(SIGSEGV);
 }
 
 TEST(error_killed, .hint = "signal 9", .name = "a test whose process is killed")
 {
-    struct program *wicked = start(SERVER, "hang", NULL);
-    wait_line(wicked, "wicked: ready");
+    struct program *misbehaving = start(SERVER, "hang", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
     raise(SIGKILL);
 }
 
-TEST(error_exit, .hint = "^the test's own process has given no verdict",
+TEST(error_exit, .hint = "^the test's own process gave no verdict",
      .name = "a test that ends its own process")
 {
     exit(0);
@@ -999,28 +1161,36 @@ TEST(error_exit, .hint = "^the test's own process has given no verdict",
 
 /* ---- What is left --------------------------------------------------------------------- */
 
-TEST(left_child, .hint = "^process [0-9]+ still runs: .*wicked.* silent-hang$",
-     .name = "a child that lives on")
+TEST(left_child, .hint = "^process [0-9]+ still runs: .*misbehaving.* silent-hang$",
+     .name = "a child that still runs")
 {
     expect_end(start(SERVER, "child", NULL), 0);
 }
 
-TEST(left_daemon, .hint = "^process [0-9]+ still runs: .*wicked.* silent-hang$",
-     .name = "a child that has cut every tie")
+TEST(left_daemon, .hint = "^process [0-9]+ still runs: .*misbehaving.* silent-hang$",
+     .name = "a child that is fully detached")
 {
     expect_end(start(SERVER, "daemonise", NULL), 0);
 }
 
-TEST(left_family, .hint = "^process [0-9]+ still runs: .*wicked.* silent-hang$",
-     .name = "many children that live on")
+TEST(left_family, .hint = "^process [0-9]+ still runs: .*misbehaving.* silent-hang$",
+     .name = "many children that still run")
 {
     expect_end(start(SERVER, "family", NULL), 0);
 }
 
-TEST(left_hopping, .hint = "^process [0-9]+ still runs: .*wicked",
-     .name = "a process that starts itself anew again and again")
+TEST(left_hopping, .hint = "^process [0-9]+ still runs: .*misbehaving",
+     .name = "a process that starts itself again and again")
 {
     expect_end(start(SERVER, "hop", NULL), 0);
+}
+
+TEST(
+    left_disguised,
+    .hint = "^process [0-9]+ still runs: (\\[wineserver\\]|.*start\\.exe.* silent-hang)$",
+    .name = "a child with the name of one of Wine's own programs")
+{
+    expect_end(start(SERVER, "disguise", NULL), 0);
 }
 
 TEST(left_fifo, .hint = "^a FIFO: /tmp/ipclab\\.[^/]*/scratch/pipe.{5}\\[2J$",
@@ -1068,7 +1238,7 @@ TEST(left_queue, .hint = "^a message queue: /dev/mqueue/[a-z0-9]{13}$",
 }
 
 TEST(left_unnamed_shm, .hint = "^shared memory or a semaphore: /dev/shm/stranger$",
-     .name = "POSIX shared memory by a name of its own")
+     .name = "POSIX shared memory with a name of its own")
 {
     needs_unix();
     needs_room();
@@ -1085,8 +1255,9 @@ TEST(left_unnamed_sysv,
     expect_end(start(SERVER, "sysv", NULL), 0);
 }
 
-TEST(left_failed_child, .hint = "^process [0-9]+ still runs: .*wicked.* silent-hang$",
-     .name = "a test that fails, and whose child lives on")
+TEST(left_failed_child,
+     .hint = "^process [0-9]+ still runs: .*misbehaving.* silent-hang$",
+     .name = "a test that fails, and whose child still runs")
 {
     expect_end(start(SERVER, "daemonise", NULL), 1);
 }
@@ -1102,7 +1273,7 @@ TEST(left_failed_fifo,
 
 static void conversation(void)
 {
-    narrate("It prints what no terminal should obey.");
+    narrate("It prints what a terminal must not obey.");
     expect_end(start(SERVER, "garbage", NULL), 0);
     abridge("*many*", 2);
     struct program *echo = start(SERVER, "echo-lines", NULL);

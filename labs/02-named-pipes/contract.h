@@ -33,7 +33,8 @@
 
 /* ---- Win32 -------------------------------------------------------------------------- */
 
-/* A message is one message of the pipe: text in UTF-16, little-endian, and a NUL. */
+/* A message is one message of the pipe: text in UTF-16, little-endian, and a NUL. A client may
+ * send one more after "exit" before it reads: there must be room for it. */
 #define PIPE_PREFIX "\\\\.\\pipe\\"
 
 /* How long WaitNamedPipe waits if it is called with NMPWAIT_USE_DEFAULT_WAIT. */
@@ -44,20 +45,21 @@
  * (MAXIMUM_WAIT_OBJECTS). */
 #define FREE_INSTANCES 60
 
-/* How long server_robust waits before it tries again to create an instance. */
+/* How long server_robust and server_overlapped wait before they try again to create an
+ * instance of the pipe. */
 #define PAUSE_MILLISECONDS 1000
 
 /* The longest time that server_overlapped --idle takes: a day. */
 #define MAX_IDLE_SECONDS 86400
 
 /* Who may open the pipe, in the security descriptor definition language:
- *   D:P              only this list counts; nothing is inherited
+ *   D:P              the DACL, the list of who may do what; it inherits nothing
  *   (A;;GA;;;SY)     allow everything (generic all) to the system,
  *   (A;;GA;;;BA)     to the administrators,
  *   (A;;GA;;;OW)     and to the owner of the pipe: the user who started the server. If it was
  *                    started as administrator, the owner is that group, and a client must be
  *                    started so, too.
- * Others get nothing. With --remote, users who logged on with a name and a password may also
+ * Others get nothing. With --remote, all users whose logon the system has verified may also
  * read and write (AU, authenticated users). */
 #define LOCAL_SDDL "D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;OW)"
 #define REMOTE_SDDL LOCAL_SDDL "(A;;GRGW;;;AU)"
@@ -72,13 +74,16 @@
 
 /* A client announces itself on the well-known FIFO by its process ID, in one write, so that
  * bytes of other processes cannot split it. It begins with a newline: if another process has
- * written half a line, the announcement is a line of its own all the same. */
+ * written half a line, the announcement is a line of its own all the same. The FIFO can be full:
+ * write without O_NONBLOCK, or wait for POLLOUT. */
 #define ANNOUNCEMENT "\n%ld\n"
 #define ANNOUNCEMENT_SIZE 32
 
 /* On a client's two FIFOs a message is its length in 4 bytes, the most significant first,
- * and then the text in UTF-8. The first message of the server is empty: it has opened both
- * FIFOs. */
+ * and then the text in UTF-8. A length over MAX_MESSAGE is an error. The first message of the
+ * server is empty: it has opened both FIFOs. The client waits for it. To refuse a client the
+ * server opens and closes its end of to_client: the client reads end of file. In the robust
+ * stage a server that starts removes the FIFOs of clients that no longer exist. */
 #define HEADER_SIZE 4
 
 /* ---- UNIX: server_seqpacket and client_seqpacket ------------------------------------- */

@@ -19,7 +19,7 @@
 
 #include "contract.h"
 #include "harness.h"
-#include "say.h" /* quoted */
+#include "ipclab.h"
 
 #define CYRILLIC "\xD0\xBF\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82" /* "привет" */
 
@@ -30,6 +30,7 @@
 #define SENT OF_CLIENT "it has sent a message"
 #define VISITED OF_CLIENT "every one of many clients has its reply"
 #define REPLY OF_CLIENT "it has received the reply"
+#define HANDLES "the report of the test's client about the server's handles"
 #define VANISHED OF_CLIENT "it has removed the name of its own slot"
 #define OF_SERVER "the report of the test's server that "
 #define OWNS OF_SERVER "it owns the slot"
@@ -79,12 +80,14 @@ static const char *address_of(const char *slot)
     return is_pair("broadcast") ? text(BROADCAST_ADDRESS ":%s", slot) : slot;
 }
 
-/* Starts the server, which is to read `count` messages ("0": no limit). */
+static struct program *last_server; /* that start_server() has started */
+
+/* Starts the server, which is to read `count` messages ("0" or NULL: no limit). */
 static struct program *start_server(const char *slot, const char *count)
 {
     struct program *server = start(SERVER, slot, count, NULL);
     wait_line(server, "server: ready %s", address_of(slot));
-    return server;
+    return last_server = server;
 }
 
 static void command(struct program *probe, const char *format, ...)
@@ -116,12 +119,24 @@ static struct program *start_tester(void)
     return start_probe("mailslot_peer", *pair == '\0' ? "slot" : pair, NULL);
 }
 
+/* Lets the test's client open `slot`. If it cannot, a server that has ended is the reason. */
+static void open_slot(struct program *writer, const char *slot)
+{
+    command(writer, "open %s", slot);
+    const char *report = wait_report(writer, "*open*", OPENED), *ending = NULL;
+    if (strcmp(report, "test: open") == 0)
+        return;
+    if (last_server != NULL && (ending = ending_within(last_server, 1)) != NULL)
+        fail_test("expected the server to wait for messages, but it %s", ending);
+    fail_test("expected a slot that a client can open, got %s",
+              report + strlen("test: "));
+}
+
 /* Starts the test's client: it writes to `slot`. */
 static struct program *start_writer(const char *slot)
 {
     struct program *writer = start_tester();
-    command(writer, "open %s", slot);
-    wait_report(writer, "open", OPENED);
+    open_slot(writer, slot);
     return writer;
 }
 
@@ -139,8 +154,7 @@ static struct program *start_owner(const char *slot)
 static struct program *start_visitor(const char *own, const char *slot)
 {
     struct program *visitor = start_owner(own);
-    command(visitor, "open %s", slot);
-    wait_report(visitor, "open", OPENED);
+    open_slot(visitor, slot);
     return visitor;
 }
 
@@ -197,10 +211,12 @@ static void expect_message(struct program *owner, const char *words)
 {
     size_t length;
     char *bytes = on_wire(words, &length), *expected = quoted(bytes, length);
-    const char *got = strchr(wait_report(owner, "received *", RECEIVED), '"');
+    const char *report = wait_report(owner, "received *", RECEIVED);
+    const char *got = strchr(report, '"');
     if (strcmp(got, expected) != 0)
-        fail_test("expected the client to send %.100s (%zu bytes), got %.100s", expected,
-                  length, got);
+        fail_test(
+            "expected the client to send %.100s (%zu bytes), got %.100s (%ld bytes)",
+            expected, length, got, strtol(report + strlen("test: received "), NULL, 10));
     free(expected);
 }
 
@@ -253,11 +269,28 @@ static void expect_count(struct program *program, const char *start, size_t expe
                   expected == 1 ? "" : "s", expected == 1 ? "s" : "", start, count);
 }
 
-/* The server must hold no more memory and descriptors than it did `early`. */
-static void expect_no_growth(struct program *server, const char *what,
-                             struct resources early)
+/* Returns how many handles the server has open on Windows, as the test's client counts them. On UNIX its
+ * descriptors are counted by resources_of(). */
+static unsigned long count_handles(struct program *writer)
+{
+    if (under_test() == UNIX)
+        return 0;
+    command(writer, "handles");
+    return strtoul(wait_report(writer, "* handles", HANDLES) + strlen("test: "), NULL,
+                   10);
+}
+
+/* The server must hold no more memory, descriptors and handles than it did `early`. */
+static void expect_no_growth(struct program *server, struct program *writer,
+                             const char *what, struct resources early,
+                             unsigned long early_handles)
 {
     struct resources late = resources_of(server);
+    unsigned long late_handles = count_handles(writer);
+    /* Wine counts the places in a table, which doubles when it is full. */
+    if (late_handles > early_handles + 1000)
+        fail_test("after 400 %s the server had %lu handles, after 2,000 it has %lu", what,
+                  early_handles, late_handles);
     if (late.descriptors > early.descriptors + 8)
         fail_test("after 400 %s the server had %zu descriptors, after 2,000 it has %zu",
                   what, early.descriptors, late.descriptors);
@@ -273,6 +306,21 @@ static void skip_without_private_names(void)
 }
 
 static const char *const defaults[] = {DEFAULT_MESSAGES};
+
+#define CLIENT_END "After the last message print \"client: done\", and exit with 0."
+
+/* For a slot to which no client can write. */
+static const char *slot_hint(void)
+{
+    return under_test() == WIN32
+               ? "Create the slot with CreateMailslot, by the name that SLOT is."
+           : is_pair("mqueue")
+               ? "Create the queue with mq_open(), by the name that QUEUE is."
+           : is_pair("broadcast")
+               ? "Give bind() PORT, and an address at which broadcasts arrive."
+               : "Give bind() the path that SLOT is, and socket() the type SOCK_DGRAM: "
+                 "connect() fails with EPROTOTYPE (91) if the types differ.";
+}
 
 /* ==== Basic ============================================================================= */
 
@@ -294,6 +342,7 @@ TEST(
         if (is_pair("echo"))
             wait_line(client, "client: received \"%s\"", defaults[i]);
     }
+    look_at(CLIENT, 4, CLIENT_END);
     wait_line(client, "client: done");
     expect_end(client, 0);
     end_tester(owner);
@@ -308,16 +357,21 @@ TEST(
         "Write each message with one call, and print \"sent\". Exit with 0 after the last.")
 {
     const char *slot = fresh_slot();
+    look_at(SERVER, 2, "Create the slot, then " LINE_AT_ONCE);
     struct program *server = start_server(slot, "3");
+    look_at(SERVER, 2, slot_hint());
     struct program *client = start(CLIENT, slot, NULL);
     for (size_t i = 0; i < 3; i++) {
         wait_line(client, "client: sent \"%s\"", defaults[i]);
+        look_at(SERVER, 0, NULL); /* a client could write to its slot */
         wait_line(server, "server: received \"%s\"", defaults[i]);
         if (is_pair("echo"))
             wait_line(client, "client: received \"%s\"", defaults[i]);
     }
+    look_at(CLIENT, 4, CLIENT_END);
     wait_line(client, "client: done");
     expect_end(client, 0);
+    look_at(CLIENT, 0, NULL);
     wait_line(server, "server: done");
     expect_end(server, 0);
     expect_count(server, "server: received", 3);
@@ -332,9 +386,10 @@ TEST(
         "Print a line for each message when it has come: call fflush(stdout), or use log_event(). Without COUNT read until Ctrl-C.")
 {
     const char *slot = fresh_slot();
-    struct program *server = start(SERVER, slot, NULL);
-    wait_line(server, "server: ready %s", address_of(slot));
+    struct program *server = start_server(slot, NULL);
+    look_at(SERVER, 3, "Without COUNT, or if it is 0, read until Ctrl-C.");
     struct program *writer = start_writer(slot);
+    look_at(SERVER, 0, NULL);
     for (int i = 0; i < 5; i++) {
         const char *word = token();
         command(writer, "text %s", word);
@@ -392,22 +447,25 @@ TEST(
     no_runtime_folder, .judges = PAIR, .stage = COMPLETE, .needs = "three_messages",
     .points = 1, .step = 1, .client_step = 1, .pair = "",
     .name =
-        "without $XDG_RUNTIME_DIR the default slot is in /tmp, with the user's number in its name",
+        "without $XDG_RUNTIME_DIR both programs use one default name, too (UNIX: in /tmp, with the user's number)",
     .hint_unix = NO_FOLDER, .hint_win32 = NO_FOLDER_WIN32, .client_hint_unix = NO_FOLDER,
     .client_hint_win32 = NO_FOLDER_WIN32)
 {
     skip_without_private_names();
-    /* Empty means the same as not set, and start_with() cannot unset a variable. */
-    const char *const environment[] = {"XDG_RUNTIME_DIR=", NULL};
-    struct start_options options = {.environment = environment};
-    struct program *server = start_with(SERVER, options, NULL);
-    if (under_test() == UNIX)
-        wait_line(server, "server: ready /tmp/" SLOT_NAME ".%ld", (long)getuid());
-    else
-        wait_line_like(server, "server: ready *");
-    expect_end(start_with(CLIENT, options, NULL), 0);
-    wait_line(server, "server: received \"%s\"", defaults[2]);
-    finish(server);
+    /* Empty means the same as not set. */
+    static const char *const without[] = {"XDG_RUNTIME_DIR=", "XDG_RUNTIME_DIR"};
+    for (int i = 0; i < (under_test() == UNIX ? 2 : 1); i++) {
+        const char *const environment[] = {without[i], NULL};
+        struct start_options options = {.environment = environment};
+        struct program *server = start_with(SERVER, options, NULL);
+        if (under_test() == UNIX)
+            wait_line(server, "server: ready /tmp/" SLOT_NAME ".%ld", (long)getuid());
+        else
+            wait_line_like(server, "server: ready *");
+        expect_end(start_with(CLIENT, options, NULL), 0);
+        wait_line(server, "server: received \"%s\"", defaults[2]);
+        finish(server);
+    }
 }
 
 TEST(
@@ -621,15 +679,19 @@ TEST(
     .points = 2, .step = 4,
     .name = "a message ends with its last byte, whatever bytes are in it",
     .hint =
-        "Print as many bytes as the read returned, not up to a NUL. Print bytes that are not text as \\xNN, or use log_text().")
+        "Print as many bytes as the read returned, not up to a NUL. Print bytes that are not text as \\xNN in capital letters, or use log_text().")
 {
     const char *slot = fresh_slot();
     struct program *server = start_server(slot, "3"), *writer = start_writer(slot);
     if (under_test() == UNIX) {
+        in_case("a message with a NUL in it and one at its end");
         send_raw(writer, "a\0b\0", 4);
-        send_raw(writer, "\x01\x1A\x7F\xFF\n\"", 6);
         wait_line(server, "server: received \"a\\0b\\0\"");
-        wait_line(server, "server: received \"\\x01\\x1A\\x7F\\xFF\\n\\\"\"");
+        in_case("a message with bytes that are no text");
+        const char *odd = "\x01\x1A\x7F\n\"\xC3(\xFF\xED\xA0\x80\xC2\x9B\xD0";
+        send_raw(writer, odd, strlen(odd));
+        wait_line(server, "server: received \"\\x01\\x1A\\x7F\\n\\\"\\xC3("
+                          "\\xFF\\xED\\xA0\\x80\\xC2\\x9B\\xD0\"");
     } else {
         /* A message of "echo" begins with an address, here an empty one, and ends with a NUL. */
         bool echo = is_pair("echo");
@@ -642,6 +704,7 @@ TEST(
         wait_line(server, "server: received \"%s\"", echo ? "whole" : "noNUL");
         wait_line(server, "server: received \"a\\0b\\x1A\xC3\xBF\"");
     }
+    in_case(NULL);
     command(writer, "text last");
     wait_line(server, "server: received \"last\"");
     expect_end(server, 0);
@@ -695,7 +758,7 @@ TEST(
     .step = 5,
     .name = "on Ctrl-C the server prints \"done\" and exits with 0, and its name is free",
     .hint_unix =
-        "On SIGINT and SIGTERM remove the name, print \"done\" and exit with 0; or use end_on_interrupt().",
+        "On SIGINT and SIGTERM remove the name, print \"done\" and exit with 0; or use end_on_interrupt(), before the loop.",
     .hint_win32 =
         "Print \"done\" and exit in the handler of SetConsoleCtrlHandler, or use end_on_interrupt(). Under Wine ReadFile on a mailslot blocks even if it is overlapped, so the main thread cannot wait for an event.")
 {
@@ -752,37 +815,58 @@ TEST(
         finish(second);
     }
     finish(server);
+    expect_count(server, "server: received", 2); /* the second has sent nothing */
 }
 
-/* Waits until a server that cannot create its slot has reported it, and exited with 1. */
-static void expect_error(struct program *server)
+#define ERROR_LINE "a line \"server: CALL: error N: text\""
+
+/* Waits until a server that cannot create its slot has reported it, and exited with 1. A failure names what
+ * was `expected`. */
+static void expect_error(struct program *server, const char *expected)
 {
     if (strncmp(wait_line_like(server, "server: *"), "server: ready", 13) == 0)
         fail_test("expected an error line, got \"server: ready\"");
     size_t length;
     const char *errors = errors_of(server, &length);
     if (memmem(errors, length, "error ", strlen("error ")) == NULL)
-        wait_error_like(server, "server: *error *");
+        wait_error_that(server, "server: *error *", expected);
     expect_end(server, 1);
 }
 
-/* Starts a server with a name that cannot be a slot. */
-static void expect_refusal(const char *slot)
+/* Starts a server with a name that cannot be a slot: it is `what`. */
+static void expect_refusal(const char *what, const char *slot)
 {
-    expect_error(start(SERVER, slot, "1", NULL));
+    in_case("SLOT is %s", what);
+    expect_error(start(SERVER, slot, "1", NULL), ERROR_LINE);
+}
+
+/* The same for a name that is also a wrong argument: the server may print its usage, and exit with 2. */
+static void expect_wrong_name(const char *what, const char *slot)
+{
+    in_case("SLOT is %s", what);
+    struct program *server = start(SERVER, slot, "1", NULL);
+    while (is_running(server) && !printed_like(server, "server: ready*"))
+        wait_descriptor(-1, "the usage, or an error line");
+    if (!is_running(server) && wait_end(server) == 2)
+        wait_error_like(server, "usage: *");
+    else
+        expect_error(server, "the usage (exit code 2), or " ERROR_LINE);
 }
 
 /* Names of other things, and of nothing: none may become a slot, and nothing may be removed. */
 static void use_bad_names(void)
 {
     if (under_test() == WIN32) {
-        expect_refusal("\\\\.\\nonsense\\x");
-        expect_refusal("");
+        expect_wrong_name("\\\\.\\nonsense\\x, no mailslot", "\\\\.\\nonsense\\x");
+        expect_wrong_name("empty", "");
         return;
     }
     size_t length;
     const char *file = write_file("precious", "data", 4, 0644);
-    expect_refusal("precious");
+    expect_refusal("a file that is no socket (precious)", "precious");
+    if (access(file, F_OK) == -1 ||
+        memcmp(read_file("precious", &length), "data", 4) != 0)
+        fail_test("the server has removed a file that is not a socket");
     /* A socket of another type, which a process has open: it is not stale. */
     const char *open_socket = write_file("stream", "", 0, 0600);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -792,23 +876,20 @@ static void use_bad_names(void)
         bind(stranger, (struct sockaddr *)&address, sizeof address) == -1 ||
         listen(stranger, 1) == -1)
         kit_error("a stream socket cannot be made");
-    expect_refusal("stream");
+    expect_refusal("a stream socket that a process has open (stream)", "stream");
     if (access(open_socket, F_OK) == -1)
         fail_test("the server has removed the name of a stream socket that is in use");
     close(stranger);
     unlink(open_socket);
-    if (access(file, F_OK) == -1 ||
-        memcmp(read_file("precious", &length), "data", 4) != 0)
-        fail_test("the server has removed a file that is not a socket");
-    expect_refusal("no-such-folder/slot");
-    expect_refusal(text("%s", random_bytes(300, 'a', 'a')));
-    expect_refusal("");
+    expect_refusal("in a folder that does not exist (no-such-folder/slot)",
+                   "no-such-folder/slot");
+    expect_wrong_name("a path of 300 bytes", random_bytes(300, 'a', 'a'));
+    expect_wrong_name("empty", "");
 }
 
 #define BAD_NAMES                                                                                                                                         \
     .judges = SERVER, .stage = COMPLETE, .points = 2, .step = 2,                                                                                          \
-    .name =                                                                                                                                               \
-        "a name that cannot be a slot is an error line and exit code 1, and a file of that name stays",                                                   \
+    .name = "a name that cannot be a slot is refused (UNIX: a file of that name stays)",                                                                  \
     .hint_unix =                                                                                                                                          \
         "Check bind(). Refuse a path that is empty or longer than 107 bytes. Before unlink() look with lstat() whether the file is a socket (S_ISSOCK).", \
     .hint_win32 = "Check CreateMailslot, and exit with 1 if it fails."
@@ -826,12 +907,12 @@ TEST(bad_names_echo, BAD_NAMES, .pair = "echo")
 TEST(
     bad_names_mqueue, .judges = SERVER, .stage = COMPLETE, .points = 1, .step = 2,
     .pair = "mqueue", .unix_only = true,
-    .name = "a name that cannot be a message queue is an error line and exit code 1",
+    .name = "a name that cannot be a message queue is refused",
     .hint_unix =
         "Check mq_open(): with a second slash in the name it fails with EACCES, with more than 255 bytes with ENAMETOOLONG.")
 {
-    expect_refusal("/no/queue");
-    expect_refusal(text("/%s", random_bytes(300, 'a', 'a')));
+    expect_wrong_name("a name with two slashes (/no/queue)", "/no/queue");
+    expect_wrong_name("a name of 301 bytes", text("/%s", random_bytes(300, 'a', 'a')));
 }
 
 TEST(
@@ -847,8 +928,8 @@ TEST(
         getsockname(holder, (struct sockaddr *)&address, &size) == -1)
         kit_error("no port: %s", strerror(errno));
     const char *port = text("%d", ntohs(address.sin_port));
-    expect_refusal(port);
-    expect_error(start(SERVER, "-m", port, "1", NULL));
+    expect_refusal("a port that another program has", port);
+    expect_error(start(SERVER, "-m", port, "1", NULL), ERROR_LINE);
     close(holder);
 }
 
@@ -858,21 +939,27 @@ TEST(
     .hint =
         "Accept at most two arguments, and for COUNT a whole number from 0 to 1000000. Otherwise print a line that begins with \"usage: \" on standard error, and exit with 2.")
 {
-    static const char *const wrong[] = {"ten", "-1", "1000001", "", "1x"};
+    static const char *const wrong[] = {
+        "ten",  "-1", "1000001", "",          "1x",
+        "0x10", "+5", " 5",      "4294967298"}; /* 2, cut to 32 bits */
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        in_case("COUNT is \"%s\"", wrong[i]);
         struct program *server = start(SERVER, fresh_slot(), wrong[i], NULL);
         wait_error_like(server, "usage: *");
         expect_end(server, 2);
     }
-    static const char *const no_ports[] = {"0", "65536", "port", ""};
-    for (size_t i = 0; i < 4 && is_pair("broadcast"); i++) {
+    static const char *const no_ports[] = {"0", "65536", "65537", "port", ""};
+    for (size_t i = 0; i < 5 && is_pair("broadcast"); i++) {
+        in_case("PORT is \"%s\"", no_ports[i]);
         struct program *server = start(SERVER, no_ports[i], NULL);
         wait_error_like(server, "usage: *");
         expect_end(server, 2);
     }
+    in_case("with three arguments");
     struct program *server = start(SERVER, fresh_slot(), "1", "2", NULL);
     wait_error_like(server, "usage: *");
     expect_end(server, 2);
+    in_case("COUNT is \"1000000\"");
     finish(start_server(fresh_slot(), "1000000")); /* the greatest that is right */
 }
 
@@ -902,7 +989,7 @@ TEST(
     .points = 1, .step = 3, .unix_only = true,
     .name = "any bytes of an argument are sent as they are",
     .hint =
-        "Send the bytes of the argument unchanged. Print those that are not UTF-8 text as \\xNN, or use log_text().")
+        "Send the bytes of the argument unchanged. Print those that are not UTF-8 text as \\xNN in capital letters, or use log_text().")
 {
     const char *slot = fresh_slot();
     struct program *owner = start_owner(slot);
@@ -990,14 +1077,18 @@ TEST(no_owner, .judges = CLIENT, .stage = COMPLETE, .points = 2, .step = 2,
 
 TEST(long_name, .judges = CLIENT, .stage = COMPLETE, .needs = "on_the_wire", .points = 1,
      .step = 1, .pair = "", .unix_only = true,
-     .name = "a path of 107 bytes is a slot, and a longer one is an error: it is not cut",
+     .name = "a path of 107 bytes is a slot, and a longer one is refused: it is not cut",
      .hint = "Check the path's length before it is copied to sun_path.")
 {
     const char *slot = text("%.107s", random_bytes(200, 'a', 'z'));
     struct program *owner = start_owner(slot);
     struct program *client = start(CLIENT, text("%sx", slot), "astray", NULL);
-    wait_error_like(client, "client: *");
-    expect_end(client, 1);
+    if (wait_end(client) == 2) {
+        wait_error_like(client, "usage: *"); /* a wrong argument */
+    } else {
+        wait_error_like(client, "client: *");
+        expect_end(client, 1);
+    }
     let_receive(owner, 1);
     expect_end(start(CLIENT, slot, "right", NULL), 0);
     expect_message(owner, "right");
@@ -1089,6 +1180,9 @@ TEST(
     const char *slot = text("\\\\*\\mailslot\\%s", token());
     const char *words = text("%.211s", random_bytes(300, 'a', 'a'));
     struct program *client = start(CLIENT, slot, "short", text("%sa", words), NULL);
+    look_at_client_error(
+        CLIENT, "CreateFile*: error *", 1,
+        "Check the lengths before you open the slot: the limit is an error also if it cannot be opened.");
     wait_error_like(client, "client: *424*");
     expect_end(client, 1);
     if (printed_like(client, "client: sent *"))
@@ -1349,13 +1443,16 @@ TEST(
     const char *slot = fresh_slot(), *word = text("%.200s", random_bytes(300, 'a', 'z'));
     struct program *server = start_server(slot, "0"), *writer = start_writer(slot);
     struct resources early = {0};
+    unsigned long early_handles = 0;
     for (int bunch = 1; bunch <= 20; bunch++) {
         command(writer, "burst 1 100 %s-%d", word, bunch);
         wait_line(server, "server: received \"%s-%d-1-100\"", word, bunch);
-        if (bunch == 4)
-            early = resources_of(server);
+        if (bunch != 4)
+            continue;
+        early = resources_of(server);
+        early_handles = count_handles(writer);
     }
-    expect_no_growth(server, "messages", early);
+    expect_no_growth(server, writer, "messages", early, early_handles);
     finish(server);
     expect_count(server, "server: received", 2000);
 }
@@ -1385,6 +1482,10 @@ TEST(
     expect_count(server, "server: received", 1);
     end_tester(writer);
 }
+
+#define UNREAD_HINT                                                           \
+    "A pipe that nobody reads any more is the server's output here. On UNIX " \
+    "ignore SIGPIPE: by default it ends the server."
 
 /* In `closed` each bit is a stream: 1 input, 2 output, 4 errors. Without output the server
  * does not print "ready", so clients are started until one has reached it. */
@@ -1417,6 +1518,12 @@ TEST(
             !printed_like(server, text("server: received \"%s\"", word)))
             fail_test("expected the line: server: received \"%s\"", word);
     }
+    look_at(SERVER, 2, UNREAD_HINT);
+    const char *slot = fresh_slot();
+    struct program *server = start_server(slot, "2");
+    close_output(server);
+    expect_end(start(CLIENT, slot, "one", "two", NULL), 0);
+    expect_end(server, 0);
 }
 
 /* ==== Robust: the client ================================================================ */
@@ -1529,11 +1636,12 @@ TEST(
     command(writer, "visitors 400");
     wait_report(writer, "visitors done", VISITED);
     struct resources early = resources_of(server);
+    unsigned long early_handles = count_handles(writer);
     command(writer, "visitors 1600");
     wait_report(writer, "visitors done", VISITED);
     if (printed_like(writer, "test: astray*"))
         fail_test("a client got no reply, or the reply of another one");
-    expect_no_growth(server, "clients", early);
+    expect_no_growth(server, writer, "clients", early, early_handles);
     finish(server);
 }
 
@@ -1543,7 +1651,7 @@ TEST(
     .name =
         "a client that exits before its reply, or has no address, does not end the server",
     .hint_unix =
-        "Check sendto(): ENOENT or ECONNREFUSED is one line on standard error. For a sender without an address recvfrom() returns an address of 2 bytes.",
+        "Check sendto(): ENOENT or ECONNREFUSED is one line on standard error. For a sender without an address recvfrom() sets the length of the address to 0.",
     .hint_win32 =
         "Check CreateFile for the reply's slot: error 2 is one line on standard error.")
 {
@@ -1694,6 +1802,8 @@ static void conversation(void)
     expect_end(start(CLIENT, slot, CYRILLIC, NULL), 0);
     expect_end(server, 0);
 
+    if (only_pair())
+        return;
     narrate("Replies: the client has a slot of its own, and the server writes to it.");
     struct program *echo = start_with(SERVER,
                                       (struct start_options){.name = "server_echo"}, slot,

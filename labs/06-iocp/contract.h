@@ -1,49 +1,56 @@
 /*
- * contract.h - what both programs of this lab agree on, on both systems.
+ * contract.h - what the programs of this lab agree on, on both systems.
  *
- * TCP, and the bytes are the same on both systems: any client talks to any server. The server
- * greets each client with the welcome and its NUL, then sends every byte back, in order. A
- * client that will say no more shuts its half of the connection down; the server sends the
- * rest of the echo, then closes.
+ * The bytes on the connection are the same on both systems: any client talks to any server. The
+ * server greets each client with the welcome and its NUL, then sends every byte back, in order.
+ * A client that has sent its last byte shuts down its half of the connection (end of file). The
+ * server sends the rest of the echo, then closes.
  */
 #ifndef CONTRACT_H
 #define CONTRACT_H
 
-/* Where the server listens, and the client looks for it, when nobody says otherwise. */
+/* Where the server listens, and where a client looks for it, without arguments. */
 #define DEFAULT_HOST "127.0.0.1"
-#define DEFAULT_PORT 7710
+#define DEFAULT_PORT "7710"
 #define MAX_PORT 65535
 
-/* What the server says first. With its NUL, sizeof WELCOME, it is 19 bytes. */
+/* The first bytes from the server. With its NUL, sizeof WELCOME, it is 19 bytes long. */
 #define WELCOME "You are connected!"
 
-/* The server holds no more than this of a client that sends and does not read. */
-#define CLIENT_LIMIT 65536
-
-/* What ours holds: one buffer for each client, received into and sent from in turn. */
+/* How many bytes one receive asks for. */
 #define BUFFER_SIZE 16384
 
-/* How much the client does when nobody says otherwise, and at the most. */
-#define DEFAULT_CONNECTIONS 100
-#define MAX_CONNECTIONS 50000
-#define DEFAULT_MESSAGES 10
-#define MAX_MESSAGES 1000000
+/* A robust server holds no more than this of a client that sends and does not read. */
+#define CLIENT_LIMIT 65536
 
-/* Message M of connection C, both counted from 1; it is sent with its NUL. All messages of a
- * run differ, so an echo that went to the wrong connection is noticed. */
-#define MESSAGE_TEXT "connection %ld message %ld"
-#define MESSAGE_ROOM 64
-
-/* How many clients a server's system must hold while the server accepts none: listen's
- * backlog. */
+/* How many clients the system must hold while the server accepts none: listen's backlog. */
 #define BACKLOG_NEEDED 100
 
-/* How many connections the client has under way at once while it builds them all up: so few
- * that the backlog of the report's server, 5, is enough. A full backlog costs a second. */
+/* ---- client ------------------------------------------------------------------------- */
+
+/* How many messages it sends. Each is sent with its NUL. */
+#define DEFAULT_MESSAGES 10
+#define MAX_MESSAGES 1000000
+#define MESSAGE_TEXT "message num %ld"
+
+/* Room for a message of any program of this lab. */
+#define MESSAGE_SIZE 64
+
+/* ---- load --------------------------------------------------------------------------- */
+
+/* How many connections it makes. */
+#define DEFAULT_CONNECTIONS 100
+#define MAX_CONNECTIONS 50000
+
+/* Message M of connection C, both counted from 1; it is sent with its NUL. All messages of a
+ * run differ, so that an echo on the wrong connection is noticed. */
+#define LOAD_TEXT "connection %ld message %ld"
+
+/* How many connections are being made at the same time: few enough for the backlog of the
+ * report's server, which is 5. A connection that finds the backlog full takes a second. */
 #define CONNECTING_AT_ONCE 5
 
-/* When nothing has come for so long, in seconds, the client gives up: a server that does not
- * send back would else be waited for for ever. */
+/* After so many seconds without an event load exits with an error. */
 #define PATIENCE 10
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * contract.h - what both programs of this lab agree on, on both systems: the events, their
- * names, the colours in which the server reports them, and which of them end the server.
+ * contract.h - what both programs of this lab share, on both systems: the events, their
+ * names, their colours in the report of the server, and which of them end the server.
  *
- * Windows NT has five console events. For each there is a UNIX signal that comes nearest
- * to it: the first lines of the two tables correspond. UNIX has many more signals. Bright
- * red on blue is the listing's.
+ * Windows NT has five console events. The UNIX signals that come nearest to them are SIGINT,
+ * SIGQUIT, SIGHUP (also at logoff) and SIGTERM (shutdown). UNIX has many more signals. Bright red
+ * on blue is the listing's.
  */
 #ifndef CONTRACT_H
 #define CONTRACT_H
@@ -16,7 +16,7 @@
 /* The greatest COUNT. */
 #define MAX_COUNT 1000000
 
-/* How the server's lines begin that the client waits for. */
+/* The client waits for lines of the server that begin like this. */
 #define READY_LINE "server: ready "
 #define RECEIVED_LINE "server: received \"%s\""
 

@@ -1,7 +1,7 @@
 # claims.jq - what the texts claim, beside what was measured (an array of series).
 #
-# A verdict is taken from the figures of this run: "holds", "does not hold", or that the rounds
-# differ by more than the figures do. What only Windows could show has no verdict here.
+# A verdict comes from the figures of this run: "holds", "does not hold", or no verdict, if the rounds
+# differ by more than the figures. A claim that only Windows can prove has no verdict here.
 include "statistics";
 include "table";
 
@@ -9,7 +9,7 @@ def pick($system; $cores; $what; $size; $measure):
     [.[] | select(.system == $system and .cores == $cores and .what == $what and .size == $size
                   and .measure == $measure and .median != null)][0];
 
-# Whether $a is beyond $b, both series, by more than both spread.
+# Whether the series $a is larger than $b, by more than their spreads.
 def beyond($a; $b):
     if $a == null or $b == null then "not measured"
     elif ($a.values | low) > ($b.values | high) then "holds"
@@ -31,7 +31,7 @@ def claim($who; $said; $shows; $verdict):
 def memory_claim($cores; $where):
     best("unix"; $cores; 64; "round_trip"; is_memory) as $memory
     | best("unix"; $cores; 64; "round_trip"; (is_memory or is_yardstick) | not) as $other
-    | claim("Survey, on shared memory"; "it is the fastest IPC there can be (round trip of 64 bytes, \($where))";
+    | claim("Survey, on shared memory"; "it is the fastest IPC possible (round trip of 64 bytes, \($where))";
             "\($memory | shown), and the best of the others: \($other | shown)"; beyond($other; $memory));
 
 def width_claim:
@@ -45,7 +45,7 @@ def socket_claim:
     | best("unix"; 1; 65536; "bandwidth"; test("^(pipe|fifo|vmsplice|posix-queue|sysv-queue)")) as $other
     | pick("win32"; 1; "tcp"; 65536; "bandwidth") as $wine
     | pick("win32"; 1; "named-pipe"; 65536; "bandwidth") as $pipe
-    | claim("Survey, on sockets"; "of what connects peers they carry the most";
+    | claim("Survey, on sockets"; "they carry the most of all that connects peers";
             "UNIX, one core, 64 KB: \($socket | shown), and the best without sockets: \($other | shown)";
             beyond($socket; $other)),
       "             (Winsock under Wine: \($wine | shown), \($pipe | shown): which says nothing about Windows)";
@@ -56,7 +56,7 @@ def overlapped_claim:
     | claim("Survey, on overlapped I/O"; "it gains about 100 KB/s over other ways";
             "a pipe under Wine, 64 KB: \($overlapped | shown), \($plain | shown); 100 KB/s would be \(
               if $plain == null then "-" else (10 / $plain.median | short) end) % of that";
-            "cannot be told from here: Wine says nothing about Windows, and networks carried 1 MB/s then");
+            "no verdict here: Wine says nothing about Windows, and networks carried 1 MB/s then");
 
 # One figure of a server under load, on one core.
 def server($system; $what; $clients; $measure):
@@ -73,7 +73,7 @@ def port_claim:
     | server("unix"; "05-thread"; 1000; "rate") as $unix_threads
     | claim("Report, on completion ports"; "they have a dramatic effect on speed";
           "1,000 clients under Wine: \($port | rate_of), \($threads | rate_of); on UNIX: \($epoll | rate_of), \($unix_threads | rate_of)";
-          "cannot be told from here: Wine says nothing about Windows (under Wine: \(beyond($port; $threads)))");
+          "no verdict here: Wine says nothing about Windows (under Wine: \(beyond($port; $threads)))");
 
 def select_claim:
     server("win32"; "05-select"; 50; "rate") as $select
@@ -81,7 +81,7 @@ def select_claim:
     | server("win32"; "06-port"; 50; "rate") as $port
     | claim("Survey, on select() under Winsock"; "it is very inefficient";
           "50 clients under Wine: \($select | rate_of), \($threads | rate_of), \($port | rate_of)";
-          "cannot be told from here: Wine says nothing about Windows (under Wine: \(beyond($threads; $select)))");
+          "no verdict here: Wine says nothing about Windows (under Wine: \(beyond($threads; $select)))");
 
 def claims:
     memory_claim(1; "both processes on one core"),

@@ -1,7 +1,7 @@
-# goals.jq - what the instrument itself must reach, from the lines of collect (an array).
+# goals.jq - which ratios the mechanisms must reach, from the lines of collect (an array).
 #
-# A ratio is taken within a round, where both figures are measured within seconds; what counts
-# is the median of these ratios. Where the quartiles lie on both sides of the goal there is no
+# A ratio is computed within a round, in which both figures are measured within seconds. The
+# median of these ratios counts. If the quartiles are on both sides of the goal there is no
 # verdict.
 include "statistics";
 
@@ -53,8 +53,9 @@ def line:
        else (.measured | short | right(8)) + ("\(.low | short) to \(.high | short)" | right(18)) end)
     + "  " + .verdict;
 
-def goal_table:
+def goal_heads:
     ["goal", "", "median", "quartiles", "verdict"] as $heads
     | ($heads[0] | left(56)) + ($heads[1] | right(8)) + ($heads[2] | right(8))
-      + ($heads[3] | right(18)) + "  " + $heads[4],
-      (all_goals | line);
+      + ($heads[3] | right(18)) + "  " + $heads[4];
+
+def goal_table: goal_heads, (all_goals | line);

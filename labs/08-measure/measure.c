@@ -1,39 +1,33 @@
 /*
- * measure.c - one cell of the table: a mechanism, a message size, two figures.
+ * measure.c - measures one mechanism with one message size, and prints two figures.
  *
  * Usage: measure MECHANISM SIZE [CORES [MILLISECONDS]]
  *        measure memcpy SIZE [CORES [MILLISECONDS]]
  *        measure --list
  *
- * Starts a second process, and talks with it over the mechanism: first message and echo in
- * turn, then messages one after the other. CORES is 1 (both processes on the same core; the
- * usual), 2 (each on a core of its own) or 0 (wherever the system puts them); about so many
- * MILLISECONDS (20) are spent on each figure, after a warm-up. Prints one line of JSON:
+ * Starts a second process, and exchanges messages with it over the mechanism: first each message
+ * is sent back, then messages go one way. CORES is 1 (the default: both processes on the same
+ * core), 2 (each on its own core) or 0 (the system chooses). Each figure takes about MILLISECONDS
+ * (20), after a warm-up. Prints one line of JSON:
  *
  *     {"what": "pipe", "size": 64, "cores": 1, "round_trip": 9.1, "one_way": 1.3}
  *
- * in microseconds for a round trip, and for a message on its way; in place of a figure stands
- * a text where there is none. Exit code 0, or 1 if a call failed or a message was not the one
- * that was sent.
+ * Both figures are in microseconds for a message. If there is no figure, a text gives the reason.
+ * Exit code 0, or 1 if a call failed or a message arrived changed.
  *
- * Every byte of every message is compared with what it must be, on both sides. The time for
- * that is in the figures, the same for all mechanisms.
+ * Both processes compare every byte of every message with its expected value. The figures include
+ * the time for that, the same for all mechanisms.
  */
-#include "../say.h"
 #include "measure.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define MOST_SLOTS 32      /* messages prepared, each different from the others */
-#define SLOTS_BYTES 131072 /* ... but no more of them than fit in here, and at least 4 */
+#define MOST_SLOTS 32      /* prepared messages, all different */
+#define SLOTS_BYTES 131072 /* ... at most as many as fit into this, but at least 4 */
 #define LEAST_SIZE 16      /* room for the number of a message, and some text */
 #define LARGEST_SIZE (16 << 20)
 #define PARTS 4
 #define WARM_UP 0.25 /* of the time for a figure */
 
-/* What the sender of a message expects of the second process. */
+/* What the second process must do with a message. */
 enum kind { KEEP_IT, SEND_IT_BACK, STOP };
 
 /* The beginning of each message; the rest is text that depends on the number. */
@@ -41,7 +35,7 @@ struct head {
     uint64_t number_and_kind;
 };
 
-/* The text of messages: prepared once, so that making it costs nothing while the clock runs. */
+/* The text of messages, prepared before the clock runs. */
 static char *slots;
 static uint64_t slot_count;
 
@@ -50,9 +44,7 @@ static void prepare(size_t size)
     slot_count = SLOTS_BYTES / size;
     slot_count = slot_count > MOST_SLOTS ? MOST_SLOTS : slot_count < 4 ? 4 : slot_count;
     size_t length = slot_count * size;
-    slots = malloc(length);
-    if (slots == NULL)
-        give_up("no memory");
+    slots = allocate(length);
     uint64_t state =
         88172645463325252u; /* xorshift64: both processes make the same text */
     for (size_t i = 0; i < length; i++) {
@@ -71,36 +63,34 @@ static const void *message(uint64_t number, enum kind kind, size_t size)
     return slot;
 }
 
-/* Which kind of message this is. Ends the process if any byte is not what it must be. */
+/* Returns the kind of this message. Ends the process if any byte is wrong. */
 static enum kind check(const void *got, uint64_t number, size_t size)
 {
     const char *slot = slots + number % slot_count * size;
     struct head head;
     memcpy(&head, got, sizeof head);
     if (head.number_and_kind >> 2 != number)
-        give_up("message %llu came in place of %llu",
-                (unsigned long long)(head.number_and_kind >> 2),
-                (unsigned long long)number);
+        fatal("message %llu came in place of %llu",
+              (unsigned long long)(head.number_and_kind >> 2),
+              (unsigned long long)number);
     if (memcmp((const char *)got + sizeof head, slot + sizeof head, size - sizeof head) !=
         0)
-        give_up("message %llu came with another content", (unsigned long long)number);
+        fatal("message %llu came with another content", (unsigned long long)number);
     return (enum kind)(head.number_and_kind & 3);
 }
 
 void answer(const struct mechanism *mechanism, size_t size)
 {
-    void *room = malloc(size);
-    if (room == NULL)
-        give_up("no memory");
+    void *buffer = allocate(size);
     prepare(size);
     mechanism->join(SECOND, size);
     enum kind kind = KEEP_IT;
     for (uint64_t number = 0; kind != STOP; number++) {
-        kind = check(mechanism->receive(room), number, size);
+        kind = check(mechanism->receive(buffer), number, size);
         if (kind != KEEP_IT)
             mechanism->send(message(number, KEEP_IT, size));
     }
-    free(room);
+    free(buffer);
     free(slots);
 }
 
@@ -108,7 +98,7 @@ void answer(const struct mechanism *mechanism, size_t size)
 struct conversation {
     const struct mechanism *mechanism;
     size_t size;
-    void *room;
+    void *buffer;
     uint64_t number; /* of the next message */
 };
 
@@ -117,11 +107,12 @@ static void talk(struct conversation *talk, enum kind kind)
     const struct mechanism *mechanism = talk->mechanism;
     mechanism->send(message(talk->number, kind, talk->size));
     if (kind != KEEP_IT)
-        check(mechanism->receive(talk->room), talk->number, talk->size);
+        check(mechanism->receive(talk->buffer), talk->number, talk->size);
     talk->number++;
 }
 
-/* Seconds for `count` messages, each sent back (in turn), or only the last (one way). */
+/* Returns the seconds for `count` messages. In turn, each one is sent back; else only the last
+ * one. */
 static double batch(struct conversation *conversation, uint64_t count, bool in_turn)
 {
     double start = now();
@@ -131,9 +122,10 @@ static double batch(struct conversation *conversation, uint64_t count, bool in_t
     return now() - start;
 }
 
-/* Microseconds for one message. Batches grow until one takes the time of the warm-up; that
- * tells how many messages fill `seconds`, and only then the clock counts: in PARTS, of which the
- * quickest is the figure, as what disturbs (interrupts, neighbours) only ever adds. */
+/* Returns microseconds for one message. Batches grow until one takes the time of the warm-up.
+ * That shows how many messages fill `seconds`, and only then the clock counts. It counts in
+ * PARTS, and the quickest part is the figure: interrupts and other programs can only make a part
+ * slower. */
 static double figure(struct conversation *conversation, double seconds, bool in_turn)
 {
     uint64_t count = 1;
@@ -149,22 +141,20 @@ static double figure(struct conversation *conversation, double seconds, bool in_
     return least / (double)count * 1e6;
 }
 
-/* Microseconds for a copy of `size` bytes in memory, and the comparison that every message gets:
- * what nothing that copies can be below. */
+/* Returns microseconds for a copy of `size` bytes in memory, and the comparison that every
+ * message gets. No mechanism that copies can be faster. */
 static double copy_figure(size_t size, double seconds)
 {
-    char *room = malloc(size);
-    if (room == NULL)
-        give_up("no memory");
+    char *buffer = allocate(size);
     uint64_t count = 0;
     double start = now(), taken;
     while ((taken = now() - start) < seconds)
         for (int i = 0; i < 64; i++, count++) {
-            memcpy(room, message(count, KEEP_IT, size), size);
-            __asm__ volatile("" : : "r"(room) : "memory"); /* it is another message now */
-            check(room, count, size);
+            memcpy(buffer, message(count, KEEP_IT, size), size);
+            __asm__ volatile("" : : "r"(buffer) : "memory"); /* it may have changed */
+            check(buffer, count, size);
         }
-    free(room);
+    free(buffer);
     return taken / (double)count * 1e6;
 }
 
@@ -178,7 +168,8 @@ static const struct mechanism *find(const char *name)
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    begin_program("measure", "MECHANISM SIZE [CORES [MILLISECONDS]], or measure --list",
+                  &argv);
     answer_if_second(argc, argv);
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
         for (const struct mechanism *const *m = mechanisms; *m != NULL; m++)
@@ -186,18 +177,15 @@ int main(int argc, char *argv[])
         return 0;
     }
 
-    /* STEP 1: Take the arguments. */
+    /* STEP 1: Read the arguments. */
     const struct mechanism *mechanism = argc > 2 ? find(argv[1]) : NULL;
     long size = argc > 2 ? atol(argv[2]) : 0;
     int cores = argc > 3 ? atoi(argv[3]) : 1;
     double seconds = (argc > 4 ? atof(argv[4]) : 20) / 1000;
     bool known = mechanism != NULL || (argc > 2 && strcmp(argv[1], "memcpy") == 0);
     if (!known || argc > 5 || size < LEAST_SIZE || size > LARGEST_SIZE || cores < 0 ||
-        cores > 2 || !(seconds > 0)) {
-        fprintf(stderr, "usage: measure MECHANISM SIZE [CORES [MILLISECONDS]]\n"
-                        "       measure --list\n");
-        return 2;
-    }
+        cores > 2 || !(seconds > 0))
+        usage_exit();
     printf("{\"what\": \"%s\", \"size\": %ld, \"cores\": %d", argv[1], size, cores);
     if (mechanism == NULL) {
         if (cores != 0)
@@ -213,11 +201,10 @@ int main(int argc, char *argv[])
         return 0;
     }
 
-    /* STEP 2: Make what both processes need, start the second, and take our own end. */
+    /* STEP 2: Create what both processes need, start the second process, open our own end. */
     fflush(stdout);
-    struct conversation conversation = {mechanism, (size_t)size, malloc((size_t)size), 0};
-    if (conversation.room == NULL)
-        give_up("no memory");
+    struct conversation conversation = {mechanism, (size_t)size, allocate((size_t)size),
+                                        0};
     prepare((size_t)size);
     apart = cores != 1;
     mechanism->create((size_t)size);
@@ -226,10 +213,10 @@ int main(int argc, char *argv[])
         pin(0);
     mechanism->join(FIRST, (size_t)size);
 
-    /* The second process has started when its first message is there. */
+    /* When its first message is there, the second process has started. */
     talk(&conversation, SEND_IT_BACK);
 
-    /* STEP 3: Talk, and look at the clock before and after. */
+    /* STEP 3: Exchange messages, and read the clock before and after. */
     printf(", \"round_trip\": %.4f", figure(&conversation, seconds, true));
     if (mechanism->no_one_way != NULL)
         printf(", \"one_way\": \"%s\"}\n", mechanism->no_one_way);
@@ -239,9 +226,9 @@ int main(int argc, char *argv[])
     /* STEP 4: End the conversation. The second process has checked all that it received. */
     talk(&conversation, STOP);
     if (!await_second())
-        give_up("the second process did not end well");
+        fatal("the second process did not end well");
     mechanism->destroy();
-    free(conversation.room);
+    free(conversation.buffer);
     free(slots);
     return 0;
 }

@@ -44,7 +44,7 @@ def page_prices:
 def page_servers($title; $measure):
     map(select(.table == "servers" and .measure == $measure)) | group_by([.system, .cores])[]
     | . as $part | (map({connections, idle}) | unique_by([.idle, .connections])) as $columns
-    | "<h3>\($title), \(.[0].system | name_of_system), \(if .[0].cores == 1 then "one core" else "clients on a core of their own" end)</h3>"
+    | "<h3>\($title), \(.[0].system | name_of_system), \(if .[0].cores == 1 then "one core" else "clients on another core" end)</h3>"
       + (if .[0].system == "win32" then "<p class=warning>Measured under Wine: this says nothing about Windows.</p>" else "" end)
       + "<table><tr><th>\($columns | map("<th>\(.connections)\(if .idle > 0 then " + \(.idle) idle" else "" end)") | join(""))</tr>"
       + ([((reduce $part[] as $s ([]; if index($s.what) then . else . + [$s.what] end))[]) as $what
@@ -67,7 +67,7 @@ svg { max-width: 100%; height: auto } pre { background: #f3f5f8; padding: .8em }
 </style>
 <h1>Interprocess communication, measured</h1>
 <pre>\($machine | @html)</pre>
-<p>Medians of all rounds; the pointer on a figure shows each. A question mark stands where the
+<p>Medians of all rounds. Point at a figure to see each round. A question mark means that the
 rounds differ by more than a fifth of the median.</p>
 <!-- plot turns-1 -->
 <!-- plot turns-2 -->

@@ -1,25 +1,26 @@
 /*
  * ring.c - messages through shared memory.
  *
- * The memory itself costs one copy, into the ring: the receiver reads where the message lies.
- * What a message costs beyond that is the waiting. One process writes `sent`, the other
- * `taken`, and each looks at the other's; who finds nothing to do waits in the system's manner.
+ * A message costs one copy, into the ring: the receiver reads it in place. The rest of its cost
+ * is waiting. One process writes `sent`, the other writes `taken`, and each reads the other's
+ * count. A process that finds nothing to do waits by a mechanism of the system (struct manner).
  */
 #include "ring.h"
 
 #include <string.h>
 
-#define RING_BYTES 262144 /* two rings fit into the second cache of most processors */
+#define RING_BYTES 262144 /* two rings fit into most second-level caches */
 
 static struct ring *in, *out;
 static const struct manner *manner;
 static size_t length;
 static uint32_t places;         /* messages that fit into a ring */
 static uint32_t next;           /* the number of the next message to put in */
-static uint32_t received, told; /* taken out; and how many of these the sender knows of */
+static uint32_t received, told; /* messages taken out; those that the sender knows of */
 
-/* What we last saw of the other's counts. To look again costs the line of the cache in which the
- * other process is writing: so only when what we know of is used up. */
+/* The other process's counts as we last read them. Reading one again fetches the cache line that
+ * the other process writes to, which is slow. So we read it only when we have used up what we
+ * know of. */
 static uint32_t seen_sent, seen_taken;
 
 static uint32_t places_for(size_t size)
@@ -48,9 +49,9 @@ void use_rings(struct ring *to_read, struct ring *to_write, size_t size,
     manner = to_wait;
 }
 
-/* Advances a count, and wakes whoever sleeps for it. The sleeper raises its flag and then looks
- * at the count for the last time; here the count is advanced, and then the flag looked at. So at
- * least one of the two sees what the other has done. */
+/* Advances a count, and wakes the process that sleeps until it changes. The sleeper sets its
+ * flag, then reads the count once more. Here the order is the reverse: the count first, then the
+ * flag. So at least one of the two processes sees what the other one has done. */
 static void advance(struct count *count, uint32_t value)
 {
     atomic_store(&count->value, value);
@@ -63,8 +64,8 @@ bool lie_down(struct count *count, uint32_t seen)
     atomic_store(&count->sleeper, 1);
     if (atomic_load(&count->value) == seen)
         return true;
-    /* Too late to sleep. If the flag is down already, the other process has taken it down, and
-     * rings: that must not be left over for the next sleep. */
+    /* The count has changed, so we do not sleep. If the flag is clear already, the other process
+     * has cleared it and rings the bell. That ring must not remain for the next sleep. */
     return atomic_exchange(&count->sleeper, 0) == 0;
 }
 
@@ -97,11 +98,11 @@ void put(const void *message)
     advance(&out->sent, ++next);
 }
 
-/* The message before is no longer looked at: its place is free. The sender is told of free
- * places when there are enough to be worth waking it for, or when we are about to wait. */
-const void *take(void *room)
+/* The caller no longer reads the message before this one: its place is free. The sender learns of
+ * free places when there are enough to be worth a wake-up, or when we are about to wait. */
+const void *take(void *buffer)
 {
-    (void)room;
+    (void)buffer;
     if (received == seen_sent)
         seen_sent = atomic_load(&in->sent.value);
     bool idle = received == seen_sent;

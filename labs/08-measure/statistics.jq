@@ -1,7 +1,7 @@
-# statistics.jq - from what was measured, round by round, to medians and spreads.
+# statistics.jq - computes medians and spreads from the figures of all rounds.
 #
-# The middle is the median. The spread is the distance between the quartiles, as a part of the
-# median; of fewer than five values, between the smallest and the largest.
+# The spread is the distance between the quartiles, divided by the median. With fewer than five values
+# it is the distance between the smallest and the largest.
 
 def quantile($q): sort | .[((length - 1) * $q) | round];
 def median: sort | if length % 2 == 1 then .[(length - 1) / 2]
@@ -10,14 +10,14 @@ def low: if length < 5 then min else quantile(0.25) end;
 def high: if length < 5 then max else quantile(0.75) end;
 def spread: if median == 0 then 0 else (high - low) / median end;
 
-# Three figures that count: 1234, 12.3, 0.123.
+# Three significant digits: 1234, 12.3, 0.123.
 def short: if . >= 100 then round | tostring
     elif . >= 10 then (. * 10 | round) / 10 | tostring
     elif . >= 1 then (. * 100 | round) / 100 | tostring
     else (. * 1000 | round) / 1000 | tostring end;
 
-# One series for each figure: what stands in it for all rounds, and median and spread of the
-# values, or why there are none.
+# One series for each figure: its values in all rounds, their median and spread, or the reason why there
+# are none.
 def series($table; $unit):
     to_entries | map(.value + {at: .key}) # group_by sorts; the order of measuring is the table's
     | group_by([.system, .cores, .what, .size, .measure]) | sort_by(.[0].at)

@@ -8,7 +8,7 @@ def name_of_size: if . == null then "" elif . >= 1048576 then "\(. / 1048576) MB
     elif . >= 1024 then "\(. / 1024) KB" else "\(.) B" end;
 def warning: if . == "win32" then ", which says nothing about Windows" else "" end;
 
-# A figure with a mark where the rounds differ by more than a fifth.
+# A figure, marked if the rounds differ by more than a fifth.
 def cell: if . == null then "-" elif .median == null
     then (.why | if startswith("limit") then . elif startswith("no flow") then "no flow control" else "failed" end)
     else (.median | short) + (if .spread > 0.2 then "?" else " " end) end;
@@ -18,7 +18,7 @@ def one_table($title; $measure):
     | ($all | group_by([.system, .cores])[])
     | . as $part | (map(.size) | unique) as $sizes
     | "\n\($title), \(.[0].system | name_of_system), \(if .[0].cores == 1 then "both processes on one core"
-        elif .[0].cores == 2 then "each process on a core of its own" else "not pinned" end)\(.[0].system | warning)\n",
+        elif .[0].cores == 2 then "each process on its own core" else "not pinned" end)\(.[0].system | warning)\n",
       (["" | left(24)] + ($sizes | map(name_of_size | right(16))) | join("")),
       ((reduce $part[] as $s ([]; if index($s.what) then . else . + [$s.what] end))[] as $what
         | ($what | left(24)) + ([$sizes[] as $size
@@ -35,4 +35,4 @@ def tables:
     one_table("Round trip in microseconds"; "round_trip"),
     one_table("Bandwidth one way in MB/s"; "bandwidth"),
     price_table,
-    "\nMedians; a \"?\" stands where the rounds differ by more than a fifth of the median.";
+    "\nMedians; a \"?\" means that the rounds differ by more than a fifth of the median.";

@@ -1,9 +1,13 @@
 /*
- * end.c - threads, and what a program does when the user wants it to end.
+ * end.c - threads, and what a program does when the user interrupts it.
  */
 #include "ipclab.h"
 
 #include "inside.h"
+
+#include <stdatomic.h>
+
+#define END_SECONDS 2 /* how long the last line may wait for a reader */
 
 struct start {
     void (*function)(void *);
@@ -12,13 +16,35 @@ struct start {
 
 static void (*clean_up_function)(void);
 
-/* Cleans up, prints the last line and ends the program. */
+static void wait_seconds(unsigned seconds);
+
+void claim_end(void)
+{
+    static atomic_flag claimed = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&claimed))
+        for (;;)
+            wait_seconds(END_SECONDS);
+}
+
+/* A thread that ends the program without its last line: the output is full, and nobody reads it. */
+static void give_up(void *unused)
+{
+    (void)unused;
+    wait_seconds(END_SECONDS);
+    _exit(EXIT_FAILURE);
+}
+
+/* Cleans up, prints the last line and ends the program. _exit(), because exit() takes the lock of
+ * every stream since glibc 2.41: it would block if another thread is blocked in fgets(). */
 _Noreturn static void end_now(void)
 {
+    claim_end();
     if (clean_up_function != NULL)
         clean_up_function();
+    start_thread(give_up, NULL);
+    fflush(stdout); /* log_last() flushes only the stream that it prints to */
     log_last("%s: done", ipclab_name);
-    exit(EXIT_SUCCESS);
+    _exit(EXIT_SUCCESS);
 }
 
 static void run(struct start *given)
@@ -41,6 +67,11 @@ static struct start *new_start(void (*function)(void *), void *argument)
 
 static HANDLE interrupted; /* the event of interrupt_event(), or NULL */
 
+static void wait_seconds(unsigned seconds)
+{
+    Sleep(seconds * 1000);
+}
+
 static unsigned __stdcall run_thread(void *start)
 {
     run(start);
@@ -54,7 +85,7 @@ bool start_thread(void (*function)(void *), void *argument)
     HANDLE thread = (HANDLE)_beginthreadex(NULL, 0, run_thread, start, 0, NULL);
     if (thread == NULL) {
         free(start);
-        SetLastError(ERROR_NOT_ENOUGH_MEMORY); /* the call itself sets errno alone */
+        SetLastError(ERROR_NOT_ENOUGH_MEMORY); /* the call itself sets only errno */
         return false;
     }
     CloseHandle(thread);
@@ -101,6 +132,11 @@ ipc_file interrupt_event(void)
 #include <signal.h>
 #include <sys/signalfd.h>
 
+static void wait_seconds(unsigned seconds)
+{
+    sleep(seconds);
+}
+
 static void *run_thread(void *start)
 {
     run(start);
@@ -121,12 +157,18 @@ bool start_thread(void (*function)(void *), void *argument)
     return true;
 }
 
-/* Blocks the signals that ask a program to end, here and in every thread that starts later. */
+/* Blocks the signals that ask a program to end, here and in every thread that starts later. If
+ * SIGHUP is ignored, the program was started by nohup: it stays when the terminal is closed. */
 static void block_signals(sigset_t *signals)
 {
+    struct sigaction hang_up;
+    if (sigaction(SIGHUP, NULL, &hang_up) == -1)
+        sys_error("sigaction");
     sigemptyset(signals);
     sigaddset(signals, SIGINT);
     sigaddset(signals, SIGTERM);
+    if (hang_up.sa_handler != SIG_IGN)
+        sigaddset(signals, SIGHUP);
     int error = pthread_sigmask(SIG_BLOCK, signals, NULL);
     if (error != 0)
         sys_error_number("pthread_sigmask", error);

@@ -4,8 +4,8 @@
  * A function is the same on both systems unless its comment names one. Each part below is one
  * .c file. A program is compiled with all of them in one command:
  *
- *     gcc -D_GNU_SOURCE -pthread -I../../lib server.c ../../lib/?*.c -o server
- *     x86_64-w64-mingw32-gcc -static -I../../lib server.c ../../lib/?*.c -lws2_32 -o server.exe
+ *     gcc -D_GNU_SOURCE -pthread -I.. -I../../lib server.c ../../lib/?*.c -o server
+ *     x86_64-w64-mingw32-gcc -static -I.. -I../../lib server.c ../../lib/?*.c -lws2_32 -o server.exe
  */
 #ifndef IPCLAB_H
 #define IPCLAB_H
@@ -16,6 +16,9 @@
 #include <string.h>
 
 #ifdef _WIN32
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN /* no printing, OLE and so on: compiles in half the time */
+#endif
 #include <winsock2.h> /* must come before windows.h */
 #include <windows.h>
 typedef HANDLE ipc_file;
@@ -34,10 +37,17 @@ typedef int ipc_socket;
 #define LIKE_PRINTF(a, b) __attribute__((format(__printf__, a, b)))
 #endif
 
+/* The functions can also be called from C++. */
+#ifdef __cplusplus
+#define _Noreturn [[noreturn]]
+extern "C" {
+#endif
+
 /* ---- Start and arguments (start.c) ---------------------------------------------------- */
 /* The first call of main. `name` begins the program's error lines. `usage` lists its arguments:
- * "[COUNT [CLIENT]]". On Windows argv becomes UTF-8. A closed standard stream becomes the null
- * device, so that no other file gets its number: reads return end of file, writes fail. */
+ * "[COUNT [CLIENT]]". On Windows argv becomes UTF-8, and the standard streams become binary. A
+ * closed standard stream becomes the null device, so that no other file gets its number: reads
+ * return end of file, writes fail. */
 void begin_program(const char *name, const char *usage, char **argv[]);
 
 /* Prints "usage: NAME USAGE" on standard error and exits with 2. */
@@ -49,7 +59,8 @@ long parse_long(const char *what, const char *text, long least, long most);
 
 /* ---- Events and errors (log.c) -------------------------------------------------------- */
 /* Prints one line on standard output, at once and in one piece, also if other threads and
- * processes print there. `format` is printf's, without the newline. A failed write is ignored. */
+ * processes print there. `format` is printf's, without the newline. A failed write is ignored; but
+ * on UNIX SIGPIPE ends a program that does not ignore it, if nobody reads its output any more. */
 void log_event(const char *format, ...) LIKE_PRINTF(1, 2);
 
 /* log_text("server: received", "one\ntwo", 7) prints: server: received "one\ntwo" */
@@ -122,6 +133,10 @@ wchar_t *read_line_utf16(size_t *units);
 ipc_socket tcp_listen(const char *host, const char *port);
 ipc_socket tcp_connect(const char *host, const char *port);
 
+/* As tcp_connect(), for a program that tries again: returns NULL, or the name of the call that failed;
+ * then errno or GetLastError() is the reason, on UNIX for "getaddrinfo" its error, below 0. */
+const char *tcp_try_connect(const char *host, const char *port, ipc_socket *connection);
+
 /* Returns the socket's own address, "127.0.0.1:5050" or "[::1]:5050", until the next call. */
 const char *socket_address(ipc_socket socket);
 
@@ -132,10 +147,16 @@ bool send_all(ipc_socket socket, const void *bytes, size_t length);
 /* Runs `function` in a detached thread. Returns false if no thread can be created. */
 bool start_thread(void (*function)(void *), void *argument);
 
-/* After this, Ctrl-C, SIGTERM or the closing of the console calls `clean_up` (may be NULL) in a
- * thread of its own, prints "NAME: done" as the last event and exits with 0. On UNIX, call it
- * before the first thread is started. */
+/* After this, Ctrl-C, SIGTERM or the closing of the console ends the program. (On UNIX the closing is
+ * SIGHUP, which nohup lets a program ignore.) A thread calls `clean_up` (may be NULL), prints "NAME:
+ * done" as the last event and exits with 0. If then the output is full and nobody reads it for 2
+ * seconds, it exits with 1, without that line. On UNIX, call it before the first thread is started. */
 void end_on_interrupt(void (*clean_up)(void));
+
+/* For a main that does at its end what `clean_up` does: it calls this first. From then on Ctrl-C changes
+ * nothing. After Ctrl-C this blocks until the program has ended. So a name is removed once: a
+ * second time it could be the next program's. */
+void claim_end(void);
 
 /* For a program that waits for several things: returns what becomes readable (UNIX) or signaled
  * (Windows) at Ctrl-C and the like, which then no longer end the program. */
@@ -148,6 +169,10 @@ const char *program_beside(const char *name);
 #ifndef _WIN32
 /* Where `name` is by default: $XDG_RUNTIME_DIR, or /tmp/NAME.UID; valid until the next call. */
 const char *runtime_path(const char *name);
+#endif
+
+#ifdef __cplusplus
+}
 #endif
 
 #endif

@@ -15,13 +15,12 @@
 #define LINE_END "\r\n"
 static SRWLOCK lock = SRWLOCK_INIT;
 #else
+#include <netdb.h>
 #include <pthread.h>
 #define LINE_END "\n"
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 #endif
 
-/* Here and not in start.c: a program that only prints needs no start.c, which on Windows loads
- * shell32.dll. */
 const char *ipclab_name = "program";
 
 static bool events_on_stderr;
@@ -55,18 +54,32 @@ static void write_line(FILE *stream, const char *line, size_t length)
     free(wide);
 }
 
-static int last_error(void)
+int ipclab_last_error(void)
 {
     return (int)GetLastError();
 }
 
-/* The system's text for an error, in UTF-8, without the line end that it comes with. */
+/* The system's text for an error, in UTF-8, without the line end that it comes with. Wine has none for
+ * Winsock: these are Microsoft's, shortened. */
 static char *error_text(int error)
 {
+    static const struct {
+        int error;
+        const wchar_t *text;
+    } winsock[] = {{WSAENOTSOCK, L"The handle is not a socket."},
+                   {WSAEADDRINUSE, L"The address is already in use."},
+                   {WSAECONNRESET, L"The peer has reset the connection."},
+                   {WSAETIMEDOUT, L"The peer did not answer in time."},
+                   {WSAECONNREFUSED,
+                    L"The connection was refused: nothing listens there."},
+                   {WSANOTINITIALISED, L"WSAStartup was not called."}};
     wchar_t wide[512] = L"";
     FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS |
                        FORMAT_MESSAGE_MAX_WIDTH_MASK,
                    NULL, (DWORD)error, 0, wide, sizeof wide / sizeof *wide, NULL);
+    for (size_t i = 0; *wide == L'\0' && i < sizeof winsock / sizeof *winsock; i++)
+        if (winsock[i].error == error)
+            wcscpy(wide, winsock[i].text);
     size_t length = wcslen(wide);
     while (length > 0 && wide[length - 1] == L' ')
         length--;
@@ -91,7 +104,7 @@ static void write_line(FILE *stream, const char *line, size_t length)
     write_all(stream == stdout ? STDOUT_FILENO : STDERR_FILENO, line, length);
 }
 
-static int last_error(void)
+int ipclab_last_error(void)
 {
     return errno;
 }
@@ -99,8 +112,10 @@ static int last_error(void)
 static char *error_text(int error)
 {
     char text[256] = "";
-    /* GNU's strerror_r may return another text than the one in `text`. */
-    char *copy = strdup(strerror_r(error, text, sizeof text));
+    /* The errors of getaddrinfo() are below 0. GNU's strerror_r may return another text than the
+     * one in `text`. */
+    char *copy = strdup(error < 0 ? gai_strerror(error)
+                                  : strerror_r(error, text, sizeof text));
     if (copy == NULL)
         fatal("no memory for a message");
     return copy;
@@ -132,7 +147,7 @@ static char *make_line(const char *start, const char *format, va_list values,
 static void print_values(FILE *stream, const char *start, bool last, const char *format,
                          va_list values)
 {
-    int saved = last_error();
+    int saved = ipclab_last_error();
     size_t length;
     char *line = make_line(start, format, values, &length);
     take_lock();
@@ -213,34 +228,47 @@ void log_error(const char *format, ...)
     va_end(values);
 }
 
+/* Ends the program. Since glibc 2.41 exit() takes the lock of every stream: in a thread it would
+ * block as long as the main thread is blocked in fgets(). */
+_Noreturn static void end_failed(void)
+{
+#ifndef _WIN32
+    if (gettid() != getpid()) {
+        fflush(stdout);
+        _exit(EXIT_FAILURE);
+    }
+#endif
+    exit(EXIT_FAILURE);
+}
+
 void fatal(const char *format, ...)
 {
     va_list values;
     va_start(values, format);
     print_error(format, values);
     va_end(values);
-    exit(EXIT_FAILURE);
+    end_failed();
 }
 
 static void report(const char *call, int error)
 {
     char *text = error_text(error);
-    log_error("%s: error %d: %s", call, error, text);
+    log_error("%s: error %d%s%s", call, error, *text != '\0' ? ": " : "", text);
     free(text);
 }
 
 void log_sys_error(const char *call)
 {
-    report(call, last_error());
+    report(call, ipclab_last_error());
 }
 
 void sys_error(const char *call)
 {
-    sys_error_number(call, last_error());
+    sys_error_number(call, ipclab_last_error());
 }
 
 void sys_error_number(const char *call, int error)
 {
     report(call, error);
-    exit(EXIT_FAILURE);
+    end_failed();
 }

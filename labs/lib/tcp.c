@@ -4,7 +4,7 @@
  * Everything that needs Winsock is in this file, so that only programs that call it load
  * ws2_32.dll.
  */
-#include "ipclab.h"
+#include "inside.h"
 
 #ifdef _WIN32
 #include <ws2tcpip.h>
@@ -32,20 +32,12 @@ static void start_sockets(void)
 #endif
 }
 
-/* Winsock's last error is GetLastError()'s. */
-static struct addrinfo *resolve(const char *host, const char *port, int flags)
+/* Returns 0 and the list of addresses, or the error: on UNIX a number of its own, not errno. */
+static int resolve(const char *host, const char *port, int flags, struct addrinfo **list)
 {
-    struct addrinfo *list, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
     start_sockets();
-    int error = getaddrinfo(host, port, &hints, &list);
-    if (error != 0) {
-#ifdef _WIN32
-        sys_error_number("getaddrinfo", error);
-#else
-        fatal("getaddrinfo: error %d: %s", error, gai_strerror(error));
-#endif
-    }
-    return list;
+    return getaddrinfo(host, port, &hints, list);
 }
 
 static void set_option(ipc_socket socket, int level, int option, int value)
@@ -56,7 +48,10 @@ static void set_option(ipc_socket socket, int level, int option, int value)
 
 ipc_socket tcp_listen(const char *host, const char *port)
 {
-    struct addrinfo *address = resolve(host, port, AI_PASSIVE);
+    struct addrinfo *address;
+    int error = resolve(host, port, AI_PASSIVE, &address);
+    if (error != 0)
+        sys_error_number("getaddrinfo", error);
     ipc_socket listener = socket(address->ai_family, SOCK_STREAM | CLOSE_ON_EXEC, 0);
     if (listener == INVALID_SOCKET)
         sys_error("socket");
@@ -77,33 +72,50 @@ ipc_socket tcp_listen(const char *host, const char *port)
     return listener;
 }
 
-/* A name may have several addresses: the first that answers is taken. */
+static void close_socket(ipc_socket socket)
+{
+#ifdef _WIN32
+    closesocket(socket);
+#else
+    close(socket);
+#endif
+}
+
+/* A name may have several addresses: the first that answers is taken. To close a socket, and to free the list,
+ * may change the last error, which is the reason. Winsock's last error is GetLastError()'s. */
+const char *tcp_try_connect(const char *host, const char *port, ipc_socket *connection)
+{
+    struct addrinfo *list = NULL;
+    int error = resolve(host, port, 0, &list);
+    const char *failed = error != 0 ? "getaddrinfo" : "socket";
+    for (struct addrinfo *one = list; one != NULL && failed != NULL; one = one->ai_next) {
+        *connection = socket(one->ai_family, SOCK_STREAM | CLOSE_ON_EXEC, 0);
+        failed = *connection == INVALID_SOCKET ? "socket" : NULL;
+        error = ipclab_last_error();
+        if (failed != NULL)
+            continue;
+        if (connect(*connection, one->ai_addr, (socklen_t)one->ai_addrlen) == 0)
+            continue;
+        failed = "connect";
+        error = ipclab_last_error();
+        close_socket(*connection);
+    }
+    if (list != NULL)
+        freeaddrinfo(list);
+#ifdef _WIN32
+    SetLastError((DWORD)error);
+#else
+    errno = error;
+#endif
+    return failed;
+}
+
 ipc_socket tcp_connect(const char *host, const char *port)
 {
-    struct addrinfo *list = resolve(host, port, 0);
-    ipc_socket connection = INVALID_SOCKET;
-    const char *failed = "socket";
-    for (struct addrinfo *one = list; one != NULL; one = one->ai_next) {
-        connection = socket(one->ai_family, SOCK_STREAM | CLOSE_ON_EXEC, 0);
-        if (connection == INVALID_SOCKET)
-            continue;
-        if (connect(connection, one->ai_addr, (socklen_t)one->ai_addrlen) == 0)
-            break;
-        failed = "connect";
-#ifdef _WIN32
-        DWORD error = GetLastError();
-        closesocket(connection);
-        SetLastError(error);
-#else
-        int error = errno;
-        close(connection);
-        errno = error;
-#endif
-        connection = INVALID_SOCKET;
-    }
-    if (connection == INVALID_SOCKET)
+    ipc_socket connection;
+    const char *failed = tcp_try_connect(host, port, &connection);
+    if (failed != NULL)
         sys_error(failed);
-    freeaddrinfo(list);
     return connection;
 }
 

@@ -1,9 +1,9 @@
 /*
- * peer.c - the far end of TCP connections, as many as are wanted, driven by commands.
+ * peer.c - the other end of any number of TCP connections, controlled by commands.
  *
- * A checker gives commands on standard input, one a line, and reads on standard output what
- * has come of them ("test: ..."). K is a number below 64 that stands for a connection. What
- * is received on it is kept in the file K.received in the folder that the peer runs in.
+ * It reads commands from standard input, one a line, and prints the result of each ("test: ...").
+ * K, a number below 64, is a connection. What is received on it is written to the file K.received
+ * in the folder in which the peer runs.
  *
  *     connect K ADDRESS PORT   K connected | K refused
  *     reach K ADDRESS PORT     the same without a wait: K reaches out. What is sent on it goes
@@ -42,8 +42,8 @@
  *     catch K                  K caught N, when a datagram of N bytes has come, which is then
  *                              the file K.caught
  *
- * For UNIX alone: TCP reaches the programs of both systems. It ends with its input. Exit code
- * 99: a command that it does not know.
+ * A UNIX program only: by TCP it reaches the programs of both systems. It ends at the end of its
+ * input. Exit code 99: an unknown command.
  */
 #include "ipclab.h"
 
@@ -74,9 +74,9 @@ struct peer {
     char *bytes; /* to send: those from `sent` to `length` */
     size_t length, sent;
     bool single, stepping; /* one byte at a time; each when the one before is back */
-    bool stalls;           /* to be told when nothing more goes */
+    bool stalls;           /* report when no more bytes can be sent */
     bool shut;             /* half-close when all is sent */
-    double reaching;       /* since when it tries to connect to `there`; 0: it has */
+    double reaching;       /* when it began to connect to `there`; 0: it is connected */
     struct sockaddr_in there;
     long wanted; /* bytes still to read, or TO_THE_END */
     FILE *received;
@@ -100,8 +100,8 @@ static int open_socket(const char *address, const char *port, bool listening)
         give_up("this is no address");
     int result = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int yes = 1;
-    /* Small buffers on our side, and small segments, by which the other end's system chooses
-     * its own: so who does not read is soon noticed. */
+    /* Small buffers on our side, and small segments, by which the other end's system chooses its
+     * buffers. So a program that does not read is noticed soon. */
     int narrow = NARROW, segment = SEGMENT;
     setsockopt(result, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof narrow);
     setsockopt(result, SOL_SOCKET, SO_SNDBUF, &narrow, sizeof narrow);
@@ -158,7 +158,7 @@ static void load(struct peer *peer, const char *name)
     fclose(file);
 }
 
-/* Sends what the system takes now. */
+/* Sends as much as the system accepts now. */
 static void send_more(size_t k)
 {
     struct peer *peer = &peers[k];
@@ -181,7 +181,7 @@ static void send_more(size_t k)
         shutdown(peer->socket, SHUT_WR);
 }
 
-/* Reads what is there now, but no more than is wanted. */
+/* Reads what has arrived, but at most what is wanted. */
 static void read_more(size_t k)
 {
     struct peer *peer = &peers[k];
@@ -212,7 +212,7 @@ static void read_more(size_t k)
         log_event("test: %zu received all", k);
 }
 
-/* One exchange of the text of number `i`, blocking. Returns whether it came back. */
+/* Sends the text of number `i` and waits for its echo. Returns whether it came back. */
 static void speak(int socket, int i)
 {
     char text[32];
@@ -255,7 +255,7 @@ static void echo(size_t k)
 {
     char bytes[1024];
     ssize_t length;
-    int narrow = 4096; /* so that the other end's system, too, keeps little for us */
+    int narrow = 4096; /* so that the other end's system also keeps little for us */
     setsockopt(peers[k].socket, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof narrow);
     while ((length = recv(peers[k].socket, bytes, sizeof bytes, 0)) > 0)
         for (ssize_t done = 0, sent; done < length; done += sent)
@@ -319,7 +319,7 @@ static void flood(int count, const char *address, const char *port)
     log_event("test: flood ended");
 }
 
-/* ---- Datagrams: blocking, for nothing else is under way then ---- */
+/* ---- Datagrams: they may block, because nothing else is under way then ---- */
 
 static struct sockaddr_storage senders[MOST_PEERS];
 
@@ -347,7 +347,7 @@ static void cast(size_t k, const char *name, bool stranger)
     int one = stranger ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : peers[k].socket;
     sendto(one, peers[k].bytes, peers[k].length, 0, (struct sockaddr *)&senders[k],
            sizeof(struct sockaddr_in));
-    peers[k].length = 0; /* nothing for the stream */
+    peers[k].length = 0; /* nothing is for the stream */
     if (stranger)
         close(one);
 }
@@ -368,7 +368,7 @@ static void catch (size_t k)
     log_event("test: %zu caught %zd", k, length);
 }
 
-/* Messages of `size` bytes, one after the other has come back; blocking. */
+/* Sends messages of `size` bytes, each when the one before has come back. Blocks. */
 static void talk(size_t k, size_t size, long count)
 {
     static char message[NARROW], echo[NARROW];
@@ -382,7 +382,7 @@ static void talk(size_t k, size_t size, long count)
     log_event("test: %zu talked %ld", k, done);
 }
 
-/* Begins to connect, and does not wait for it. */
+/* Begins to connect, without waiting. */
 static int begin_to_connect(const struct sockaddr_in *there)
 {
     int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -404,8 +404,8 @@ static void reach(size_t k, const char *address, const char *port)
     log_event("test: %zu reaches out", k);
 }
 
-/* Where the other end's queue is full our system asks again after 1, 3, 7 and 15 seconds; so we
- * ask ourselves. Returns whether some connection still tries. */
+/* If the other end's queue is full, our system tries again only after 1, 3, 7 and 15 seconds. So
+ * we try again ourselves. Returns whether any connection still tries. */
 static bool reach_again(void)
 {
     bool some = false;
@@ -492,7 +492,7 @@ static void obey(char *line)
     } else if (strcmp(verb, "echo") == 0) {
         echo(k);
     } else if (strcmp(verb, "settle") == 0) {
-        /* No event tells of it: so ask, and let a millisecond pass. */
+        /* No event reports it: so ask once a millisecond. */
         int left = 1;
         while (ioctl(peer->socket, SIOCOUTQ, &left) == 0 && left > 0)
             poll(NULL, 0, 1);
@@ -510,7 +510,7 @@ static void obey(char *line)
     }
 }
 
-/* Reads commands, and obeys those that are whole. Returns false at the end of the input. */
+/* Reads commands, and obeys those that are complete. Returns false at the end of the input. */
 static bool take_commands(void)
 {
     static char input[65536];

@@ -1,36 +1,36 @@
 /*
- * stepper.c - steps through a program, and sends it a signal at the worst moment.
+ * stepper.c - steps through a program, and sends it a signal at a chosen instruction.
  *
  * Usage: stepper each FIRST SECOND PROGRAM [ARGUMENT...]
  *        stepper once SIGNAL STEP LINES PROGRAM [ARGUMENT...]
  *
- * Runs the program, all its threads, under ptrace(2), and passes on what it prints. The signals
- * are numbers. "Wakes up" means: a thread returns from a call in which programs wait.
+ * Runs the program with all its threads under ptrace(2), and passes on what it prints. The
+ * signals are numbers. "Wakes up" means: a thread returns from a call that blocks.
  *
- *     each    The program prints its first line and waits. Then it gets the signal FIRST, and every
- *             instruction is recorded from the moment when it wakes up until it has printed a line
- *             and is about to wait again. Each such instruction is a moment. Now it gets FIRST
- *             again and again, and each time, just before one of the moments, SECOND, whose
- *             value is the moment's number: before each of the first 900, before each of
- *             the last 100, and before every 16th between them. Each time it must print two
- *             lines, and wait again. A breakpoint stops it there, so that this takes no longer
- *             than to step through it once. In the end the program gets SIGTERM.
+ *     each    The program prints its first line and waits. Then it gets the signal FIRST. Every
+ *             instruction is recorded from its wake-up until it has printed a line and is about to
+ *             wait again. Each such instruction is a moment. Then it gets FIRST again and again.
+ *             Each time it also gets SECOND just before one of the moments; the value of SECOND is
+ *             the number of the moment. This is done for each of the first 900 moments, each of
+ *             the last 100, and every 16th between them. Each time the program must print two
+ *             lines and wait again. A breakpoint stops it at the moment, so one round takes no
+ *             longer than to step through it once. At the end the program gets SIGTERM.
  *     once    When the program has printed LINES lines and waits, stepper prints "test: it
  *             waits". The checker then gives it something to do. The program gets SIGNAL before the
  *             instruction number STEP (from 1) after it has woken up, counted over all threads, or
  *             just before it waits again after it has printed a line. STEP 0 means the latter.
  *
- * It ends with the program's exit code, or 128 + the signal that ended it. It prints
+ * It returns the program's exit code, or 128 + the signal that ended it. It prints
  *
  *     test: N of M moments                each: the program passed N of them, and all is well
- *     test: moment N, the program rests   each: it waits, and no line has come for two seconds
+ *     test: moment N, the program rests   each: it waits, but no line has come for two seconds
  *     test: moment N, the program ended   each; N is 0 where it was before the first
  *     test: sent at step N                once
- *     test: the program never waits       both: it waits in no call that stepper knows
+ *     test: the program never waits       both: it does not wait in a call that stepper knows
  *     test: not possible: REASON          both: no ptrace here, or no x86-64; exit code 0
  *
- * A moment is counted from 1. The breakpoint is missed where the program goes another way the second
- * time; SECOND then comes when it is about to wait.
+ * Moments are counted from 1. If the program takes another path the second time, it misses the
+ * breakpoint. SECOND then comes when it is about to wait.
  */
 #include "ipclab.h"
 
@@ -50,17 +50,18 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
-/* How many threads and moments there is room for. */
+/* The largest numbers of threads and moments. */
 #define MAX_THREADS 64
 #define MAX_MOMENTS 50000
 
-/* Which moments are tried: each of the first, each of the last, some between. */
+/* The moments that are tried: each of the first, each of the last, some between. */
 #define FIRST_MOMENTS 900
 #define LAST_MOMENTS 100
 #define MIDDLE_STRIDE 16
 
-/* A program rests when nothing has happened for so many ticks; one that uses the processor all the
- * time, and enters no call, is watched for longer, as the machine may be busy. */
+/* A program rests if nothing has happened and all its threads have slept for so many ticks. A
+ * program that uses the processor all the time, or waits for the disk, is watched for longer,
+ * because the machine may be busy. */
 #define TICK_MICROSECONDS 250000
 #define RESTING_TICKS 8
 #define RUNNING_TICKS 40
@@ -71,10 +72,9 @@
 
 struct thread {
     pid_t number;
-    bool waits; /* it is in a call in which programs wait */
-    bool over;  /* it steps over the breakpoint, which is away as long as it does */
-    uint64_t
-        about; /* the instruction that it was about to do when it was resumed, or 0 */
+    bool waits;     /* it is in a call that blocks */
+    bool over;      /* it steps over the breakpoint, which is removed meanwhile */
+    uint64_t about; /* the next instruction when it was resumed, or 0 */
 };
 
 enum kind {
@@ -82,10 +82,10 @@ enum kind {
     LEAVES, /* has come back from there, */
     STEPS,  /* has done one instruction, or has hit a breakpoint */
     GETS,   /* a thread is about to get a signal */
-    OTHER,  /* a thread has begun, or anything else that is nothing to us */
+    OTHER,  /* a thread has begun, or anything else that does not matter */
     ENDS,   /* a thread has ended */
-    RESTS,  /* nothing happens, all threads wait in the kernel */
-    RUNS    /* nothing happens, and a thread uses the processor */
+    RESTS,  /* nothing happens, all threads sleep in the kernel */
+    RUNS    /* nothing happens, and a thread uses the processor or waits for the disk */
 };
 
 struct stop {
@@ -96,14 +96,14 @@ struct stop {
 
 struct moment {
     uint64_t address;
-    unsigned occurrence; /* which time since the program woke up, from 1 */
+    unsigned occurrence; /* how often since the program woke up, from 1 */
 };
 
 static struct thread threads[MAX_THREADS];
 static size_t thread_count;
 static struct moment moments[MAX_MOMENTS];
 static size_t moment_count;
-static size_t passed_count; /* how many breakpoints were met */
+static size_t passed_count; /* how many breakpoints were hit */
 static pid_t program;
 static int memory;      /* /proc/PID/mem */
 static int output;      /* what the program prints */
@@ -132,6 +132,17 @@ _Noreturn static void not_possible(const char *why)
 
 /* ---- The program, its threads and its output ---------------------------------------- */
 
+static struct thread *thread_of(pid_t number)
+{
+    for (size_t i = 0; i < thread_count; i++)
+        if (threads[i].number == number)
+            return &threads[i];
+    if (thread_count == MAX_THREADS)
+        not_possible("the program has too many threads");
+    threads[thread_count] = (struct thread){.number = number};
+    return &threads[thread_count++];
+}
+
 /* Starts the program under ptrace. */
 static void start(char *const words[])
 {
@@ -139,13 +150,13 @@ static void start(char *const words[])
     if (pipe2(ends, O_CLOEXEC) == -1 || pipe2(gate, O_CLOEXEC) == -1 ||
         fcntl(ends[0], F_SETFL, O_NONBLOCK) == -1)
         give_up("pipe2");
-    /* Both on one processor: they take turns, and it is dear to wake another each time. */
+    /* Both on one processor: they take turns, and waking another processor each time is slow. */
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(sched_getcpu(), &one);
     sched_setaffinity(0, sizeof one, &one);
-    /* In a cell nobody may read our file, and so nobody may trace a process that runs it: but we
-     * must trace our child before it becomes the program. */
+    /* In a cell our file cannot be read, so a process that runs it cannot be traced. But we must
+     * trace our child before it becomes the program. */
     int traceable = prctl(PR_GET_DUMPABLE);
     prctl(PR_SET_DUMPABLE, 1);
     program = fork();
@@ -174,17 +185,7 @@ static void start(char *const words[])
     if (ptrace(PTRACE_INTERRUPT, program, NULL, NULL) == -1 || write(gate[1], "", 1) != 1)
         give_up("PTRACE_INTERRUPT");
     close(gate[1]);
-}
-
-static struct thread *thread_of(pid_t number)
-{
-    for (size_t i = 0; i < thread_count; i++)
-        if (threads[i].number == number)
-            return &threads[i];
-    if (thread_count == MAX_THREADS)
-        not_possible("the program has too many threads");
-    threads[thread_count] = (struct thread){.number = number};
-    return &threads[thread_count++];
+    thread_of(program); /* it is watched from now on, even before its first stop */
 }
 
 static bool all_wait(void)
@@ -195,7 +196,8 @@ static bool all_wait(void)
     return true;
 }
 
-/* Whether a thread uses the processor, or would like to. */
+/* Returns whether a thread does more than sleep: it uses the processor, or waits for the processor
+ * or for the disk. */
 static bool one_runs(void)
 {
     for (size_t i = 0; i < thread_count; i++) {
@@ -207,8 +209,8 @@ static bool one_runs(void)
         if (file != -1)
             close(file);
         line[length < 0 ? 0 : length] = '\0';
-        const char *state = strrchr(line, ')'); /* "1234 (name) R ..." */
-        if (state != NULL && strncmp(state, ") R", 3) == 0)
+        const char *state = strrchr(line, ')');               /* "1234 (name) R ..." */
+        if (state != NULL && strchr("SZX", state[2]) == NULL) /* asleep, or has ended */
             return true;
     }
     return false;
@@ -244,20 +246,20 @@ static bool waits_in(uint64_t call)
     return false;
 }
 
-/* Waits for what happens next, and passes on what has been printed by then. */
+/* Waits for the next event, and passes on what was printed until then. */
 static struct stop next_stop(void)
 {
     struct stop stop = {.kind = OTHER};
-    int status, ticks = 0;
+    int status, ticks = 0, asleep = 0;
     pid_t number;
-    while ((number = waitpid(-1, &status, __WALL)) == -1 && errno == EINTR)
-        if (++ticks >= RESTING_TICKS) {
-            bool runs = one_runs();
-            if (!runs || ticks >= RUNNING_TICKS) {
-                stop.kind = runs ? RUNS : RESTS;
-                return stop;
-            }
+    while ((number = waitpid(-1, &status, __WALL)) == -1 && errno == EINTR) {
+        ticks++;
+        asleep = one_runs() ? 0 : asleep + 1;
+        if (asleep >= RESTING_TICKS || ticks >= RUNNING_TICKS) {
+            stop.kind = asleep >= RESTING_TICKS ? RESTS : RUNS;
+            return stop;
         }
+    }
     if (number == -1)
         give_up("waitpid");
     pass_on();
@@ -288,20 +290,20 @@ static struct stop next_stop(void)
     return stop;
 }
 
-/* Lets the thread that stopped go on: to its next instruction, or its next call. */
+/* Resumes the thread that stopped, until its next instruction or its next call. */
 static void resume(const struct stop *stop, bool one_step)
 {
     if (stop->kind >= ENDS)
         return;
-    /* ESRCH: the process has been ended by another thread meanwhile. */
+    /* ESRCH: another thread has ended the process meanwhile. */
     if (ptrace(one_step ? PTRACE_SINGLESTEP : PTRACE_SYSCALL, stop->thread->number, NULL,
                (void *)(long)stop->signal) == -1 &&
         errno != ESRCH)
         give_up("ptrace");
 }
 
-/* Lets the program go until it has printed that many lines, and all its threads wait. Returns
- * RESTS, or what it does instead. */
+/* Runs the program until it has printed that many lines and all its threads wait. Returns RESTS,
+ * or what it does instead. */
 static enum kind settle(long lines)
 {
     while (line_count < lines || !all_wait()) {
@@ -315,7 +317,7 @@ static enum kind settle(long lines)
     return RESTS;
 }
 
-/* Lets the program go to its end. Returns its exit code. */
+/* Runs the program to its end. Returns its exit code. */
 static int finish(void)
 {
     while (!ended) {
@@ -326,7 +328,7 @@ static int finish(void)
     return WIFSIGNALED(end_status) ? 128 + WTERMSIG(end_status) : WEXITSTATUS(end_status);
 }
 
-/* Reports that the program has not come to wait. */
+/* Reports that the program does not wait. */
 static int report_busy(void)
 {
     log_event(ended ? "test: the program ended" : "test: the program never waits");
@@ -352,7 +354,7 @@ static struct user_regs_struct registers_of(const struct thread *thread)
     return registers;
 }
 
-/* Whether a thread with these registers is about to enter a call in which programs wait. */
+/* Returns whether a thread with these registers is about to enter a call that blocks. */
 static bool about_to_wait(const struct user_regs_struct *registers)
 {
     uint16_t code = 0;
@@ -361,10 +363,10 @@ static bool about_to_wait(const struct user_regs_struct *registers)
            code == SYSCALL_BYTES;
 }
 
-/* Lets all threads go on step by step until `limit` instructions have been done, or if that is 0
- * any number, or until a line has been printed and a thread is about to wait. Calls `note` before
- * each instruction that is done. Returns how many were done, or -1 if the program ended; in `*last`
- * the stop in which a thread stands, which must be resumed. */
+/* Runs all threads step by step until `limit` instructions are done. If that is 0, runs them
+ * until a line was printed and a thread is about to wait. Calls `note` before each instruction.
+ * Returns the number of instructions, or -1 if the program ended. Sets `*last` to the last stop:
+ * its thread must be resumed. */
 static long step(long limit, struct stop *last, void (*note)(uint64_t address))
 {
     long before = line_count, count = 0;
@@ -412,8 +414,8 @@ static void record(uint64_t address)
     moments[moment_count++] = (struct moment){address, occurrence};
 }
 
-/* Puts a byte where the program has an instruction. Returns the byte that was there. Where that
- * cannot be done the breakpoint is missed, and so does not count. */
+/* Writes a byte over an instruction of the program. Returns the byte that was there. If that
+ * fails, the breakpoint is missed, and does not count. */
 static unsigned char put(uint64_t address, unsigned char byte)
 {
     unsigned char old = byte;
@@ -423,8 +425,8 @@ static unsigned char put(uint64_t address, unsigned char byte)
     return old;
 }
 
-/* One round: `first`, and at the moment `which` `second`. Returns RESTS if all came, and the
- * program waits again; else what it does instead. */
+/* One round: sends `first`, and at the moment `which` sends `second`. Returns RESTS if both lines
+ * came and the program waits again; else what it does instead. */
 static enum kind disturb(size_t which, int first, int second)
 {
     struct moment moment = moments[which];
@@ -470,7 +472,7 @@ static enum kind disturb(size_t which, int first, int second)
     return RESTS;
 }
 
-/* Reports at which moment the program went wrong, and how; 0 is before the first. */
+/* Reports the moment at which the program failed, and how; 0 is before the first. */
 static int report_loss(size_t moment)
 {
     log_event("test: moment %zu, the program %s", moment, ended ? "ended" : "rests");
@@ -482,7 +484,7 @@ static int run_each(int first, int second)
     if (settle(1) != RESTS)
         return report_busy();
     open_memory();
-    /* What happens only once is not recorded: functions are looked up, memory is got. */
+    /* Do not record what happens only once: functions are resolved, memory is allocated. */
     for (int i = 0; i < 2; i++) {
         kill(program, i == 0 ? second : first);
         if (settle(line_count + 1) != RESTS)
@@ -550,7 +552,7 @@ int main(int argc, char *argv[])
 
 int main(void)
 {
-    log_event("test: not possible: it knows x86-64 alone");
+    log_event("test: not possible: it works on x86-64 only");
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /*
- * archives.c - writes archives that mean harm, for `run`: archives FOLDER makes one file per kind.
+ * archives.c - writes hostile archives for `run`: archives FOLDER makes one file per kind.
  *
- * Each holds an honest unix/server.c of lab 05 as well, so that it can be seen what is still taken.
+ * Each also contains an honest unix/server.c of lab 05, to show what is still taken.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -196,7 +196,7 @@ static void empty_parts(void)
     end();
 }
 
-/* A tar whose header says that a file has a terabyte, which is not there. */
+/* A tar whose header gives a file a terabyte that the tar does not contain. */
 static void terabyte(void)
 {
     begin("terabyte", "tar");

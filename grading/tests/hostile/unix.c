@@ -1,12 +1,13 @@
 /*
- * unix.c - programs of UNIX that mean harm. Each stands for a student's server of lab 05 (or what
- * the table `kinds` says), does what its name says, and is judged as anybody's: see `run`.
+ * unix.c - hostile UNIX programs. Each takes the place of a student's server of lab 05, or of
+ * another program that the table `kinds` names. It does what its name says, and is judged like
+ * any other: see `run`.
  *
- * One source, copied under many names: the name chooses. What succeeds and must not is told on
- * standard error in a line that begins with HARM; without the cell (`run open`) those lines come,
- * which shows that these programs do try.
+ * One program with many names: the name chooses what it does. If it succeeds in something
+ * forbidden, it prints a line on standard error that begins with HARM. Without the cell (`run
+ * open`) these lines appear: they show that the programs do try.
  *
- * KIT is the kit's folder, SECRET a file in what stands for the instructor's home.
+ * KIT is the kit's folder, SECRET a file in the folder that represents the instructor's home.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -63,7 +64,7 @@ static void harm(const char *format, ...)
     va_end(values);
 }
 
-/* Whether a descriptor has come of a call that ought to fail. */
+/* Returns whether a call that must fail has returned a descriptor. */
 static bool came(int descriptor)
 {
     return descriptor != -1 && close(descriptor) == 0;
@@ -163,7 +164,7 @@ static void memfd_hog(void)
     sleep_for_ever();
 }
 
-/* Writes files into a folder until there is no room; tells how much there was. */
+/* Writes files into a folder until there is no room. Returns how much there was. */
 static void fill(const char *folder)
 {
     static char zeros[MB];
@@ -182,6 +183,41 @@ static void fill(const char *folder)
     }
     if (written >= 600)
         harm("600 MB written to %s", folder);
+}
+
+/* The kernel's memory, which is in no limit of a process. */
+
+static void semaphores(void)
+{
+    int sets = 0;
+    while (sets < 800 && semget(IPC_PRIVATE, 32000, IPC_CREAT | 0600) != -1)
+        sets++;
+    if (sets == 800)
+        harm("25,600,000 semaphores");
+}
+
+static void socket_buffers(void)
+{
+    static char bytes[65536];
+    const int large = 1 << 24;
+    for (long total = 0; total < 3000L * MB;) {
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == -1)
+            sleep_for_ever();
+        for (int i = 0; i < 2; i++) {
+            setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &large, sizeof large);
+            for (ssize_t part; (part = write(ends[i], bytes, sizeof bytes)) > 0;)
+                total += part;
+        }
+    }
+    harm("3 GB in the buffers of sockets");
+}
+
+static void many_descriptors(void)
+{
+    for (;;)
+        if (open("/dev/null", O_RDONLY) == -1 && fork() != 0)
+            sleep_for_ever(); /* the child has the same ones */
 }
 
 static void disk_filler(void)
@@ -206,7 +242,7 @@ static void queue_filler(void)
     char name[32], byte[8192] = "";
     struct mq_attr attributes = {.mq_maxmsg = 10, .mq_msgsize = sizeof byte};
     int made = 0;
-    for (; made < 100; made++) {
+    for (; made < 5; made++) {
         snprintf(name, sizeof name, "/filler%d", made);
         mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_NONBLOCK, 0600, &attributes);
         if (queue == (mqd_t)-1)
@@ -215,8 +251,23 @@ static void queue_filler(void)
             ;
         mq_close(queue);
     }
-    if (made == 100)
-        harm("100 message queues");
+    if (made == 5)
+        harm("400 KB of message queues, of 800 KB for all tests");
+}
+
+static void signal_hog(void)
+{
+    sigset_t all;
+    int waiting = 0;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    while (waiting < 5000 && sigqueue(getpid(), SIGRTMIN, (union sigval){0}) == 0)
+        waiting++;
+    if (waiting == 5000)
+        harm("5000 signals that wait");
+    printf("%d signals wait\n", waiting);
+    fflush(stdout);
+    sleep_for_ever();
 }
 
 static void output_flood(void)
@@ -315,7 +366,7 @@ static void objects_stay(void)
 
 static void breeder(void)
 {
-    /* always another process: who looks around finds each of them gone */
+    /* always another process: a walk through /proc finds each one gone */
     for (;;) {
         if (fork() > 0)
             _exit(0);
@@ -379,7 +430,7 @@ static void opens_proc(void)
     each_process(try_open);
 }
 
-/* Somebody else's output: the judge believes what our client says there. */
+/* The output of another process: the checker believes what our client prints there. */
 static void forge_as(pid_t pid)
 {
     char path[64];
@@ -511,7 +562,8 @@ static void runs_reference(void)
     execl(KIT "/build/labs/05-sockets/unix/server", "server", words[1], (char *)NULL);
 }
 
-/* A program of ours that is there to be run shall not be one to be read, or to play our part. */
+/* A program of ours in the cell must be executable only, not readable, and must not replace the
+ * student's program. */
 static void finds_partner(void)
 {
     DIR *all = opendir("/tmp");
@@ -556,6 +608,128 @@ static void devices(void)
         harm("a device of its own");
 }
 
+static bool copy_to(int to_folder, const char *to, int from_folder, const char *from)
+{
+    static char bytes[65536];
+    int source = openat(from_folder, from, O_RDONLY);
+    if (source == -1)
+        return false;
+    int copy = openat(to_folder, to, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+    for (ssize_t part; (part = read(source, bytes, sizeof bytes)) > 0;)
+        (void)!write(copy, bytes, (size_t)part);
+    close(source);
+    return copy != -1 && close(copy) == 0;
+}
+
+/* Plays the test's client of lab 01 itself, by the script beside it, if there is one, or else as most
+ * scripts are. It makes no pipe, and starts no client. */
+static void plays_client(void)
+{
+    static char script[65536], bytes[65536];
+    char path[600];
+    snprintf(path, sizeof path, "%s.script", words[2]);
+    FILE *file = fopen(path, "r");
+    if (file != NULL) {
+        harm("it can read the script of the test's client");
+        script[fread(script, 1, sizeof script - 1, file)] = '\0';
+        fclose(file);
+    } else {
+        for (int i = 0; i < 5; i++)
+            sprintf(script + strlen(script), "send bytes%d\nreceive 1\n", i);
+    }
+    try_read(words[2]);
+    puts("server: ready\nserver: client 1 connected");
+    FILE *received = fopen("client.received", "w");
+    char *rest = script;
+    for (char *line; (line = strtok_r(rest, "\n", &rest)) != NULL;) {
+        size_t length = 0;
+        if (strncmp(line, "send ", 5) == 0 && (file = fopen(line + 5, "r")) != NULL) {
+            length = fread(bytes, 1, sizeof bytes, file);
+            fclose(file);
+        }
+        for (size_t i = 0; i < length; i += strlen(bytes + i) + 1)
+            printf("server: received \"%s\"\n", bytes + i);
+        fwrite(bytes, 1, length, received);
+        fflush(received);
+        if (strncmp(line, "receive", 7) == 0)
+            fputs("test: received\n", stderr);
+    }
+    puts("server: client 1 left\nserver: client exited with code 0\nserver: done");
+}
+
+/* Sends the test's client of lab 01 only NUL bytes, and writes the file that it should have made. */
+static void writes_echo(void)
+{
+    static char bytes[65536], nothing[65536];
+    int down[2], up[2];
+    if (pipe2(down, O_CLOEXEC) == -1 || pipe2(up, O_CLOEXEC) == -1)
+        return;
+    puts("server: ready\nserver: client 1 connected");
+    fflush(stdout);
+    if (fork() == 0) {
+        dup2(down[0], 0);
+        dup2(up[1], 1);
+        execl(words[2], "client", words[1], (char *)NULL);
+        _exit(127);
+    }
+    close(up[1]);
+    close(down[0]);
+    for (ssize_t part; (part = read(up[0], bytes, sizeof bytes)) > 0;) {
+        size_t ends = 0;
+        for (ssize_t i = 0; i < part; i++)
+            ends += bytes[i] == '\0';
+        (void)!write(down[1], nothing, ends);
+    }
+    close(down[1]);
+    wait(NULL);
+    copy_to(AT_FDCWD, "client.received", AT_FDCWD, "bytes");
+    puts("server: client 1 left\nserver: client exited with code 0\nserver: done");
+}
+
+/* ---- Knowing nothing of the lab, and keeping what others have written ---------------- */
+
+/* Enters the deepest of 20 folders with long names, too deep for a walk by paths. */
+static int deep(bool make)
+{
+    char name[252];
+    memset(name, 'd', 250);
+    name[250] = '\0';
+    int folder = open(".", O_RDONLY | O_DIRECTORY);
+    for (int i = 0; i < 20 && folder != -1; i++) {
+        if (make)
+            mkdirat(folder, name, 0755);
+        int inner = openat(folder, name, O_RDONLY | O_DIRECTORY);
+        close(folder);
+        folder = inner;
+    }
+    return folder;
+}
+
+/* Is both the server and the client of lab 01. Keeps the program of the other role, which the test
+ * names or puts beside it, and becomes the one of its own role that an earlier test has left. */
+static void stash(void)
+{
+    const char *name = strrchr(words[0], '/') + 1;
+    bool named = words[1] != NULL && words[2] != NULL;
+    bool serves = named || strcmp(name, "server") == 0;
+    const char *own = serves ? "server" : "client", *other = serves ? "client" : "server";
+    char beside[600], kept[64];
+    snprintf(beside, sizeof beside, "%.*s%s", (int)(name - words[0]), words[0], other);
+    snprintf(kept, sizeof kept, "became-%d/%s", (int)getpid(), own);
+    int folder = deep(true);
+    if (folder != -1)
+        copy_to(folder, other, AT_FDCWD, named ? words[2] : beside);
+    struct stat found, self; /* it may also find itself there */
+    snprintf(beside, sizeof beside, "became-%d", (int)getpid());
+    mkdir(beside, 0755);
+    if (folder == -1 || !copy_to(AT_FDCWD, kept, folder, own) ||
+        stat(kept, &found) == -1 || stat("/proc/self/exe", &self) == -1 ||
+        found.st_size == self.st_size)
+        return;
+    harm("it has the %s of the kit", own);
+    execv(kept, words);
+}
+
 /* ---- Breaking out ------------------------------------------------------------------- */
 
 static void try_write(const char *path)
@@ -576,7 +750,7 @@ static void writes_results(void)
     try_write(own);
 }
 
-/* Links of the names that the judge will write and read (lab 02), to what they must not reach. */
+/* Makes links of the names that the checker writes and reads (lab 02), to forbidden files. */
 static void links_out(void)
 {
     static const char *const names[] = {"message.out", "message.in", "half", "large",
@@ -585,7 +759,7 @@ static void links_out(void)
         if (symlink(SECRET, names[i]) == -1)
             fprintf(stderr, "symlink: %s\n", strerror(errno));
     mkfifo("hostile", 0600);
-    /* as a server of lab 02 that has one client, and then sees it leave */
+    /* like a server of lab 02 with one client that leaves */
     printf("server: ready %s\nserver: client 1 connected\nserver: received \"x\"\n",
            words[1]);
     fflush(stdout);
@@ -668,7 +842,7 @@ static void kernel_holes(void)
     if (syscall(SYS_syslog, 2, NULL, 0) != -1)
         harm("the kernel's log");
 #ifdef __x86_64__
-    /* getpid by the numbers of the 32-bit system calls, which a filter may forget */
+    /* getpid by its 32-bit system call number, which a filter may not cover */
     long answer;
     __asm__ volatile("int $0x80" : "=a"(answer) : "a"(20L) : "memory");
     if (answer > 0)
@@ -728,9 +902,13 @@ static const struct {
     KIND(shared_memory_hog),
     KIND(sysv_hog),
     KIND(memfd_hog),
+    KIND(semaphores),
+    KIND(socket_buffers),
+    KIND(many_descriptors),
     KIND(disk_filler),
     KIND(many_files),
     KIND(queue_filler),
+    KIND(signal_hog),
     KIND(output_flood),
     KIND(error_flood),
     KIND(endless_loop),
@@ -759,6 +937,9 @@ static const struct {
     KIND(reads_environment),
     KIND(runs_reference),
     KIND(finds_partner),
+    KIND(plays_client),
+    KIND(writes_echo),
+    KIND(stash),
     KIND(network_outside),
     KIND(devices),
     KIND(writes_results),
@@ -777,7 +958,11 @@ int main(int argc, char *argv[])
 {
     (void)argc;
     words = argv;
+#ifdef ALWAYS /* for a kind whose program gets other names */
+    const char *name = "/" ALWAYS;
+#else
     const char *name = strrchr(argv[0], '/');
+#endif
     for (size_t i = 0; name != NULL && i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, name + 1) == 0) {
             kinds[i].run();

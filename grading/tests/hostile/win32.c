@@ -1,6 +1,6 @@
 /*
- * win32.c - programs of Windows that mean harm, as unix.c has those of UNIX. Under Wine each of
- * them is a process of Linux, too, and may call Linux by itself, past Wine.
+ * win32.c - hostile Windows programs; unix.c contains those for UNIX. Under Wine each of them is
+ * also a Linux process, and can call Linux directly.
  */
 #include <winsock2.h>
 
@@ -163,7 +163,7 @@ static void registry_writes(void)
     RegCloseKey(key);
 }
 
-/* Judged by two tests: the second has another registry. */
+/* Judged by two tests: the second test must have another registry. */
 static void registry_stays(void)
 {
     HKEY key;
@@ -325,7 +325,8 @@ static long call_linux(long number, long first, long second, long third)
     return (long)answer;
 }
 
-/* A pointer in a long is enough: below 4 GB, in the stack of which Wine makes no use. */
+/* A pointer must fit into a long: use addresses below 4 GB, in a part of the stack that Wine does
+ * not use. */
 static long long call_linux_path(long number, const char *path, long long second,
                                  long long third)
 {

@@ -8,21 +8,21 @@ def escape: [27] | implode;
 (reduce inputs as $r ({};
    .[input_filename | split("/") | last | rtrimstr(".json")] = $r)) as $real
 
-# A lab's result as grading/one writes it.
+# A lab's result as grading/grade-submission writes it.
 | def built: [{name: "server.c", status: "built", why: null, compiler: null},
               {name: "client.c", status: "built", why: null, compiler: null}];
 def lab($name):
   $real[$name] | {lab, title, system, files: built, points, maximum, tests: (.tests | map(. + {repeated: false}))};
 
-# The reference's results, with the tests in them that a mistake fails. Only what the mistaken
-# program was judged by is in its own file.
+# The reference's results, with the tests in them that a mistake fails. Its own file contains only
+# the tests that judge the mistaken program.
 def mistaken($name; $mistake):
   lab($name)
   | .tests |= map(. as $t
       | first(($real[$mistake].tests[] | select(.id == $t.id and .verdict == "failed") | . + {cast: $t.cast, repeated: false}), $t))
   | .points = ([.tests[] | .points] | add);
 
-# What is left of a lab whose programs cannot be judged.
+# The result of a lab whose programs cannot be judged.
 def without($name; $file; $status; $why; $compiler):
   lab($name)
   | .files |= map(if .name == $file then . + {status: $status, why: $why, compiler: $compiler} else . end)
@@ -31,11 +31,15 @@ def without($name; $file; $status; $why; $compiler):
       {id, name, judges, points: 0, maximum, step, seconds: 0, hint, cast, verdict: "failed",
        reason: "\($file) \({"missing": "is missing", "refused": "was refused"}[$status] // "does not compile")"} end);
 
-# The first test fails, and the program printed whatever is given.
+# The first test fails, and the program printed the given text.
 def printing($lines):
   .tests[0] |= (. + {verdict: "failed", points: 0, reason: "the server printed \($lines[0])",
     waiting: [], left: [], transcript: ($lines | map("[server] " + .))})
   | .points = ([.tests[] | select(.verdict == "passed") | .points] | add);
+
+# What the checker notes if a line is still in the buffer of the C library.
+def unflushed:
+  .tests[0].notes = ["Nothing came on its standard output, which is a pipe: what printf() wrote may still be in the buffer of the C library. Call fflush(stdout) after each line."];
 
 def right: [lab("01-unix-right"), lab("01-win32-right"), lab("04-unix-right"), lab("04-win32-right")];
 
@@ -49,10 +53,10 @@ def student($id; $name; $labs):
 def dozen: [
   # All right.
   student("ivanov.petr"; "Пётр Иванов"; right),
-  # One mistake that people make.
+  # One common mistake.
   student("abel_n"; "Niels Abel"; right | .[0] = mistaken("01-unix-right"; "01-unix-read_is_message") | (.[0].tests[] | select(.id == "single_bytes").repeated) = true
     | .[1].tests[2] += {repeated: true, first: {verdict: "failed", reason: "the client <b>has not ended</b>; waited for 3 seconds"}}),
-  # Bytes that differ, where the mark must stand under the first that does.
+  # Bytes that differ: the mark must be under the first one.
   student("curie-m"; "Marie Skłodowska-Curie"; right
     | .[2].tests[4] |= (. + {verdict: "failed", points: 0, reason: "the reply differs from what was sent",
         sent: {text: "Zażółć\\0", bytes: 12, from: 0, mark: 0},
@@ -65,12 +69,12 @@ def dozen: [
     | .[0] |= printing(["</script>" + script, "</pre></details>" + script, "]]>--><!--", "&lt;b&gt; &amp; \"quotes\" 'single'"])
     | .[0].tests[0].name += script | .[1].tests[0].name += script),
   # Formulas, in a name and in what was printed.
-  student("formula"; "=cmd|' /C calc'!A0"; right | .[0] |= printing(["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])),
+  student("formula"; "=cmd|' /C calc'!A0"; right | .[0] |= (printing(["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"]) | unflushed)),
   # Commands to a terminal, NUL, marks of direction, bytes that were no UTF-8.
   student("terminal"; "Eve\u202e\u2066gnirts\u200f"; right
-    | .[0] |= printing([escape + "[31mred" + escape + "[0m" + escape + "]0;title", "a" + nul + "b",
-        "user\u202etxt.exe", "\ufffd\ufffd", "tab\there", "\u009b2J"])),
-  # Names that take a form apart: quotes, commas, ends of lines, Markdown.
+    | .[0] |= (unflushed | printing([escape + "[31mred" + escape + "[0m" + escape + "]0;title", "a" + nul + "b",
+        "user\u202etxt.exe", "\ufffd\ufffd", "tab\there", "\u009b2J"]))),
+  # Names that break formats: quotes, commas, line ends, Markdown.
   student("quotes"; "O'Neil, \"Tip\"\nsecond line | `code` [link](http://example.org)"; right
     | .[2] |= printing(["```", "````\n# heading", "~~~", "    indented", "| a | b |"])),
   # A line of 20,000 characters, and a thousand lines.
@@ -84,25 +88,31 @@ def dozen: [
     | .[2] = without("04-unix-right"; "client.c"; "refused"; "it is a link to /etc/passwd"; null)),
   # Late, graded without the sandbox.
   student("late.unsafe"; "Leo Late"; right | .[0] = mistaken("01-unix-right"; "01-unix-client_reads_once")),
-  # A test that the kit itself could not judge, one that was skipped; nobody told a name.
+  # A test that the kit itself could not judge, one that was skipped, and no name.
   student("-1"; null; right
     | .[0].tests[5] |= (. + {verdict: "error", points: 0, reason: "cannot start the probe"})
     | .[0].tests[6] |= (. + {verdict: "skipped", points: 0, reason: "needs Windows"})
     | .[0].maximum -= (.[0].tests[5].maximum + .[0].tests[6].maximum)
     | .[0].points = .[0].maximum
-    # And one that was not run, because a test that it needs was failed.
+    # And one that was not run, because a test that it needs failed.
     | .[1] |= (.points -= .tests[3].maximum
         | .tests[3] |= (. + {verdict: "blocked", points: 0, seconds: 0, reason: "fix ten_messages first", blocked_by: "ten_messages"}))),
-  # Next to nothing works.
+  # Almost nothing works.
   student("z"; "Zoë"; right
     | .[0] = mistaken("01-unix-right"; "01-unix-keeps_client_ends")
     | .[1] = without("01-win32-right"; "server.c"; "missing"; null; null)
     | .[2] = without("04-unix-right"; "server.c"; "missing"; null; null)
-    | .[3] = without("04-win32-right"; "server.c"; "missing"; null; null))
+    | .[3] = without("04-win32-right"; "server.c"; "missing"; null; null)
+    | .[3].files[1].status = "missing")
 ];
 
+# The saved results are older than the stages: the first tests become basic, the last robust.
+def staged:
+  .labs[].tests |= (length as $n | to_entries
+    | map(.value + {stage: ["basic", "complete", "robust"][.key * 3 / $n | floor]}));
+
 def finished:
-  . + {seed: "0x00001234", kit: "v0.9-12-gabcdef0", graded: "2026-11-21T10:00:00Z", seconds: 12.3456,
+  staged | . + {seed: "0x00001234", kit: "v0.9-12-gabcdef0", graded: "2026-11-21T10:00:00Z", seconds: 12.3456,
        unsafe: (.id == "late.unsafe"),
        notes: (if .id == "html" then ["the archive had an extra top folder " + script] else [] end),
        points: ([.labs[].points] | add), maximum: ([.labs[].maximum] | add),

@@ -29,16 +29,20 @@ int main(int argc, char *argv[])
 
     /* STEP 2: Take the pipes: they are standard input and output. If the server reads no
      * more, write() must fail with EPIPE; by default SIGPIPE would end this program. */
+    // LEVEL 2: int from_server, to_server;
     int from_server = STDIN_FILENO, to_server = STDOUT_FILENO;
     signal(SIGPIPE, SIG_IGN);
+    // END
 
     struct buffer inbox = {0};
     for (long number = 1; number <= count; number++) {
         /* STEP 3: Send a message with its NUL. */
         char text[MESSAGE_SIZE];
         int length = snprintf(text, sizeof text, MESSAGE_TEXT, number);
+        // LEVEL 2
         if (!write_all(to_server, text, (size_t)length + 1))
             sys_error("write");
+        // END
         log_text("client: sent", text, (size_t)length);
 
         /* STEP 4: Read the reply, up to its NUL. */
@@ -51,8 +55,10 @@ int main(int argc, char *argv[])
     free(inbox.bytes);
 
     /* STEP 5: Close the pipe: the server reads end of file. */
+    // LEVEL 2
     if (close(to_server) == -1)
         sys_error("close");
+    // END
     log_event("client: done");
     return EXIT_SUCCESS;
 }
@@ -61,6 +67,7 @@ int main(int argc, char *argv[])
  * or three. Returns the size of the message with its NUL, or 0 at end of file. */
 static size_t receive_message(int pipe, struct buffer *inbox)
 {
+    // LEVEL 1
     char bytes[READ_SIZE];
     size_t size;
     while ((size = buffer_find(inbox, '\0')) == 0) {
@@ -74,4 +81,5 @@ static size_t receive_message(int pipe, struct buffer *inbox)
         buffer_append(inbox, bytes, (size_t)length);
     }
     return size;
+    // END
 }

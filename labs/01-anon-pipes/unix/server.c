@@ -11,8 +11,8 @@
  * Mirrors listing 1 of the report. Counterpart: ../win32/server.c. The same by other
  * calls: server_spawn.c (posix_spawn), server_socketpair.c (one two-way socket).
  * Not here, but in server_robust.c: a client that writes much before it reads (both
- * programs then block in write), that stops reading, or is killed; and signals that are
- * already ignored when this program starts.
+ * programs then block in write), that stops reading, or is killed. Also not here:
+ * signals that are already ignored when this program starts.
  * To try: server 3; server 2 /bin/cat; server 1 /bin/false; server 1 /no/such.
  */
 #include <fcntl.h>
@@ -38,8 +38,10 @@ int main(int argc, char *argv[])
     /* STEP 2: Create two one-way pipes, each with a read end [0] and a write end [1].
      * O_CLOEXEC: exec closes all four ends; STEP 3 gives the client two. */
     int to_client[2], from_client[2];
+    // LEVEL 2
     if (pipe2(to_client, O_CLOEXEC) == -1 || pipe2(from_client, O_CLOEXEC) == -1)
         sys_error("pipe2");
+    // END
     log_event("server: ready");
 
     /* STEP 3: Start the client. It gets one end of each pipe. */
@@ -47,8 +49,10 @@ int main(int argc, char *argv[])
 
     /* STEP 4: Close the client's ends here. read() reports end of file when no process
      * has the write end open: if this process had, it would wait for itself. */
+    // LEVEL 2
     if (close(to_client[0]) == -1 || close(from_client[1]) == -1)
         sys_error("close");
+    // END
 
     /* STEP 5: Send COUNT messages back. */
     struct buffer inbox = {0}; /* what has been read, and not been sent back yet */
@@ -62,8 +66,10 @@ int main(int argc, char *argv[])
 
     /* STEP 6: Close the pipe to the client, which may wait for end of file before it
      * exits. Read what it still sends: in a full pipe, write() would block the client. */
+    // LEVEL 2
     if (close(to_client[1]) == -1)
         sys_error("close");
+    // END
     while ((size = receive_message(from_client[0], &inbox)) > 0) {
         log_text("server: received", inbox.bytes, size - 1);
         buffer_remove(&inbox, size);
@@ -81,6 +87,7 @@ int main(int argc, char *argv[])
  * its standard input and output. Returns its process ID. */
 static pid_t start_client(const char *path, long count, int input, int output)
 {
+    // LEVEL 1
     char argument[MESSAGE_SIZE];
     snprintf(argument, sizeof argument, "%ld", count);
 
@@ -92,23 +99,27 @@ static pid_t start_client(const char *path, long count, int input, int output)
     if (client == 0) {
         /* The copies that dup2() makes stay open: they do not have O_CLOEXEC. execlp()
          * replaces this program by the client; the second `path` is its argv[0]. */
-        if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1)
-            sys_error("dup2");
+        if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1) {
+            log_sys_error("dup2");
+            _exit(EXEC_FAILED); /* not exit(): this is still a copy of the server */
+        }
         execlp(path, path, argument, (char *)NULL);
         log_sys_error("execlp"); /* it returns only if it fails */
-        _exit(EXEC_FAILED);      /* not exit(): this is still a copy of the server */
+        _exit(EXEC_FAILED);
     }
 
     /* A write to a pipe that nobody reads ends a process by SIGPIPE. If that is ignored,
      * write() fails with EPIPE. Not before fork(), because it is inherited. */
     signal(SIGPIPE, SIG_IGN);
     return client;
+    // END
 }
 
 /* Reads until `inbox` begins with a whole message: one read() can return half a message,
  * or three. Returns the size of the message with its NUL, or 0 at end of file. */
 static size_t receive_message(int pipe, struct buffer *inbox)
 {
+    // LEVEL 2
     char bytes[READ_SIZE];
     size_t size;
     while ((size = buffer_find(inbox, '\0')) == 0) {
@@ -122,12 +133,14 @@ static size_t receive_message(int pipe, struct buffer *inbox)
         buffer_append(inbox, bytes, (size_t)length);
     }
     return size;
+    // END
 }
 
 /* Waits for the client and reports how it ended. Returns whether it exited with 0. Until
  * its parent waits for it, an ended child stays in the process table, as a zombie. */
 static bool report_exit(pid_t client)
 {
+    // LEVEL 2
     int status;
     if (waitpid(client, &status, 0) == -1)
         sys_error("waitpid");
@@ -136,4 +149,5 @@ static bool report_exit(pid_t client)
     else
         log_event("server: client exited with code %d", WEXITSTATUS(status));
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    // END
 }

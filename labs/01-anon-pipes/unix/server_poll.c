@@ -108,12 +108,15 @@ static pid_t start_client(const char *path, long count, int input, int output)
     if (client == 0) {
         /* The copies that dup2() makes stay open: they do not have O_CLOEXEC. execlp()
          * replaces this program by the client; the second `path` is its argv[0]. */
-        if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1)
-            sys_error("dup2");
+        if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1) {
+            log_sys_error("dup2");
+            _exit(EXEC_FAILED); /* not exit(): this is still a copy of the server */
+        }
+        close_range(STDERR_FILENO + 1, ~0u, 0); /* exec() would keep what was inherited */
         signal(SIGPIPE, SIG_DFL); /* it may have been ignored when this program started */
         execlp(path, path, argument, (char *)NULL);
         log_sys_error("execlp"); /* it returns only if it fails */
-        _exit(EXEC_FAILED);      /* not exit(): this is still a copy of the server */
+        _exit(EXEC_FAILED);
     }
 
     /* A write to a pipe that nobody reads ends a process by SIGPIPE. If that is ignored,
@@ -141,9 +144,9 @@ static size_t receive_message(int pipe, struct buffer *inbox, struct outbox *out
     return size;
 }
 
-/* Waits until a read from `from_client` would not block, because of bytes or end of file,
- * and returns true; or until a part of the echoes can be written, and writes it. If
- * `from_client` is -1, it waits only for that. */
+/* Waits until a read from `from_client` would not block, because of bytes or end of
+ * file, and returns true. Or waits until a part of the echoes can be written, and
+ * writes it. If `from_client` is -1, it waits only for that. */
 static bool wait_for_pipes(int from_client, struct outbox *outbox)
 {
     int to_client = outbox->waiting.length > 0 ? outbox->pipe : -1; /* -1 is left out */

@@ -11,7 +11,8 @@
  * What it adds to server.c, to be read beside it (make diff):
  * - STEP 1: SIGCHLD gets its default action. A program inherits ignored signals; if
  *   SIGCHLD is ignored, no exit code is kept for waitpid(), which fails with ECHILD.
- * - STEP 3: SIGPIPE gets its default action in the client, which may rely on it.
+ * - STEP 3: SIGPIPE gets its default action in the client, which may rely on it. All other
+ *   descriptors are closed there: what this program has inherited is not close-on-exec.
  * - STEP 5: a thread writes the echoes. A pipe holds 65,536 bytes: if the client writes
  *   much before it reads, both pipes become full. If both programs then block in write(),
  *   nobody reads. The thread reports a write that fails, and main goes on reading.
@@ -124,12 +125,15 @@ static pid_t start_client(const char *path, long count, int input, int output)
     if (client == 0) {
         /* The copies that dup2() makes stay open: they do not have O_CLOEXEC. execlp()
          * replaces this program by the client; the second `path` is its argv[0]. */
-        if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1)
-            sys_error("dup2");
+        if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1) {
+            log_sys_error("dup2");
+            _exit(EXEC_FAILED); /* not exit(): this is still a copy of the server */
+        }
+        close_range(STDERR_FILENO + 1, ~0u, 0); /* exec() would keep what was inherited */
         signal(SIGPIPE, SIG_DFL); /* it may have been ignored when this program started */
         execlp(path, path, argument, (char *)NULL);
         log_sys_error("execlp"); /* it returns only if it fails */
-        _exit(EXEC_FAILED);      /* not exit(): this is still a copy of the server */
+        _exit(EXEC_FAILED);
     }
 
     /* A write to a pipe that nobody reads ends a process by SIGPIPE. If that is ignored,

@@ -88,11 +88,13 @@ static pid_t start_client(const char *path, long count, int end)
     if (client == 0) {
         /* The copies that dup2() makes stay open: they are not close-on-exec. execlp()
          * replaces this program by the client; the second `path` is its argv[0]. */
-        if (dup2(end, STDIN_FILENO) == -1 || dup2(end, STDOUT_FILENO) == -1)
-            sys_error("dup2");
+        if (dup2(end, STDIN_FILENO) == -1 || dup2(end, STDOUT_FILENO) == -1) {
+            log_sys_error("dup2");
+            _exit(EXEC_FAILED); /* not exit(): this is still a copy of the server */
+        }
         execlp(path, path, argument, (char *)NULL);
         log_sys_error("execlp"); /* it returns only if it fails */
-        _exit(EXEC_FAILED);      /* not exit(): this is still a copy of the server */
+        _exit(EXEC_FAILED);
     }
 
     /* A write to a socket that nobody reads ends a process by SIGPIPE. If that is

@@ -3,8 +3,8 @@
  *
  * Usage: capacity [SIZE]
  *
- * Creates a pipe, asks for a capacity of SIZE bytes if it is given, writes until no more
- * bytes fit, and compares the number of bytes that it wrote with the capacity that the
+ * Creates a pipe, and asks for a capacity of SIZE bytes if it is given. Writes until no
+ * more bytes fit. Compares the number of bytes written with the capacity that the
  * system reports.
  *
  * Counterpart: ../unix/capacity.c. To try: capacity; capacity 1; capacity 1048576.

@@ -26,18 +26,22 @@ int main(int argc, char *argv[])
     log_to_stderr();
 
     /* STEP 2: Take the pipes: they are standard input and output. */
+    // LEVEL 2: HANDLE from_server, to_server;
     HANDLE from_server = GetStdHandle(STD_INPUT_HANDLE);
     HANDLE to_server = GetStdHandle(STD_OUTPUT_HANDLE);
     if (from_server == INVALID_HANDLE_VALUE || to_server == INVALID_HANDLE_VALUE)
         sys_error("GetStdHandle");
+    // END
 
     struct buffer inbox = {0};
     for (long number = 1; number <= count; number++) {
         /* STEP 3: Send a message with its NUL. */
         char text[MESSAGE_SIZE];
         int length = snprintf(text, sizeof text, MESSAGE_TEXT, number);
+        // LEVEL 2
         if (!write_all(to_server, text, (size_t)length + 1))
             sys_error("WriteFile");
+        // END
         log_text("client: sent", text, (size_t)length);
 
         /* STEP 4: Read the reply, up to its NUL. */
@@ -50,8 +54,10 @@ int main(int argc, char *argv[])
     free(inbox.bytes);
 
     /* STEP 5: Close the pipe: the server's ReadFile fails with ERROR_BROKEN_PIPE. */
+    // LEVEL 2
     if (!CloseHandle(to_server))
         sys_error("CloseHandle");
+    // END
     log_event("client: done");
     return EXIT_SUCCESS;
 }
@@ -61,6 +67,7 @@ int main(int argc, char *argv[])
  * pipe. */
 static size_t receive_message(HANDLE pipe, struct buffer *inbox)
 {
+    // LEVEL 1
     char bytes[READ_SIZE];
     DWORD length;
     size_t size;
@@ -78,4 +85,5 @@ static size_t receive_message(HANDLE pipe, struct buffer *inbox)
         buffer_append(inbox, bytes, length);
     }
     return size;
+    // END
 }

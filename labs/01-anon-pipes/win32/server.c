@@ -11,8 +11,9 @@
  * Mirrors listing 1 of the report. Counterpart: ../unix/server.c. The same by other
  * calls: server_handlelist.c (the client inherits the handles of a list, and no others).
  * Not here, but in server_robust.c: a client that writes much before it reads (both
- * programs then block in WriteFile), that stops reading, or is killed; and handles that
- * this program has inherited itself, which the client inherits as well.
+ * programs then block in WriteFile), that stops reading, or is killed. Also not here:
+ * handles that this program has inherited itself, and its client inherits from it: see
+ * server_handlelist.c.
  * To try: server 3; server 2 C:\windows\system32\sort.exe; server 1 nobody.exe.
  */
 #include "contract.h"
@@ -33,9 +34,11 @@ int main(int argc, char *argv[])
 
     /* STEP 2: Create two one-way pipes, each with a read end [0] and a write end [1]. */
     HANDLE to_client[2], from_client[2];
+    // LEVEL 2
     if (!CreatePipe(&to_client[0], &to_client[1], NULL, 0) ||
         !CreatePipe(&from_client[0], &from_client[1], NULL, 0))
         sys_error("CreatePipe");
+    // END
     log_event("server: ready");
 
     /* STEP 3: Start the client. It gets one end of each pipe. */
@@ -43,8 +46,10 @@ int main(int argc, char *argv[])
 
     /* STEP 4: Close the client's ends here. ReadFile reports the end of a pipe when no
      * process has the write end open: if this process had, it would wait for itself. */
+    // LEVEL 2
     if (!CloseHandle(to_client[0]) || !CloseHandle(from_client[1]))
         sys_error("CloseHandle");
+    // END
 
     /* STEP 5: Send COUNT messages back. */
     struct buffer inbox = {0}; /* what has been read, and not been sent back yet */
@@ -58,8 +63,10 @@ int main(int argc, char *argv[])
 
     /* STEP 6: Close the pipe to the client, which may wait for its end before it exits.
      * Read what it still sends: in a full pipe, WriteFile would block the client. */
+    // LEVEL 2
     if (!CloseHandle(to_client[1]))
         sys_error("CloseHandle");
+    // END
     while ((size = receive_message(from_client[0], &inbox)) > 0) {
         log_text("server: received", inbox.bytes, size - 1);
         buffer_remove(&inbox, size);
@@ -77,6 +84,7 @@ int main(int argc, char *argv[])
  * its standard input and output. Returns the handle of its process. */
 static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE output)
 {
+    // LEVEL 1
     /* The client inherits every inheritable handle (CreateProcess with TRUE). CreatePipe
      * with NULL makes no end inheritable: make these two so. */
     if (!SetHandleInformation(input, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) ||
@@ -102,6 +110,7 @@ static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE ou
     CloseHandle(client.hThread); /* the client's first thread: not needed here */
     free(command);
     return client.hProcess;
+    // END
 }
 
 /* Reads until `inbox` begins with a whole message: one ReadFile can return half a
@@ -109,6 +118,7 @@ static HANDLE start_client(const char *path, long count, HANDLE input, HANDLE ou
  * pipe. */
 static size_t receive_message(HANDLE pipe, struct buffer *inbox)
 {
+    // LEVEL 2
     char bytes[READ_SIZE];
     DWORD length;
     size_t size;
@@ -124,12 +134,14 @@ static size_t receive_message(HANDLE pipe, struct buffer *inbox)
         buffer_append(inbox, bytes, length);
     }
     return size;
+    // END
 }
 
 /* Waits for the client and reports how it ended. Returns whether it exited with 0. Its
  * exit code stays available while a handle to the process is open. */
 static bool report_exit(HANDLE client)
 {
+    // LEVEL 2
     DWORD code;
     if (WaitForSingleObject(client, INFINITE) == WAIT_FAILED)
         sys_error("WaitForSingleObject");
@@ -138,4 +150,5 @@ static bool report_exit(HANDLE client)
     CloseHandle(client);
     log_event("server: client exited with code %lu", code);
     return code == 0;
+    // END
 }

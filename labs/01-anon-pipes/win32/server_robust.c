@@ -9,8 +9,8 @@
  * message and exited with 0, else 1.
  *
  * What it adds to server.c, to be read beside it (make diff):
- * - STEP 3: the client inherits its two ends and standard error, and nothing else. The
- *   server's own standard input and output are inheritable, because it inherited them.
+ * - STEP 3: the client inherits its two ends and standard error. The server's own standard
+ *   input and output are inheritable, because it inherited them: it clears that.
  * - STEP 5: a thread writes the echoes. A pipe holds a few thousand bytes: if the client
  *   writes much before it reads, both pipes become full. If both programs then block in
  *   WriteFile, nobody reads. The thread reports a write that fails, and main goes on
@@ -18,8 +18,10 @@
  * - STEP 6: half a message is reported, and the program still reports the client's end.
  * Standard handles that are missing at the start are opened by begin_program() already.
  *
- * Counterpart: ../unix/server_robust.c. Not here: a limit for the memory of the echoes.
- * To try: server_robust 3 <nul; and server_handlelist.c, the better way for STEP 3.
+ * Counterpart: ../unix/server_robust.c. Not here: a limit for the memory of the echoes;
+ * other handles that this program has inherited, which its client inherits from it.
+ * To try: server_robust 3 <nul; and server_handlelist.c, the better way for STEP 3, which
+ * passes on no other handle.
  */
 #include <errno.h>
 #include <process.h>

@@ -42,7 +42,9 @@ int main(int argc, char *argv[])
     /* STEP 3: Connect: create two FIFOs, open them, and announce them. open() blocks until a
      * process opens the other end, and the server does not know of them yet. For reading,
      * O_NONBLOCK helps. For writing it does not: open() then fails while no process has the
-     * FIFO open for reading. So this process has it open, until the server has. */
+     * FIFO open for reading. So this process has it open, until the server has. The flag stays:
+     * wait for the greeting, an empty message, with poll(), and clear it before you read. */
+    // LEVEL 2: int to_client, to_server;
     create_pair(path);
     int to_client = open_end(to_client_name, O_RDONLY | O_NONBLOCK);
     int spare = open_end(to_server_name, O_RDONLY | O_NONBLOCK);
@@ -51,6 +53,7 @@ int main(int argc, char *argv[])
     /* While a process has the spare end open, write() does not fail when the server has ended. */
     if (close(spare) == -1 || close(server) == -1)
         sys_error("close");
+    // END
 
     char *line, reply[MAX_MESSAGE];
     size_t length;
@@ -59,20 +62,26 @@ int main(int argc, char *argv[])
         /* STEP 4: Send one line as one message. */
         if (length > MAX_MESSAGE)
             fatal("a line of the input is too long for a message");
+        // LEVEL 2
         if (!send_message(to_server, line, length))
             sys_error("write");
+        // END
         log_text("client: sent", line, length);
         more = !is_exit(line, length);
 
         /* STEP 5: Wait for the reply, and read all of it. */
+        // LEVEL 2
         if (!receive_message(to_client, reply, &length))
             fatal("the server closed the pipe before it replied");
+        // END
         log_text("client: received", reply, length);
     }
 
     /* STEP 6: Close the FIFOs: the server reads end of file. */
+    // LEVEL 2
     if (close(to_server) == -1 || close(to_client) == -1)
         sys_error("close");
+    // END
     log_event("client: done");
     return EXIT_SUCCESS;
 }
@@ -81,6 +90,7 @@ int main(int argc, char *argv[])
  * has it open for reading; without, it would block until one has. */
 static int open_server(const char *path)
 {
+    // LEVEL 1
     struct stat status;
     int server = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     if (server == -1)
@@ -89,6 +99,7 @@ static int open_server(const char *path)
         fatal("%s is not a FIFO", path); /* a file: write() would change it */
     let_block(server);
     return server;
+    // END
 }
 
 /* From now on read() and write() block, as without O_NONBLOCK. */
@@ -101,13 +112,15 @@ static void let_block(int fifo)
 /* Creates our two FIFOs. Our process ID makes their names unique. */
 static void create_pair(const char *path)
 {
+    // LEVEL 2
     snprintf(to_server_name, PATH_MAX, TO_SERVER, path, (long)getpid());
     snprintf(to_client_name, PATH_MAX, TO_CLIENT, path, (long)getpid());
     remove_pair(); /* those of a killed process that had our process ID */
     if (mkfifo(to_server_name, FIFO_MODE) == -1 ||
         mkfifo(to_client_name, FIFO_MODE) == -1)
         sys_error("mkfifo");
-    atexit(remove_pair); /* unless the server has done it */
+    atexit(remove_pair); /* unless the server has done it, or a signal kills us */
+    // END
 }
 
 static void remove_pair(void)
@@ -128,6 +141,7 @@ static int open_end(const char *name, int flags)
  * Then waits for its greeting, an empty message: it has now opened both FIFOs. */
 static void announce(int server, int to_client)
 {
+    // LEVEL 2
     char line[ANNOUNCEMENT_SIZE], greeting[MAX_MESSAGE];
     int size = snprintf(line, sizeof line, ANNOUNCEMENT, (long)getpid());
     if (write(server, line, (size_t)size) != size)
@@ -144,4 +158,5 @@ static void announce(int server, int to_client)
     size_t length;
     if (!receive_message(to_client, greeting, &length) || length != 0)
         fatal("the greeting is not an empty message");
+    // END
 }

@@ -10,8 +10,9 @@
 #include "contract.h"
 #include "ipclab.h"
 
-/* Sends one message, length and text in one call: write() may send less than it is asked for,
- * write_all() goes on. Returns false if no process has the FIFO open for reading (EPIPE). */
+/* Sends one message of at most MAX_MESSAGE bytes, which the caller must check. Length and text go
+ * in one call: write() may send less than it is asked for, write_all() goes on. Returns false if no
+ * process has the FIFO open for reading (EPIPE). */
 static inline bool send_message(int fifo, const char *text, size_t length)
 {
     char bytes[HEADER_SIZE + MAX_MESSAGE];

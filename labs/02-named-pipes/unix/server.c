@@ -16,8 +16,9 @@
  *
  * Mirrors listing 3 of the report. Counterpart: ../win32/server.c. The same without FIFOs:
  * server_seqpacket.c (a socket, which has connections and messages).
- * Not here, but in server_robust.c: the FIFO of a server that was killed; clients that are
- * killed while they connect; other writers on PIPE; no descriptor or thread for a client.
+ * Not here, but in server_robust.c: the FIFO of a server that was killed, clients that are
+ * killed while they connect, other writers on PIPE, and no descriptor or thread for a
+ * client.
  * To try: server in one terminal, client in two more; ls -l /proc/PID/fd while they talk.
  */
 #include <fcntl.h>
@@ -49,7 +50,7 @@ int main(int argc, char *argv[])
     if (argc > 2 || *path == '\0' || *path == '-')
         usage_exit();
 
-    /* STEP 2: Create the name that clients open. */
+    /* STEP 2: Create the name that clients open, and ignore SIGPIPE. */
     FILE *fifo = create_fifo();
     log_event("server: ready %s", path);
 
@@ -58,7 +59,7 @@ int main(int argc, char *argv[])
         long pid = next_announcement(fifo);
 
         /* STEP 4: Open its two FIFOs, and start a thread for it, so that no client waits for
-         * another. */
+         * another. The client sends nothing until that thread has greeted it (STEP 5). */
         struct client *client = open_pair(pid);
         client->number = number;
         if (!start_thread(serve, client))
@@ -69,6 +70,7 @@ int main(int argc, char *argv[])
 /* Creates the FIFO and opens it. */
 static FILE *create_fifo(void)
 {
+    // LEVEL 1
     if (mkfifo(path, FIFO_MODE) == -1)
         sys_error("mkfifo");
     end_on_interrupt(remove_fifo);
@@ -83,12 +85,14 @@ static FILE *create_fifo(void)
     if (stream == NULL)
         sys_error("fdopen");
     return stream;
+    // END
 }
 
 /* Returns the process ID of the next client. The announcement "\n4711\n" is an empty line,
  * which is skipped, and the number. */
 static long next_announcement(FILE *fifo)
 {
+    // LEVEL 2
     char line[ANNOUNCEMENT_SIZE];
     long pid = 0;
     while (pid <= 0) {
@@ -97,12 +101,14 @@ static long next_announcement(FILE *fifo)
         pid = strtol(line, NULL, 10);
     }
     return pid;
+    // END
 }
 
 /* Opens the FIFOs of a client. It has opened its own ends before, so open() does not block.
  * Then removes their names: nothing is left of them when both programs have closed them. */
 static struct client *open_pair(long pid)
 {
+    // LEVEL 2
     char to_server[PATH_MAX], to_client[PATH_MAX];
     snprintf(to_server, sizeof to_server, TO_SERVER, path, pid);
     snprintf(to_client, sizeof to_client, TO_CLIENT, path, pid);
@@ -114,6 +120,7 @@ static struct client *open_pair(long pid)
     unlink(to_server);
     unlink(to_client);
     return client;
+    // END
 }
 
 /* The thread of one client. */
@@ -124,22 +131,27 @@ static void serve(void *argument)
     size_t length;
     log_event("server: client %ld connected", client->number);
 
-    /* STEP 5: Send back each message as it came, until "exit" or the end of file. Before that
-     * greet the client with an empty message: both FIFOs are open. */
+    /* STEP 5: Greet the client with an empty message, and send back each message as it came,
+     * until "exit" or the end of file. The greeting reports that both FIFOs are open. */
+    // LEVEL 2
     bool more = send_message(client->to, "", 0);
     while (more && receive_message(client->from, text, &length)) {
         log_text("server: received", text, length);
         more = send_message(client->to, text, length) && !is_exit(text, length);
     }
+    // END
 
     /* STEP 6: Close our ends. The client can still read what was written. */
+    // LEVEL 2
     if (close(client->from) == -1 || close(client->to) == -1)
         sys_error("close");
+    // END
     log_event("server: client %ld left", client->number);
     free(client);
 }
 
-/* STEP 7: End on Ctrl-C: remove the name, which would stay without the server. */
+/* STEP 7: End on Ctrl-C, by end_on_interrupt() before the loop: remove the name, which would
+ * stay without the server. */
 static void remove_fifo(void)
 {
     unlink(path);

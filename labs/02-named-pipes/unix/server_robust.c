@@ -5,8 +5,8 @@
  *
  * What is added to server.c (`make diff LAB=02 SYSTEM=unix` shows the lines), and why:
  * - create_fifo, lock_fifo: a server that was killed leaves its FIFO, on which mkfifo() fails.
- *   This server uses it again, unless another server holds the lock. The system releases the
- *   locks of a process however it ends.
+ *   This server uses it again, unless another process reads it. The lock decides between two
+ *   servers that start at the same time: the system releases it however its process ends.
  * - remove_stale_pairs: clients that are killed before a server has opened their FIFOs leave
  *   them.
  * - next_announcement: any process of the user can write to PIPE. What is not a process ID is
@@ -57,7 +57,7 @@ int main(int argc, char *argv[])
     if (argc > 2 || *path == '\0' || *path == '-')
         usage_exit();
 
-    /* STEP 2: Create the name that clients open. */
+    /* STEP 2: Create the name that clients open, and ignore SIGPIPE. */
     FILE *fifo = create_fifo();
     log_event("server: ready %s", path);
 
@@ -66,7 +66,7 @@ int main(int argc, char *argv[])
         long pid = next_announcement(fifo);
 
         /* STEP 4: Open its two FIFOs, and start a thread for it, so that no client waits for
-         * another. */
+         * another. The client sends nothing until that thread has greeted it (STEP 5). */
         struct client *client = open_pair(pid);
         if (client == NULL)
             continue;
@@ -102,6 +102,11 @@ static FILE *create_fifo(void)
 /* Opens the FIFO and locks it. Returns -1 if a server that was about to end has removed it. */
 static int lock_fifo(void)
 {
+    /* Fails with ENXIO if no process reads the FIFO. The reader need not hold the lock: server.c
+     * does without. */
+    if (open_fifo(path, O_WRONLY | O_NONBLOCK) != -1)
+        fatal("another server has %s", path);
+
     /* Both ends, although we only read. With O_RDONLY open() would block until a client
      * comes, and read() would return 0, end of file, as soon as no client has the FIFO open. */
     int fifo = open_fifo(path, O_RDWR);
@@ -162,21 +167,26 @@ static void remove_stale_pairs(void)
 }
 
 /* Returns the process ID of the next client. The announcement "\n4711\n" is an empty line,
- * which is skipped, and the number. */
+ * which is skipped, and the number. Of a line that is too long for `line` the rest is skipped:
+ * fgets() would return it as a line of its own. */
 static long next_announcement(FILE *fifo)
 {
-    char line[ANNOUNCEMENT_SIZE], *end;
-    long pid = 0;
-    while (pid <= 0) {
-        if (fgets(line, sizeof line, fifo) == NULL)
-            sys_error("read");
-        pid = strtol(line, &end, 10);
-        if (*end != '\n' || pid < 0 || pid > INT_MAX) {
-            log_error("not an announcement: a line of %s", path);
-            pid = 0;
+    for (;;) {
+        char line[ANNOUNCEMENT_SIZE] = "", number[ANNOUNCEMENT_SIZE];
+        size_t length = 0;
+        for (int byte; (byte = getc(fifo)) != '\n';) {
+            if (byte == EOF)
+                sys_error("read");
+            if (length < sizeof line - 1)
+                line[length++] = (char)byte;
         }
+        long pid = strtol(line, NULL, 10);
+        int digits = snprintf(number, sizeof number, "%ld", pid);
+        if (pid > 0 && length == (size_t)digits && memcmp(line, number, length) == 0)
+            return pid;
+        if (length > 0)
+            log_error("not an announcement: a line of %s", path);
     }
-    return pid;
 }
 
 /* Opens the FIFOs of a client. It has opened its own ends before, so open() does not block.
@@ -192,7 +202,7 @@ static struct client *open_pair(long pid)
     client->from = client->to == -1 ? -1 : open_fifo(to_server, O_RDONLY | O_NONBLOCK);
     int reserve = client->from == -1 ? -1 : dup(client->from);
     if (reserve == -1) {
-        log_sys_error("open");
+        log_sys_error(client->to == -1 ? to_client : to_server);
         close_pair(client); /* the client reads end of file in place of the greeting */
         free(client);
         client = NULL;
@@ -223,8 +233,8 @@ static void serve(void *argument)
     size_t length;
     log_event("server: client %ld connected", client->number);
 
-    /* STEP 5: Send back each message as it came, until "exit" or the end of file. Before that
-     * greet the client with an empty message: both FIFOs are open. */
+    /* STEP 5: Greet the client with an empty message, and send back each message as it came,
+     * until "exit" or the end of file. The greeting reports that both FIFOs are open. */
     bool more = send_message(client->to, "", 0);
     while (more && receive_message(client->from, text, &length)) {
         log_text("server: received", text, length);
@@ -237,7 +247,8 @@ static void serve(void *argument)
     free(client);
 }
 
-/* STEP 7: End on Ctrl-C: remove the name, which would stay without the server. */
+/* STEP 7: End on Ctrl-C, by end_on_interrupt() before the loop: remove the name, which would
+ * stay without the server. */
 static void remove_fifo(void)
 {
     unlink(path);

@@ -78,6 +78,7 @@ static int create_socket(void)
     if (bind(listener, (struct sockaddr *)&address, sizeof address) == -1)
         sys_error("bind");
     end_on_interrupt(remove_socket);
+    signal(SIGPIPE, SIG_IGN); /* a lost reader of our output does not end the server */
     if (listen(listener, BACKLOG) == -1)
         sys_error("listen");
     return listener;
@@ -120,7 +121,8 @@ static bool receive_message(int socket, char *message, size_t *size)
 }
 
 /* Closes the connection. If messages of the client are unread, close() resets it: the client
- * gets ECONNRESET in place of the last reply. So receive no more, and read what has come. */
+ * gets ECONNRESET in place of the last reply. So receive no more, and read what has come: up to
+ * a packet of 0 bytes, which looks like the end. */
 static void close_connection(int socket)
 {
     char byte;
@@ -145,7 +147,8 @@ static bool is_exit(const char *message, size_t size)
     return length == strlen(EXIT_TEXT) && memcmp(message, EXIT_TEXT, length) == 0;
 }
 
-/* STEP 7: End on Ctrl-C: remove the name, which would stay without the server. */
+/* STEP 7: End on Ctrl-C, by end_on_interrupt() before the loop: remove the name, which would
+ * stay without the server. */
 static void remove_socket(void)
 {
     unlink(path);

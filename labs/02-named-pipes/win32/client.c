@@ -29,11 +29,13 @@ int main(int argc, char *argv[])
     /* STEP 2: Find the server: open the pipe. */
     HANDLE pipe = open_pipe(path);
 
-    /* STEP 3: The open pipe is the connection. Read messages from it: at first a client's
+    /* STEP 3: Read whole messages from the open pipe, the connection. At first a client's
      * handle reads bytes, and then two replies can come as one. */
+    // LEVEL 2
     DWORD mode = PIPE_READMODE_MESSAGE | PIPE_WAIT;
     if (!SetNamedPipeHandleState(pipe, &mode, NULL, NULL))
         sys_error("SetNamedPipeHandleState");
+    // END
 
     wchar_t *line;
     size_t length;
@@ -43,8 +45,10 @@ int main(int argc, char *argv[])
         DWORD size = (DWORD)((length + 1) * sizeof *line), written;
         if (size > MAX_MESSAGE)
             fatal("a line of the input is too long for a message");
+        // LEVEL 2
         if (!WriteFile(pipe, line, size, &written, NULL))
             sys_error("WriteFile");
+        // END
         log_utf16("client: sent", line, length);
         more = length != wcslen(WIDE_EXIT_TEXT) || wcscmp(line, WIDE_EXIT_TEXT) != 0;
 
@@ -55,8 +59,10 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 6: Close the pipe: the server's read fails with ERROR_BROKEN_PIPE. */
+    // LEVEL 2
     if (!CloseHandle(pipe))
         sys_error("CloseHandle");
+    // END
     log_event("client: done");
     return EXIT_SUCCESS;
 }
@@ -65,6 +71,7 @@ int main(int argc, char *argv[])
  * client may take it first. */
 static HANDLE open_pipe(const char *path)
 {
+    // LEVEL 1
     wchar_t *name = to_utf16(path);
     ULONGLONG now, limit = GetTickCount64() + WAIT_MILLISECONDS;
     HANDLE pipe;
@@ -76,12 +83,14 @@ static HANDLE open_pipe(const char *path)
     }
     free(name);
     return pipe;
+    // END
 }
 
 /* Receives one message, of any length, and returns it; the caller frees it. `*length` is
  * that of its text, without the NUL. */
 static wchar_t *receive_message(HANDLE pipe, size_t *length)
 {
+    // LEVEL 2
     struct buffer message = {0};
     char part[BUFFER_SIZE];
     DWORD size;
@@ -98,4 +107,5 @@ static wchar_t *receive_message(HANDLE pipe, size_t *length)
     if (*length > 0 && text[*length - 1] == L'\0')
         --*length;
     return text;
+    // END
 }

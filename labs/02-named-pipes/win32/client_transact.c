@@ -29,7 +29,7 @@ int main(int argc, char *argv[])
     /* STEP 2: Find the server: open the pipe. */
     HANDLE pipe = open_pipe(path);
 
-    /* STEP 3: The open pipe is the connection. Read messages from it: at first a client's
+    /* STEP 3: Read whole messages from the open pipe, the connection. At first a client's
      * handle reads bytes, and then TransactNamedPipe fails. */
     DWORD mode = PIPE_READMODE_MESSAGE | PIPE_WAIT;
     if (!SetNamedPipeHandleState(pipe, &mode, NULL, NULL))

@@ -44,6 +44,7 @@ int main(int argc, char *argv[])
      * server has the name. */
     name = to_utf16(path);
     allow_clients(remote);
+    end_on_interrupt(NULL);
     add_instance(FILE_FLAG_FIRST_PIPE_INSTANCE);
     for (int i = 1; i < FREE_INSTANCES; i++)
         add_instance(0);
@@ -63,18 +64,21 @@ static void allow_clients(bool remote)
         sys_error("ConvertStringSecurityDescriptorToSecurityDescriptor");
 }
 
-/* Creates one instance of the pipe, and a thread for it. */
+/* Creates one instance of the pipe, and a thread for it. It has room for a whole message of the
+ * client, which may send one after "exit", and only then read the reply (STEP 6). */
 static void add_instance(DWORD flags)
 {
+    // LEVEL 1
     HANDLE pipe = CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX | flags,
                                    PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE | PIPE_WAIT |
                                        remote_clients,
-                                   PIPE_UNLIMITED_INSTANCES, BUFFER_SIZE, BUFFER_SIZE,
+                                   PIPE_UNLIMITED_INSTANCES, BUFFER_SIZE, MAX_MESSAGE,
                                    DEFAULT_WAIT_MILLISECONDS, &security);
     if (pipe == INVALID_HANDLE_VALUE)
         sys_error("CreateNamedPipe");
     if (!start_thread(serve, pipe))
         sys_error("_beginthreadex");
+    // END
 }
 
 /* The thread of one instance, and of its client. */
@@ -85,31 +89,41 @@ static void serve(void *argument)
 
     /* STEP 3: Wait for a client. One that was quicker than this call is connected already,
      * or has even left again; then the first read fails. */
+    // LEVEL 2
     if (!ConnectNamedPipe(pipe, NULL) && GetLastError() != ERROR_PIPE_CONNECTED &&
         GetLastError() != ERROR_NO_DATA)
         sys_error("ConnectNamedPipe");
+    // END
     LONG number = InterlockedIncrement(&clients);
     log_event("server: client %ld connected", number);
 
     /* STEP 4: Create another instance, with a thread of its own, so that no client waits for
      * another. */
+    // LEVEL 2
     add_instance(0);
+    // END
 
     /* STEP 5: Send back each message as it came, until "exit" or the client's end. */
     wchar_t message[MAX_MESSAGE / sizeof(wchar_t)];
     DWORD size, written;
     bool more = true;
+    // LEVEL 2
     while (more && receive_message(pipe, message, &size)) {
         log_utf16("server: received", message, text_length(message, size));
         more = WriteFile(pipe, message, size, &written, NULL) && !is_exit(message, size);
     }
+    // END
 
-    /* STEP 6: Disconnect. This discards what the client has not read, so wait until it has.
-     * Both calls fail if it has left, and then there is nothing to do. */
-    FlushFileBuffers(pipe);
+    /* STEP 6: Disconnect. This discards what the client has not read: after "exit", wait until
+     * it has read the reply. Do not wait after a message that is too long: the client may still
+     * be writing it. */
+    // LEVEL 2
+    if (!more)
+        FlushFileBuffers(pipe);
     DisconnectNamedPipe(pipe);
     if (!CloseHandle(pipe))
         sys_error("CloseHandle");
+    // END
     log_event("server: client %ld left", number);
 }
 
@@ -117,11 +131,13 @@ static void serve(void *argument)
  * has left (ERROR_BROKEN_PIPE), or if there is more of the message (ERROR_MORE_DATA). */
 static bool receive_message(HANDLE pipe, wchar_t *message, DWORD *size)
 {
+    // LEVEL 2
     if (ReadFile(pipe, message, MAX_MESSAGE, size, NULL))
         return true;
     if (GetLastError() != ERROR_BROKEN_PIPE)
         log_sys_error("ReadFile");
     return false;
+    // END
 }
 
 /* How many units of a message are text: all but the NUL at its end, if it has one. */
@@ -141,10 +157,10 @@ static bool is_exit(const wchar_t *message, DWORD size)
            wcsncmp(message, WIDE_EXIT_TEXT, length) == 0;
 }
 
-/* STEP 7: End on Ctrl-C. The name goes with the last handle, which the system closes. */
+/* STEP 7: End on Ctrl-C, by end_on_interrupt() before the loop. The name goes with the last
+ * handle, which the system closes. */
 static void wait_for_end(void)
 {
-    end_on_interrupt(NULL);
     for (;;)
         Sleep(INFINITE);
 }

@@ -12,7 +12,8 @@
  * which this thread makes itself while it waits. A wait takes at most 64 objects; completion
  * routines need none, so there may be any number of clients.
  *
- * Not here: what server.c leaves out as well.
+ * If an instance cannot be created, the server tries again once a second, and serves its clients
+ * meanwhile.
  * To try: server_overlapped --idle 5.
  */
 #include "contract.h"
@@ -71,23 +72,39 @@ int main(int argc, char *argv[])
     allow_clients(remote);
     struct instance *waiting[FREE_INSTANCES];
     HANDLE events[1 + FREE_INSTANCES] = {interrupt_event()};
+    bool missing = false; /* an instance could not be created */
+    ULONGLONG next_try = 0;
     for (int i = 0; i < FREE_INSTANCES; i++) {
         events[1 + i] = CreateEventW(NULL, TRUE, FALSE, NULL);
         if (events[1 + i] == NULL)
             sys_error("CreateEvent");
         waiting[i] = start_connect(events[1 + i],
                                    i == 0 ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0);
+        if (waiting[0] == NULL) /* another server has the name */
+            return EXIT_FAILURE;
+        missing = missing || waiting[i] == NULL;
     }
     log_event("server: ready %s", path);
 
     for (;;) {
+        if (missing && GetTickCount64() >= next_try) {
+            missing = false;
+            for (int i = 0; i < FREE_INSTANCES; i++) {
+                if (waiting[i] == NULL)
+                    waiting[i] = start_connect(events[1 + i], 0);
+                missing = missing || waiting[i] == NULL;
+            }
+            next_try = GetTickCount64() + PAUSE_MILLISECONDS;
+        }
+
         /* STEP 3: Wait for a client. Completion routines run only in an alertable wait like
          * this one, which then returns WAIT_IO_COMPLETION. */
-        DWORD which = WaitForMultipleObjectsEx(1 + FREE_INSTANCES, events, FALSE, idle,
-                                               TRUE);
+        DWORD which = WaitForMultipleObjectsEx(1 + FREE_INSTANCES, events, FALSE,
+                                               missing ? PAUSE_MILLISECONDS : idle, TRUE);
         if (which == WAIT_FAILED)
             sys_error("WaitForMultipleObjectsEx");
-        if (which == WAIT_OBJECT_0 || (which == WAIT_TIMEOUT && clients_here == 0))
+        if (which == WAIT_OBJECT_0 ||
+            (which == WAIT_TIMEOUT && clients_here == 0 && !missing))
             break;
         if (which == WAIT_TIMEOUT || which == WAIT_IO_COMPLETION)
             continue;
@@ -97,12 +114,14 @@ int main(int argc, char *argv[])
         DWORD i = which - WAIT_OBJECT_0 - 1;
         struct instance *client = waiting[i];
         waiting[i] = start_connect(events[1 + i], 0);
+        missing = missing || waiting[i] == NULL;
         serve(client);
     }
 
     /* STEP 7: End on Ctrl-C, or if no client has come for so long. */
     for (int i = 0; i < FREE_INSTANCES; i++)
-        cancel_connect(waiting[i]);
+        if (waiting[i] != NULL)
+            cancel_connect(waiting[i]);
     log_event("server: done");
     return EXIT_SUCCESS;
 }
@@ -121,25 +140,34 @@ static void allow_clients(bool remote)
 
 /* Creates an instance of the pipe and starts to wait for its client; `event` reports when it
  * has come. On a handle that is opened with FILE_FLAG_OVERLAPPED every operation needs an
- * OVERLAPPED: without it, ConnectNamedPipe may return before a client has come. */
+ * OVERLAPPED: without it, ConnectNamedPipe may return before a client has come. Returns NULL if
+ * it fails. */
 static struct instance *start_connect(HANDLE event, DWORD flags)
 {
+    ResetEvent(event);
     struct instance *instance = allocate(sizeof *instance);
     *instance = (struct instance){.io.hEvent = event};
     /* With an output buffer of 0 bytes a write is over when the client has read it. Then
-     * nothing is left for FlushFileBuffers, which would keep all clients waiting. */
+     * nothing is left for FlushFileBuffers, which would keep all clients waiting. The input
+     * buffer has room for a whole message: a client may send one more before it reads. */
     instance->pipe = CreateNamedPipeW(
         name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | flags,
         PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE | PIPE_WAIT | remote_clients,
-        PIPE_UNLIMITED_INSTANCES, 0, BUFFER_SIZE, DEFAULT_WAIT_MILLISECONDS, &security);
-    if (instance->pipe == INVALID_HANDLE_VALUE)
-        sys_error("CreateNamedPipe");
-    ResetEvent(event);
+        PIPE_UNLIMITED_INSTANCES, 0, MAX_MESSAGE, DEFAULT_WAIT_MILLISECONDS, &security);
+    if (instance->pipe == INVALID_HANDLE_VALUE) {
+        log_sys_error("CreateNamedPipe");
+        free(instance);
+        return NULL;
+    }
     DWORD error = ConnectNamedPipe(instance->pipe, &instance->io) ? ERROR_PIPE_CONNECTED
                                                                   : GetLastError();
     instance->pending = error == ERROR_IO_PENDING;
-    if (!instance->pending && error != ERROR_PIPE_CONNECTED && error != ERROR_NO_DATA)
-        sys_error("ConnectNamedPipe");
+    if (!instance->pending && error != ERROR_PIPE_CONNECTED && error != ERROR_NO_DATA) {
+        log_sys_error("ConnectNamedPipe");
+        CloseHandle(instance->pipe);
+        free(instance);
+        return NULL;
+    }
     if (!instance->pending) /* a client that was quicker than this call */
         SetEvent(event);
     return instance;

@@ -51,6 +51,7 @@ int main(int argc, char *argv[])
      * server has the name. */
     name = to_utf16(path);
     allow_clients(remote);
+    end_on_interrupt(NULL);
     missing = CreateSemaphoreW(NULL, 0, LONG_MAX, NULL);
     if (missing == NULL)
         sys_error("CreateSemaphore");
@@ -73,13 +74,14 @@ static void allow_clients(bool remote)
         sys_error("ConvertStringSecurityDescriptorToSecurityDescriptor");
 }
 
-/* Creates one instance of the pipe, and a thread for it. */
+/* Creates one instance of the pipe, and a thread for it. It has room for a whole message of the
+ * client, which may send one after "exit", and only then read the reply (STEP 6). */
 static void add_instance(DWORD flags)
 {
     HANDLE pipe = CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX | flags,
                                    PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE | PIPE_WAIT |
                                        remote_clients,
-                                   PIPE_UNLIMITED_INSTANCES, BUFFER_SIZE, BUFFER_SIZE,
+                                   PIPE_UNLIMITED_INSTANCES, BUFFER_SIZE, MAX_MESSAGE,
                                    DEFAULT_WAIT_MILLISECONDS, &security);
     if (pipe == INVALID_HANDLE_VALUE && flags != 0) /* another server has the name */
         sys_error("CreateNamedPipe");
@@ -124,9 +126,11 @@ static void serve(void *argument)
         more = WriteFile(pipe, message, size, &written, NULL) && !is_exit(message, size);
     }
 
-    /* STEP 6: Disconnect. This discards what the client has not read, so wait until it has.
-     * Both calls fail if it has left, and then there is nothing to do. */
-    FlushFileBuffers(pipe);
+    /* STEP 6: Disconnect. This discards what the client has not read: after "exit", wait until
+     * it has read the reply. Do not wait after a message that is too long: the client may still
+     * be writing it. */
+    if (!more)
+        FlushFileBuffers(pipe);
     DisconnectNamedPipe(pipe);
     if (!CloseHandle(pipe))
         log_sys_error("CloseHandle");
@@ -161,11 +165,10 @@ static bool is_exit(const wchar_t *message, DWORD size)
            wcsncmp(message, WIDE_EXIT_TEXT, length) == 0;
 }
 
-/* STEP 7: End on Ctrl-C. The name goes with the last handle, which the system closes. Until
- * then create the instances that are missing. */
+/* STEP 7: End on Ctrl-C, by end_on_interrupt() before the loop. The name goes with the last
+ * handle, which the system closes. Until then create the instances that are missing. */
 static void wait_for_end(void)
 {
-    end_on_interrupt(NULL);
     while (WaitForSingleObject(missing, INFINITE) == WAIT_OBJECT_0) {
         Sleep(PAUSE_MILLISECONDS);
         add_instance(0);

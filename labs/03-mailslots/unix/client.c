@@ -34,25 +34,31 @@ int main(int argc, char *argv[])
     /* STEP 2: Open the slot. connect() makes no connection here: it sets the address for
      * send(). But it fails if the name does not exist (ENOENT), or if its server has
      * exited (ECONNREFUSED). */
+    // LEVEL 2: int slot;
     struct sockaddr_un address = address_of_slot();
     int slot = socket(AF_UNIX, SOCK_DGRAM, 0);
     if (slot == -1)
         sys_error("socket");
     if (connect(slot, (struct sockaddr *)&address, sizeof address) == -1)
         sys_error("connect");
+    // END
 
     /* STEP 3: Write each message with one call. send() sends the whole message or
      * nothing: if it is too long, send() fails with EMSGSIZE. While the slot is full,
      * send() blocks. */
     for (size_t i = 0; messages[i] != NULL; i++) {
+        // LEVEL 1
         if (send(slot, messages[i], strlen(messages[i]), 0) == -1)
             sys_error("send");
+        // END
         log_text("client: sent", messages[i], strlen(messages[i]));
     }
 
     /* STEP 4: Close the slot. The server does not notice it: there is no connection. */
+    // LEVEL 2
     if (close(slot) == -1)
         sys_error("close");
+    // END
     log_event("client: done");
     return EXIT_SUCCESS;
 }

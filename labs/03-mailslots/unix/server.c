@@ -15,6 +15,7 @@
  * To try: server box 2 in one terminal, client box "" hello in another; client box
  * again; two servers at once; kill -9 the server, and start it again.
  */
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -38,13 +39,16 @@ int main(int argc, char *argv[])
     /* STEP 2: Create the slot. From now on clients can send messages, which wait in the
      * slot until they are read. If the name exists, bind() fails with EADDRINUSE, also
      * if the server that created it was killed. */
+    // LEVEL 2: int slot;
     struct sockaddr_un address = address_of_slot();
     int slot = socket(AF_UNIX, SOCK_DGRAM, 0);
     if (slot == -1)
         sys_error("socket");
     if (bind(slot, (struct sockaddr *)&address, sizeof address) == -1)
         sys_error("bind");
+    // END
     end_on_interrupt(remove_slot);
+    signal(SIGPIPE, SIG_IGN); /* if nobody reads our output, go on */
     log_event("server: ready %s", path);
 
     for (long number = 0; count == 0 || number < count; number++) {
@@ -52,6 +56,7 @@ int main(int argc, char *argv[])
          * would cut it, and no call would fail. So get its length first: with MSG_TRUNC
          * recv() returns the whole length, with MSG_PEEK it leaves the message in the
          * slot. */
+        // LEVEL 1: char *message; ssize_t length;
         char byte;
         ssize_t length = recv(slot, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC);
         if (length == -1)
@@ -59,6 +64,7 @@ int main(int argc, char *argv[])
         char *message = allocate((size_t)length);
         if (recv(slot, message, (size_t)length, 0) == -1)
             sys_error("recv");
+        // END
 
         /* STEP 4: Print the message. It may be empty: unlike on a stream, a length of 0
          * is not the end. */
@@ -67,9 +73,12 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 5: Remove the slot: its name, then the socket. Unread messages are lost. */
+    claim_end(); /* so that Ctrl-C does not remove the next server's slot */
     remove_slot();
+    // LEVEL 2
     if (close(slot) == -1)
         sys_error("close");
+    // END
     log_last("server: done"); /* Ctrl-C prints nothing after it */
     return EXIT_SUCCESS;
 }

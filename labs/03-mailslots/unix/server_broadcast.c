@@ -15,6 +15,7 @@
  * To try: three servers and one client_broadcast; the same with -m.
  */
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -45,6 +46,7 @@ int main(int argc, char *argv[])
                                   .sin_addr.s_addr = inet_addr(network)};
     int slot = join_network(&address, multicast);
     end_on_interrupt(NULL);
+    signal(SIGPIPE, SIG_IGN); /* if nobody reads our output, go on */
     log_event("server: ready %s:%ld", network, port);
 
     for (long number = 0; count == 0 || number < count; number++) {

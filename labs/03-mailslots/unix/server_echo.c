@@ -16,6 +16,7 @@
  * Counterpart: ../win32/server_echo.c.
  * To try: server_echo box & client_echo box; client box, which has no address.
  */
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -50,6 +51,7 @@ int main(int argc, char *argv[])
     if (bind(slot, (struct sockaddr *)&address, sizeof address) == -1)
         sys_error("bind");
     end_on_interrupt(remove_slot);
+    signal(SIGPIPE, SIG_IGN); /* if nobody reads our output, go on */
     log_event("server: ready %s", path);
 
     for (long number = 0; count == 0 || number < count; number++) {
@@ -75,6 +77,7 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 5: Remove the slot: its name, then the socket. Unread messages are lost. */
+    claim_end(); /* so that Ctrl-C does not remove the next server's slot */
     remove_slot();
     if (close(slot) == -1)
         sys_error("close");
@@ -115,7 +118,7 @@ static void remove_stale_slot(const struct sockaddr_un *address)
 }
 
 /* Sends a message back to its sender, if that is possible at once. A socket without
- * bind() has no address: `size` is then only that of the family. */
+ * bind() has no address: `size` is then 0 (on other systems, the size of the family). */
 static void send_back(int slot, const char *message, size_t length,
                       const struct sockaddr_un *sender, socklen_t size)
 {

@@ -14,6 +14,7 @@
  */
 #include <fcntl.h>
 #include <mqueue.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -40,6 +41,7 @@ int main(int argc, char *argv[])
      * queue until they are read. */
     mqd_t queue = create_queue();
     end_on_interrupt(remove_queue);
+    signal(SIGPIPE, SIG_IGN); /* if nobody reads our output, go on */
     log_event("server: ready %s", name);
 
     struct mq_attr limits;
@@ -64,6 +66,7 @@ int main(int argc, char *argv[])
     /* STEP 5: Remove the queue's name. The queue and its messages go with the last
      * descriptor. */
     free(message);
+    claim_end(); /* so that Ctrl-C does not remove the next server's queue */
     remove_queue();
     if (mq_close(queue) == -1)
         sys_error("mq_close");
@@ -71,9 +74,9 @@ int main(int argc, char *argv[])
     return EXIT_SUCCESS;
 }
 
-/* Creates the queue, or opens the one that a killed server has left, and locks it:
- * otherwise two servers could read from it, and each message would go to one of them.
- * The lock goes with the process. */
+/* Creates the queue, or opens the one that a killed server has left, and locks it. Without
+ * the lock two servers could read from it, and each message would go to only one of them. The
+ * lock goes with the process. */
 static mqd_t create_queue(void)
 {
     /* No attributes (NULL): the queue gets the usual limits, msg_default messages of at

@@ -21,6 +21,7 @@
  * To try: kill -9 a server, and start it again; two servers at once; server_robust
  * contract.h.
  */
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -53,6 +54,7 @@ int main(int argc, char *argv[])
     if (bind(slot, (struct sockaddr *)&address, sizeof address) == -1)
         sys_error("bind");
     end_on_interrupt(remove_slot);
+    signal(SIGPIPE, SIG_IGN); /* if nobody reads our output, go on */
     log_event("server: ready %s", path);
 
     for (long number = 0; count == 0 || number < count; number++) {
@@ -75,6 +77,7 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 5: Remove the slot: its name, then the socket. Unread messages are lost. */
+    claim_end(); /* so that Ctrl-C does not remove the next server's slot */
     remove_slot();
     if (close(slot) == -1)
         sys_error("close");

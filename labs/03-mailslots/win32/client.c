@@ -32,12 +32,14 @@ int main(int argc, char *argv[])
      * (ERROR_FILE_NOT_FOUND). The share mode lets others open it, too. With
      * FILE_SHARE_READ alone, as in the listing, a second client would get
      * ERROR_SHARING_VIOLATION. */
+    // LEVEL 2: HANDLE slot;
     wchar_t *name = to_utf16(path);
     HANDLE slot = CreateFileW(name, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
                               NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
     if (slot == INVALID_HANDLE_VALUE)
         sys_error("CreateFile");
     free(name);
+    // END
 
     /* STEP 3: Write each message with one call. */
     for (size_t i = 0; messages[i] != NULL; i++) {
@@ -46,8 +48,10 @@ int main(int argc, char *argv[])
     }
 
     /* STEP 4: Close the slot. The server does not notice it: there is no connection. */
+    // LEVEL 2
     if (!CloseHandle(slot))
         sys_error("CloseHandle");
+    // END
     log_event("client: done");
     return EXIT_SUCCESS;
 }
@@ -56,11 +60,13 @@ int main(int argc, char *argv[])
  * NUL. */
 static void send_message(HANDLE slot, const char *text)
 {
+    // LEVEL 1
     wchar_t *message = to_utf16(text);
     DWORD size = (DWORD)((wcslen(message) + 1) * sizeof *message), written;
     if (!WriteFile(slot, message, size, &written, NULL))
         sys_error("WriteFile");
     free(message);
+    // END
 }
 
 /* Ends the program if a message is too long to be sent to every slot of a name: it is

@@ -29,11 +29,13 @@ int main(int argc, char *argv[])
      * slot until they are read. If the name exists, CreateMailslot fails with
      * ERROR_ALREADY_EXISTS. WriteFile in a client fails if a message has more than
      * MAX_MESSAGE bytes. */
+    // LEVEL 2: HANDLE slot;
     wchar_t *name = to_utf16(path);
     HANDLE slot = CreateMailslotW(name, MAX_MESSAGE, MAILSLOT_WAIT_FOREVER, NULL);
     if (slot == INVALID_HANDLE_VALUE)
         sys_error("CreateMailslot");
     free(name);
+    // END
     end_on_interrupt(NULL);
     log_event("server: ready %s", path);
 
@@ -44,8 +46,10 @@ int main(int argc, char *argv[])
          * them late.) */
         static wchar_t message[MAX_MESSAGE / sizeof(wchar_t)];
         DWORD size;
+        // LEVEL 1
         if (!ReadFile(slot, message, sizeof message, &size, NULL))
             sys_error("ReadFile");
+        // END
 
         /* STEP 4: Print the message, without the NUL at its end. Not every client sends
          * one: only `size` shows where the message ends. */
@@ -57,8 +61,10 @@ int main(int argc, char *argv[])
 
     /* STEP 5: Close the slot. Unread messages are lost. The system removes the name
      * with the last handle, also on Ctrl-C and if this program is killed. */
+    // LEVEL 2
     if (!CloseHandle(slot))
         sys_error("CloseHandle");
+    // END
     log_last("server: done"); /* Ctrl-C prints nothing after it */
     return EXIT_SUCCESS;
 }

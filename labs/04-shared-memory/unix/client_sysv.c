@@ -3,115 +3,98 @@
  *
  * Usage: client_sysv [KEY [COUNT]]
  *
- * Finds the segment and the semaphores of KEY (0x4D79464D) and reads COUNT numbers (15; 0: until
- * the server ends). Exit code 0 if it read COUNT numbers or the server ended in order, 1 if
- * there is no server or it was killed.
+ * Opens the segment and the semaphores of KEY (0x4D79464D). Reads and prints COUNT numbers
+ * (15; 0: no limit), or all until the server ends. Exit code 0, or 1 if there is no server,
+ * if it was killed, or if another call fails.
  *
- * No thread watches the server here: the kernel itself wakes us at its death, by what the
- * server has asked to be undone. To try: see server_sysv.c.
+ * No thread watches the server, as in client_robust.c: if it ends, the kernel wakes this
+ * program, because it undoes what the server has changed with SEM_UNDO.
+ * To try: see server_sysv.c.
  */
-#define PROGRAM "client"
-
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ipc.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
 static int set; /* the semaphores */
 static struct segment *shared;
 
-static bool is_number(const char *text, unsigned long most);
-static void find(key_t key);
-static void claim(void);
+static key_t parse_key(const char *text);
+static void open_key(key_t key);
+static void claim_place(void);
 static bool change(unsigned short semaphore, short by, short flags);
 static bool read_number(char *text);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
     /* STEP 1: Take the arguments: the key, and how many numbers. */
-    if (argc > 3 ||
-        (argc > 1 &&
-         (!is_number(argv[1], 0x7fffffff) || strtol(argv[1], NULL, 0) == 0)) ||
-        (argc > 2 && !is_number(argv[2], MAX_COUNT))) {
-        say(stderr,
-            "usage: client_sysv [KEY [COUNT]], KEY a number from 1, COUNT from 0 to %d",
-            MAX_COUNT);
-        return 2;
-    }
-    key_t key = argc > 1 ? (key_t)strtol(argv[1], NULL, 0) : DEFAULT_KEY;
-    long count = argc > 2 ? atol(argv[2]) : CLIENT_COUNT;
+    begin_program("client", "[KEY [COUNT]]", &argv);
+    if (argc > 3)
+        usage_exit();
+    key_t key = argc > 1 ? parse_key(argv[1]) : DEFAULT_KEY;
+    long count = argc > 2 ? parse_long("COUNT", argv[2], 0, MAX_COUNT) : CLIENT_COUNT;
 
-    /* STEP 2: Find the semaphores and the segment, and attach it. */
-    find(key);
+    /* STEP 2: Open the semaphores and the segment. */
+    /* STEP 3: Attach the segment. */
+    open_key(key);
 
-    /* STEP 3: Claim the reader's place. */
-    claim();
+    /* STEP 4: Claim the place of the one client. */
+    claim_place();
 
-    /* STEP 4: Read numbers, each when it has come, until there are enough or the server has
-     * left. */
+    /* STEP 5: Read the numbers, each when the server has written it. */
     char text[TEXT_SIZE];
     long received = 0;
     for (; (count == 0 || received < count) && read_number(text); received++) {
-        char *line = quoted(text, strnlen(text, TEXT_SIZE));
-        say(stdout, "client: received %s", line);
-        free(line);
+        log_text("client: received", text, strnlen(text, TEXT_SIZE));
     }
-    if ((count == 0 || received < count) && atomic_load(&shared->state) != ENDED) {
-        say(stderr, "client: the server was killed");
-        return EXIT_FAILURE;
-    }
+    if ((count == 0 || received < count) && atomic_load(&shared->state) != ENDED)
+        fatal("the server was killed");
 
-    /* STEP 5: Detach. */
+    /* STEP 6: Detach. The server removes the segment. */
     if (shmdt(shared) == -1)
-        fail("shmdt");
-    say(stdout, "client: done");
+        sys_error("shmdt");
+    log_event("client: done");
     return EXIT_SUCCESS;
 }
 
-static bool is_number(const char *text, unsigned long most)
+/* Returns the key in `text`, a number as in C: 0x4D79464D is hexadecimal. */
+static key_t parse_key(const char *text)
 {
     char *end;
-    unsigned long number = strtoul(text, &end, 0);
-    return *text >= '0' && *text <= '9' && *end == '\0' && number <= most;
+    long key = strtol(text, &end, 0);
+    if (*text < '0' || *text > '9' || *end != '\0' || key < 1 || key > MAX_KEY)
+        usage_exit();
+    return (key_t)key;
 }
 
-static void find(key_t key)
+static void open_key(key_t key)
 {
     set = semget(key, SEM_COUNT, 0);
     if (set == -1)
-        fail("semget");
+        sys_error("semget");
     int segment = shmget(key, sizeof *shared, 0);
     if (segment == -1)
-        fail("shmget");
+        sys_error("shmget");
     shared = shmat(segment, NULL, 0);
     if (shared == (void *)-1)
-        fail("shmat");
+        sys_error("shmat");
     if (atomic_load(&shared->state) != READY || semctl(set, SEM_ALIVE, GETVAL) < 1) {
-        say(stderr, PROGRAM ": the server of the key 0x%X is not ready, or dead",
-            (unsigned)key);
-        exit(EXIT_FAILURE);
+        fatal("the server of the key 0x%X is not ready, or was killed", (unsigned)key);
     }
 }
 
-/* Makes us the one reader: takes the 1 that the kernel gives back when we end. */
-static void claim(void)
+/* Takes the 1 of SEM_CLIENT, which the kernel gives back when this program ends. */
+static void claim_place(void)
 {
     if (change(SEM_CLIENT, -1, SEM_UNDO | IPC_NOWAIT) || errno != EAGAIN)
-        return; /* what else it can be, the first look will tell */
-    say(stderr, PROGRAM ": another client reads here");
-    exit(EXIT_FAILURE);
+        return; /* any other error shows at the first look */
+    fatal("another client reads here");
 }
 
-/* Adds `by` to a semaphore, waiting until it can be done. Returns false when the set is gone,
- * or it would have to wait and must not. */
+/* Adds `by` to a semaphore. Waits if the result would be below 0. Returns false if the set
+ * was removed, or if it would have to wait and has IPC_NOWAIT. */
 static bool change(unsigned short semaphore, short by, short flags)
 {
     struct sembuf operation = {.sem_num = semaphore, .sem_op = by, .sem_flg = flags};
@@ -119,24 +102,24 @@ static bool change(unsigned short semaphore, short by, short flags)
         if (errno == EIDRM || errno == EINVAL || errno == EAGAIN)
             return false;
         if (errno != EINTR)
-            fail("semop");
+            sys_error("semop");
     }
     return true;
 }
 
-/* Waits for the next number and takes it. Returns false where none can come any more. */
+/* Waits for a number and copies it to `text`. Returns false if the server has ended. */
 static bool read_number(char *text)
 {
     for (;;) {
-        /* The kernel has taken SEM_ALIVE back, or the set is gone, and the mutex with it: then
-         * nobody writes any more, but what was written is still there. */
+        /* If SEM_ALIVE is 0, or the set is removed, and the mutex with it, the server has
+         * ended. But a number may still be there. */
         bool last_look = semctl(set, SEM_ALIVE, GETVAL) < 1;
         change(SEM_MUTEX, -1, SEM_UNDO);
         bool unread = atomic_load(&shared->slot.unread);
         if (unread) {
             memcpy(text, shared->slot.text, TEXT_SIZE);
             if (semctl(set, SEM_ROOM, GETVAL) == 0)
-                change(SEM_ROOM, 1, 0); /* first, as in client.c */
+                change(SEM_ROOM, 1, 0); /* first: see server_robust.c */
             atomic_store(&shared->slot.unread, 0);
         }
         change(SEM_MUTEX, 1, SEM_UNDO);

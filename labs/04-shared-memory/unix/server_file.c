@@ -1,31 +1,27 @@
 /*
- * server_file.c - shared memory that stays: numbers into a file that is mapped.
+ * server_file.c - write random numbers into a file that is mapped: memory that stays.
  *
  * Usage: server_file [FILE [COUNT]]
  *
- * Maps FILE (numbers.map, made if need be) and appends COUNT numbers (15) to those that are in
- * it, going on in the sequence where the last server stopped, however that ended. Exit code 0.
+ * Maps FILE (numbers.map; created if it does not exist) and appends COUNT numbers (15).
+ * They continue the sequence where the last server stopped, also if that was killed. Exit
+ * code 0, or 1 if another server writes, if FILE contains something else, or if another
+ * call fails.
  *
- * Nobody needs to wait for anybody: a number is never changed once it is counted, and a reader
- * looks at the count first. Its twin: ../win32/server_file.c. The file is the same on both.
+ * No program waits for another: a number does not change any more once it is counted, and a
+ * reader looks at the count first. Counterpart: ../win32/server_file.c, with the same
+ * file. For messages in one direction that are never deleted, this is enough.
  * To try: server_file f 3; client_file f; server_file f 3; client_file f; od -c f.
  */
-#define PROGRAM "server"
-
 #include <fcntl.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static bool is_number(const char *text, long most);
 static size_t size_for(size_t records);
 static bool is_journal(const struct journal *head, size_t size);
 static int open_alone(const char *name, size_t *size);
@@ -33,49 +29,48 @@ static void flush(struct journal *journal, size_t size);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
-    /* STEP 1: Take the arguments: the file, and how many numbers to add. */
-    if (argc > 3 || (argc > 1 && *argv[1] == '\0') ||
-        (argc > 2 && !is_number(argv[2], MAX_RECORDS))) {
-        say(stderr, "usage: server_file [FILE [COUNT]], COUNT from 0 to %d", MAX_RECORDS);
-        return 2;
-    }
+    /* STEP 1: Take the arguments: the file, and how many numbers to append. */
+    begin_program("server", "[FILE [COUNT]]", &argv);
+    if (argc > 3 || (argc > 1 && *argv[1] == '\0'))
+        usage_exit();
     const char *name = argc > 1 ? argv[1] : DEFAULT_FILE;
-    size_t count = argc > 2 ? strtoul(argv[2], NULL, 10) : FILE_COUNT;
+    size_t count = FILE_COUNT;
+    if (argc > 2)
+        count = (size_t)parse_long("COUNT", argv[2], 0, MAX_RECORDS);
 
-    /* STEP 2: Open the file, for ourselves alone as far as writing goes. */
+    /* STEP 2: Open the file. Only one server at a time may write to it. */
     size_t size;
     int file = open_alone(name, &size);
 
-    /* STEP 3: Make the file as long as it will be, and map it. Memory beyond the last page of a
-     * file has no place to go: whoever touches it dies of SIGBUS. No more has what ftruncate would
-     * add, a hole, once the disk is full: posix_fallocate asks for the room, or is refused. */
+    /* STEP 3: Give the file the size that it will need, and map it. An access beyond the
+     * last page of the file kills a program with SIGBUS. So does a store for which the
+     * disk has no room: unlike ftruncate(), posix_fallocate() reserves it. */
     struct journal head = {0};
     if (size > 0 &&
         (pread(file, &head, sizeof head, 0) != sizeof head || !is_journal(&head, size))) {
-        say(stderr, PROGRAM ": %s is not a file of numbers", name);
-        return EXIT_FAILURE;
+        fatal("%s is not a file of numbers", name);
     }
     uint32_t first = head.count;
     if (size < size_for(first + count))
         size = size_for(first + count);
     int error = posix_fallocate(file, 0, (off_t)size);
     if (error != 0)
-        fail_with(error, "posix_fallocate");
+        sys_error_number("posix_fallocate", error);
     struct journal *journal = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file,
                                    0);
     if (journal == MAP_FAILED)
-        fail("mmap");
-    say(stdout, "server: ready %s", name);
+        sys_error("mmap");
+    signal(SIGPIPE, SIG_IGN); /* if nobody reads our output, go on */
+    log_event("server: ready %s", name);
 
-    /* STEP 4: Go on where the file stops. */
+    /* STEP 4: Continue the sequence where the file ends. */
     uint32_t state = FIRST_STATE;
     for (uint32_t i = 0; i < first; i++)
         next_number(&state);
 
-    /* STEP 5: Write each number, and only when it is safe count it: a server that is killed in
-     * between, or a machine that loses its power, leaves no half number that is counted. */
+    /* STEP 5: Write each number, and count it only after it has been flushed. If the
+     * server is killed in between, or the machine loses its power, no half number is
+     * counted. */
     for (size_t i = first; i < first + count; i++) {
         unsigned number = next_number(&state);
         memset(journal->records[i], 0, RECORD_SIZE);
@@ -83,27 +78,20 @@ int main(int argc, char *argv[])
         flush(journal, size);
         atomic_store(&journal->count, (uint32_t)i + 1);
         flush(journal, size);
-        say(stdout, "server: sent \"%u\"", number);
+        log_event("server: sent \"%u\"", number);
     }
 
-    /* STEP 6: Unmap and close. What was written stays: it is the file. */
+    /* STEP 6: Unmap and close. The numbers stay: they are the file's. */
     if (munmap(journal, size) == -1)
-        fail("munmap");
+        sys_error("munmap");
     if (close(file) == -1)
-        fail("close");
-    say(stdout, "server: done");
+        sys_error("close");
+    log_event("server: done");
     return EXIT_SUCCESS;
 }
 
-static bool is_number(const char *text, long most)
-{
-    char *end;
-    long number = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && number <= most;
-}
-
-/* Whether a file of `size` bytes that begins with `head` is ours: what is somebody else's must
- * not be written into. */
+/* Returns whether a file of `size` bytes that begins with `head` can be ours. A file of
+ * another program must not be changed. */
 static bool is_journal(const struct journal *head, size_t size)
 {
     static const char nothing[sizeof head->unused];
@@ -116,30 +104,30 @@ static size_t size_for(size_t records)
     return sizeof(struct journal) + records * RECORD_SIZE;
 }
 
-/* Opens the file that only one server at a time may have; tells its size. */
+/* Opens and locks the file, and returns its size in `size`. */
 static int open_alone(const char *name, size_t *size)
 {
     int file = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (file == -1)
-        fail("open");
-    /* A lock on the file binds those who ask for it, and goes with its owner. */
+        sys_error("open");
+    /* The lock stops only programs that ask for it. The kernel removes it when this
+     * program ends. */
     if (flock(file, LOCK_EX | LOCK_NB) == -1) {
         if (errno != EWOULDBLOCK)
-            fail("flock");
-        say(stderr, PROGRAM ": another server writes to %s", name);
-        exit(EXIT_FAILURE);
+            sys_error("flock");
+        fatal("another server writes to %s", name);
     }
     struct stat facts;
     if (fstat(file, &facts) == -1)
-        fail("fstat");
+        sys_error("fstat");
     *size = (size_t)facts.st_size;
     return file;
 }
 
-/* Waits until what was changed is on the disk. Other processes need no msync: they see the
- * same pages at once. It is for those who come after a power failure. */
+/* Waits until the changes are on the disk. Other processes see them at once, without
+ * msync(): it is for the time after a power failure. */
 static void flush(struct journal *journal, size_t size)
 {
     if (msync(journal, size, MS_SYNC) == -1)
-        fail("msync");
+        sys_error("msync");
 }

@@ -1,268 +1,180 @@
 /*
- * server.c - random numbers into shared memory, one at a time, each for one reader.
+ * server.c - write random numbers into shared memory, each for one reader.
  *
- * Usage: server [--mutex-only] [NAME [COUNT [PACE]]]
+ * Usage: server [NAME [COUNT]]
  *
- * Makes the shared memory NAME (MyFileMappingObject) and writes COUNT numbers into it (0: until
- * Ctrl-C), each when the one before has been read. With --mutex-only a number is written
- * every PACE milliseconds (1000), read or not: what the listing does. Exit code 0.
+ * Creates the shared memory NAME (MyFileMappingObject). Writes COUNT numbers (0, the
+ * default: no limit), each when the one before has been read. Ends when the last number
+ * has been read, or on Ctrl-C. Exit code 0, or 1 if the name exists already or another
+ * call fails.
  *
- * Mirrors listing 8 of the report. Its twin: ../unix/server.c. Other ways to share: server_file
- * (a file that stays), server_rwlock (many readers).
- * To try: server N 5 beside client N; server --mutex-only beside client --mutex-only.
+ * Mirrors listing 8 of the report, which has the mutex alone, as server_mutex_only.c
+ * has. Counterpart: ../unix/server.c. Other ways to share: server_file.c (a file that
+ * stays), server_rwlock.c (many readers).
+ * Not here, but in server_robust.c: the memory of a server that was killed, which its
+ * client still has open; a reader that is killed, also while it owns the mutex.
+ * To try: server N 3 in one window, client N in another; two servers at once.
  */
-#define PROGRAM "server"
-
-#include <stdbool.h>
-#include <stdlib.h>
-#include <wchar.h>
-#include <windows.h>
-
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static struct slot *slot;
-static HANDLE mutex, value, room, stopped;
+static struct slot *slot; /* the shared memory: see contract.h */
+static HANDLE mutex, value, room, alive;
+static HANDLE stopped; /* Ctrl-C sets it */
 
-static bool is_number(const wchar_t *text, long most);
-static wchar_t *name_of(const wchar_t *format, const wchar_t *name);
-static HANDLE make_event(const wchar_t *name);
-static HANDLE claim(const wchar_t *name);
-static HANDLE make_alive(const wchar_t *name);
-static void forget_old_number(void);
-static BOOL WINAPI on_stop(DWORD event);
-static bool has_stopped(void);
-static void take_mutex(void);
-static void release_mutex(void);
-static bool write_number(unsigned number);
-static void wait_for_room(void);
-static void pause_for(long milliseconds);
+static void create_sync_objects(const wchar_t *name);
+static wchar_t *object_name(const wchar_t *format, const wchar_t *name);
+static bool wait_for_room(void);
+static void write_number(unsigned number);
+static void lock_mutex(void);
+static void unlock_mutex(void);
+static void close_objects(HANDLE mapping);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the arguments: the name of the memory, and how many numbers. */
+    begin_program("server", "[NAME [COUNT]]", &argv);
+    if (argc > 3 || (argc > 1 && *argv[1] == '\0'))
+        usage_exit();
+    wchar_t *name = to_utf16(argc > 1 ? argv[1] : DEFAULT_NAME);
+    long count = argc > 2 ? parse_long("COUNT", argv[2], 0, MAX_COUNT) : SERVER_COUNT;
 
-    /* STEP 1: Take the arguments: the name to share under, and how many numbers. */
-    bool mutex_only = argc > 1 && wcscmp(argv[1], L"--mutex-only") == 0;
-    wchar_t **words = argv + mutex_only;
-    int count_of_words = argc - mutex_only;
-    if (count_of_words > (mutex_only ? 4 : 3) ||
-        (count_of_words > 1 && *words[1] == L'\0') ||
-        (count_of_words > 2 && !is_number(words[2], MAX_COUNT)) ||
-        (count_of_words > 3 && !is_number(words[3], MAX_PACE))) {
-        say(stderr,
-            "usage: server [--mutex-only] [NAME [COUNT [PACE]]], COUNT from 0 to %d, "
-            "PACE only with --mutex-only",
-            MAX_COUNT);
-        return 2;
-    }
-    const wchar_t *name = count_of_words > 1 ? words[1] : L"" DEFAULT_NAME;
-    long count = count_of_words > 2 ? wcstol(words[2], NULL, 10) : SERVER_COUNT;
-    long pace = count_of_words > 3 ? wcstol(words[3], NULL, 10) : DEFAULT_PACE;
-
-    /* STEP 2: Claim the name. Two servers would write over each other's numbers. */
-    HANDLE claimed = claim(name), alive = make_alive(name);
-
-    /* STEP 3: Make the memory and map it: a section of the paging file, born with its size
-     * and full of zeros. A section that is not mapped is of no use to anybody. */
+    /* STEP 2: Create the object, a section of the paging file. If the name exists, the
+     * call succeeds, and opens it. Ask: two servers would overwrite each other's
+     * numbers. */
+    // LEVEL 2: HANDLE mapping;
     HANDLE mapping = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0,
                                         sizeof *slot, name);
-    if (mapping == NULL)
-        fail("CreateFileMapping");
+    if (mapping == NULL || GetLastError() == ERROR_ALREADY_EXISTS)
+        sys_error("CreateFileMapping");
+    // END
+
+    /* STEP 3: Map it: from now on it is memory. It has its size, and contains zeros. */
+    // LEVEL 1
     slot = MapViewOfFile(mapping, FILE_MAP_ALL_ACCESS, 0, 0, sizeof *slot);
     if (slot == NULL)
-        fail("MapViewOfFile");
+        sys_error("MapViewOfFile");
+    // END
 
-    /* STEP 4: Make the mutex and the two signals, objects of the kernel with names of their
-     * own, and let go of whatever a killed server has left. */
-    bool usual = wcscmp(name, L"" DEFAULT_NAME) == 0;
-    mutex = CreateMutexW(NULL, FALSE,
-                         usual ? DEFAULT_MUTEX_NAME : name_of(MUTEX_NAME, name));
-    if (mutex == NULL)
-        fail("CreateMutex");
-    value = make_event(name_of(VALUE_NAME, name));
-    room = make_event(name_of(ROOM_NAME, name));
-    stopped = CreateEventW(NULL, TRUE, FALSE, NULL);
-    if (stopped == NULL)
-        fail("CreateEvent");
-    if (!SetConsoleCtrlHandler(on_stop, TRUE))
-        fail("SetConsoleCtrlHandler");
-    forget_old_number();
-    char shown[4 * NAME_ROOM] = "";
-    WideCharToMultiByte(CP_UTF8, 0, name, -1, shown, sizeof shown, NULL, NULL);
-    say(stdout, "server: ready %s", shown);
+    /* STEP 4: Create the mutex, two events, and the mutex `alive`, objects with names of
+     * their own. The server sets `value` when it has written a number. The client sets
+     * `room` when it has read it. */
+    stopped = interrupt_event();
+    create_sync_objects(name);
+    log_event("server: ready %s", argc > 1 ? argv[1] : DEFAULT_NAME);
 
-    /* STEP 5: Write the numbers, each when the reader has made room for it. */
-    uint32_t state = FIRST_STATE;
-    for (long written = 0; !has_stopped() && (count == 0 || written < count); written++) {
-        unsigned number = next_number(&state);
-        if (mutex_only) {
-            take_mutex();
-            snprintf(slot->text, TEXT_SIZE, "%u", number);
-            release_mutex();
-        } else if (!write_number(number)) {
-            break;
-        }
-        say(stdout, "server: sent \"%u\"", number);
-        /* Here, with the mutex free: the listing sleeps while it owns it, and whoever wants
-         * to read stands in a queue for a mutex that is free for an instant each second. */
-        if (mutex_only)
-            pause_for(pace);
+    /* STEP 5: Write the numbers, each when the client has read the one before. */
+    uint32_t generator = FIRST_STATE;
+    for (long i = 0; (count == 0 || i < count) && wait_for_room(); i++) {
+        unsigned number = next_number(&generator);
+        write_number(number);
+        log_event("server: sent \"%u\"", number);
     }
 
-    /* STEP 6: Wait until the last number has been read too. */
-    if (!mutex_only)
-        wait_for_room();
+    /* STEP 6: Wait until the last number has been read, too. */
+    wait_for_room();
 
-    /* STEP 7: Let go of everything. No name is to be taken away: each object goes, with its
-     * name, when its last handle does; `stopped` with us, as Ctrl-C may still set it. */
+    /* STEP 7: Wake the client, and close everything. The release of `alive` wakes it. The
+     * system removes each object, with its name, with its last handle and view. */
+    // LEVEL 2
     if (!ReleaseMutex(alive))
-        fail("ReleaseMutex");
-    if (!UnmapViewOfFile(slot))
-        fail("UnmapViewOfFile");
-    if (!CloseHandle(alive) || !CloseHandle(mapping) || !CloseHandle(mutex) ||
-        !CloseHandle(value) || !CloseHandle(room) || !CloseHandle(claimed))
-        fail("CloseHandle");
-    say(stdout, "server: done");
+        sys_error("ReleaseMutex");
+    // END
+    close_objects(mapping);
+    free(name);
+    log_last("server: done");
     return EXIT_SUCCESS;
 }
 
-static bool is_number(const wchar_t *text, long most)
+/* Creates the mutex; the two events, each of which is reset when it has woken one waiter;
+ * and the mutex `alive`. This program owns `alive` until it ends: a client can wait for
+ * it. The client opens `alive` last, so it is created last. */
+static void create_sync_objects(const wchar_t *name)
 {
-    wchar_t *end;
-    long number = wcstol(text, &end, 10);
-    return *text >= L'0' && *text <= L'9' && *end == L'\0' && number <= most;
+    // LEVEL 2
+    bool usual = wcscmp(name, L"" DEFAULT_NAME) == 0;
+    mutex = CreateMutexW(NULL, FALSE,
+                         usual ? DEFAULT_MUTEX_NAME : object_name(MUTEX_NAME, name));
+    if (mutex == NULL)
+        sys_error("CreateMutex");
+    value = CreateEventW(NULL, FALSE, FALSE, object_name(VALUE_NAME, name));
+    room = CreateEventW(NULL, FALSE, TRUE, object_name(ROOM_NAME, name));
+    if (value == NULL || room == NULL)
+        sys_error("CreateEvent");
+    alive = CreateMutexW(NULL, TRUE, object_name(ALIVE_NAME, name));
+    if (alive == NULL)
+        sys_error("CreateMutex");
+    if (GetLastError() == ERROR_ALREADY_EXISTS && /* then TRUE has no effect */
+        WaitForSingleObject(alive, INFINITE) == WAIT_FAILED)
+        sys_error("WaitForSingleObject");
+    // END
 }
 
-/* The name that `format` makes of `name`. It is good until the next call. */
-static wchar_t *name_of(const wchar_t *format, const wchar_t *name)
+/* Returns the name that `format` makes of `name`, until the next call. */
+static wchar_t *object_name(const wchar_t *format, const wchar_t *name)
 {
-    static wchar_t full[NAME_ROOM];
-    if (swprintf(full, NAME_ROOM, format, name) < 0)
-        fail_with(ERROR_FILENAME_EXCED_RANGE, "CreateMutex");
+    static wchar_t full[NAME_SIZE];
+    if (swprintf(full, NAME_SIZE, format, name) < 0)
+        sys_error_number("CreateMutex", ERROR_FILENAME_EXCED_RANGE);
     return full;
 }
 
-/* An auto-reset event: SetEvent wakes one waiter, or the next to come, and then it is reset. */
-static HANDLE make_event(const wchar_t *name)
+/* Waits until no unread number is in the memory. Returns false after Ctrl-C. An event
+ * means only "look again": `unread` decides. */
+static bool wait_for_room(void)
 {
-    HANDLE event = CreateEventW(NULL, FALSE, FALSE, name);
-    if (event == NULL)
-        fail("CreateEvent");
-    return event;
-}
-
-/* Makes an object that nobody but a server has a handle to, so that it exists as long as
- * a server does, however that ends. To create what exists is no error; one has to ask. */
-static HANDLE claim(const wchar_t *name)
-{
-    HANDLE claimed = CreateMutexW(NULL, FALSE, name_of(SERVER_NAME, name));
-    if (claimed == NULL)
-        fail("CreateMutex");
-    if (GetLastError() == ERROR_ALREADY_EXISTS) {
-        say(stderr, PROGRAM ": another server uses this name");
-        exit(EXIT_FAILURE);
+    // LEVEL 2
+    HANDLE events[] = {stopped, room};
+    bool unread = true;
+    while (unread) {
+        DWORD result = WaitForMultipleObjects(2, events, FALSE, INFINITE);
+        if (result == WAIT_FAILED)
+            sys_error("WaitForMultipleObjects");
+        if (result == WAIT_OBJECT_0)
+            return false;
+        lock_mutex();
+        unread = slot->unread;
+        unlock_mutex();
     }
-    return claimed;
-}
-
-/* The mutex that we own until we end, so that a client can wait for that. */
-static HANDLE make_alive(const wchar_t *name)
-{
-    HANDLE alive = CreateMutexW(NULL, FALSE, name_of(ALIVE_NAME, name));
-    if (alive == NULL)
-        fail("CreateMutex");
-    /* It may still be there, and even be owned for a moment: by a client that has just seen
-     * the server before us die. */
-    if (WaitForSingleObject(alive, INFINITE) == WAIT_FAILED)
-        fail("WaitForSingleObject");
-    return alive;
-}
-
-/* The client of a killed server may still have the memory, and keeps it in being with what
- * the dead one wrote. Nobody else writes, so it is ours now, and empty. */
-static void forget_old_number(void)
-{
-    take_mutex();
-    atomic_store(&slot->unread, 0);
-    memset(slot->text, 0, TEXT_SIZE); /* it may be half a number */
-    release_mutex();
-}
-
-/* Ctrl-C, Ctrl-Break, or the console's window is closed: called on a thread of its own, and what
- * stays set cannot come too early. */
-static BOOL WINAPI on_stop(DWORD event)
-{
-    SetEvent(stopped);
-    /* After a return Windows would end the program at once when the window is closed, and leave
-     * `alive` abandoned. Until then main has some seconds; it ends this thread, too. */
-    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT)
-        Sleep(INFINITE);
-    return TRUE;
-}
-
-static bool has_stopped(void)
-{
-    DWORD result = WaitForSingleObject(stopped, 0);
-    if (result == WAIT_FAILED)
-        fail("WaitForSingleObject");
-    return result == WAIT_OBJECT_0;
-}
-
-static void take_mutex(void)
-{
-    DWORD result = WaitForSingleObject(mutex, INFINITE);
-    if (result == WAIT_FAILED)
-        fail("WaitForSingleObject");
-    /* We own it as ever, but its owner died over it. That was a reader, which changes nothing
-     * but `unread`, or a server before us, whose number is being forgotten: all is well. */
-    if (result == WAIT_ABANDONED)
-        say(stdout, "server: mutex abandoned");
-}
-
-static void release_mutex(void)
-{
-    if (!ReleaseMutex(mutex))
-        fail("ReleaseMutex");
-}
-
-/* Writes `number` as soon as there is room. Returns false where Ctrl-C came before that. */
-static bool write_number(unsigned number)
-{
-    wait_for_room();
-    if (has_stopped())
-        return false;
-    /* Room stays room: nobody else writes. */
-    take_mutex();
-    snprintf(slot->text, TEXT_SIZE, "%u", number);
-    if (!SetEvent(value))
-        fail("SetEvent");
-    atomic_store(&slot->unread, 1);
-    release_mutex();
     return true;
+    // END
 }
 
-/* Returns when the number has been read, or at Ctrl-C. The event says no more than "look
- * again": what is true stands in the memory, where a reader that was killed between its steps
- * cannot have taken it along. */
-static void wait_for_room(void)
+static void write_number(unsigned number)
 {
-    HANDLE either[] = {stopped, room};
-    for (;;) {
-        take_mutex();
-        bool unread = atomic_load(&slot->unread);
-        release_mutex();
-        if (!unread || has_stopped())
-            return;
-        if (WaitForMultipleObjects(2, either, FALSE, INFINITE) == WAIT_FAILED)
-            fail("WaitForMultipleObjects");
-    }
+    // LEVEL 2
+    lock_mutex();
+    snprintf(slot->text, TEXT_SIZE, "%u", number);
+    slot->unread = 1;
+    if (!SetEvent(value))
+        sys_error("SetEvent");
+    unlock_mutex();
+    // END
 }
 
-/* Lets the time pass, or less of it at Ctrl-C. */
-static void pause_for(long milliseconds)
+static void lock_mutex(void)
 {
-    if (WaitForSingleObject(stopped, (DWORD)milliseconds) == WAIT_FAILED)
-        fail("WaitForSingleObject");
+    // LEVEL 2
+    if (WaitForSingleObject(mutex, INFINITE) == WAIT_FAILED)
+        sys_error("WaitForSingleObject");
+    // END
+}
+
+static void unlock_mutex(void)
+{
+    // LEVEL 2
+    if (!ReleaseMutex(mutex))
+        sys_error("ReleaseMutex");
+    // END
+}
+
+static void close_objects(HANDLE mapping)
+{
+    // LEVEL 2
+    if (!UnmapViewOfFile(slot))
+        sys_error("UnmapViewOfFile");
+    if (!CloseHandle(alive) || !CloseHandle(room) || !CloseHandle(value) ||
+        !CloseHandle(mutex) || !CloseHandle(mapping))
+        sys_error("CloseHandle");
+    // END
 }

@@ -1,60 +1,50 @@
 /*
- * server_file.c - shared memory that stays: numbers into a file that is mapped.
+ * server_file.c - write random numbers into a file that is mapped: memory that stays.
  *
  * Usage: server_file [FILE [COUNT]]
  *
- * Maps FILE (numbers.map, made if need be) and appends COUNT numbers (15) to those that are in
- * it, going on in the sequence where the last server stopped, however that ended. Exit code 0.
+ * Maps FILE (numbers.map; created if it does not exist) and appends COUNT numbers (15).
+ * They continue the sequence where the last server stopped, also if that was killed. Exit
+ * code 0, or 1 if another server writes, if FILE contains something else, or if another
+ * call fails.
  *
- * Nobody needs to wait for anybody: a number is never changed once it is counted, and a reader
- * looks at the count first. Its twin: ../unix/server_file.c. The file is the same on both.
+ * No program waits for another: a number does not change any more once it is counted, and a
+ * reader looks at the count first. Counterpart: ../unix/server_file.c, with the same
+ * file. For messages in one direction that are never deleted, this is enough.
  * To try: server_file f 3; client_file f; server_file f 3; client_file f.
  */
-#define PROGRAM "server"
-
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <wchar.h>
-#include <windows.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static bool is_number(const wchar_t *text, long most);
-static const char *utf8_of(const wchar_t *text);
 static size_t size_for(size_t records);
 static bool is_journal(const struct journal *head, size_t size);
-static HANDLE open_alone(const wchar_t *name, size_t *size);
+static HANDLE open_alone(const char *name, size_t *size);
 static void flush(struct journal *journal, size_t size, HANDLE file);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the arguments: the file, and how many numbers to append. */
+    begin_program("server", "[FILE [COUNT]]", &argv);
+    if (argc > 3 || (argc > 1 && *argv[1] == '\0'))
+        usage_exit();
+    const char *name = argc > 1 ? argv[1] : DEFAULT_FILE;
+    size_t count = FILE_COUNT;
+    if (argc > 2)
+        count = (size_t)parse_long("COUNT", argv[2], 0, MAX_RECORDS);
 
-    /* STEP 1: Take the arguments: the file, and how many numbers to add. */
-    if (argc > 3 || (argc > 1 && *argv[1] == L'\0') ||
-        (argc > 2 && !is_number(argv[2], MAX_RECORDS))) {
-        say(stderr, "usage: server_file [FILE [COUNT]], COUNT from 0 to %d", MAX_RECORDS);
-        return 2;
-    }
-    const wchar_t *name = argc > 1 ? argv[1] : L"" DEFAULT_FILE;
-    size_t count = argc > 2 ? wcstoul(argv[2], NULL, 10) : FILE_COUNT;
-
-    /* STEP 2: Open the file, for ourselves alone as far as writing goes. */
+    /* STEP 2: Open the file. Only one server at a time may write to it. */
     size_t size;
     HANDLE file = open_alone(name, &size);
 
-    /* STEP 3: Make the file as long as it will be, and map it. Here the mapping object makes the
-     * file longer by itself, where that is what its size says. */
+    /* STEP 3: Give the file the size that it will need, and map it. CreateFileMapping
+     * extends the file to the size of the mapping. */
     struct journal head = {0};
     DWORD read = sizeof head;
     if (size > 0 && !ReadFile(file, &head, sizeof head, &read, NULL))
-        fail("ReadFile");
+        sys_error("ReadFile");
     if (size > 0 && (read < sizeof head || !is_journal(&head, size))) {
-        say(stderr, PROGRAM ": %s is not a file of numbers", utf8_of(name));
-        return EXIT_FAILURE;
+        fatal("%s is not a file of numbers", name);
     }
     uint32_t first = head.count;
     if (size < size_for(first + count))
@@ -62,19 +52,20 @@ int wmain(int argc, wchar_t *argv[])
     HANDLE mapping = CreateFileMappingW(file, NULL, PAGE_READWRITE,
                                         (DWORD)((uint64_t)size >> 32), (DWORD)size, NULL);
     if (mapping == NULL)
-        fail("CreateFileMapping");
+        sys_error("CreateFileMapping");
     struct journal *journal = MapViewOfFile(mapping, FILE_MAP_WRITE, 0, 0, size);
     if (journal == NULL)
-        fail("MapViewOfFile");
-    say(stdout, "server: ready %s", utf8_of(name));
+        sys_error("MapViewOfFile");
+    log_event("server: ready %s", name);
 
-    /* STEP 4: Go on where the file stops. */
+    /* STEP 4: Continue the sequence where the file ends. */
     uint32_t state = FIRST_STATE;
     for (uint32_t i = 0; i < first; i++)
         next_number(&state);
 
-    /* STEP 5: Write each number, and only when it is safe count it: a server that is killed in
-     * between, or a machine that loses its power, leaves no half number that is counted. */
+    /* STEP 5: Write each number, and count it only after it has been flushed. If the
+     * server is killed in between, or the machine loses its power, no half number is
+     * counted. */
     for (size_t i = first; i < first + count; i++) {
         unsigned number = next_number(&state);
         memset(journal->records[i], 0, RECORD_SIZE);
@@ -82,20 +73,20 @@ int wmain(int argc, wchar_t *argv[])
         flush(journal, size, file);
         atomic_store(&journal->count, (uint32_t)i + 1);
         flush(journal, size, file);
-        say(stdout, "server: sent \"%u\"", number);
+        log_event("server: sent \"%u\"", number);
     }
 
-    /* STEP 6: Unmap and close. What was written stays: it is the file. */
+    /* STEP 6: Unmap and close. The numbers stay: they are the file's. */
     if (!UnmapViewOfFile(journal))
-        fail("UnmapViewOfFile");
+        sys_error("UnmapViewOfFile");
     if (!CloseHandle(mapping) || !CloseHandle(file))
-        fail("CloseHandle");
-    say(stdout, "server: done");
+        sys_error("CloseHandle");
+    log_event("server: done");
     return EXIT_SUCCESS;
 }
 
-/* Whether a file of `size` bytes that begins with `head` is ours: what is somebody else's must
- * not be written into. */
+/* Returns whether a file of `size` bytes that begins with `head` can be ours. A file of
+ * another program must not be changed. */
 static bool is_journal(const struct journal *head, size_t size)
 {
     static const char nothing[sizeof head->unused];
@@ -103,49 +94,36 @@ static bool is_journal(const struct journal *head, size_t size)
            size >= size_for(head->count);
 }
 
-static bool is_number(const wchar_t *text, long most)
-{
-    wchar_t *end;
-    long number = wcstol(text, &end, 10);
-    return *text >= L'0' && *text <= L'9' && *end == L'\0' && number <= most;
-}
-
-/* `text` for a line of the transcript, in UTF-8. It is good until the next call. */
-static const char *utf8_of(const wchar_t *text)
-{
-    static char bytes[4 * MAX_PATH];
-    if (WideCharToMultiByte(CP_UTF8, 0, text, -1, bytes, sizeof bytes, NULL, NULL) == 0)
-        fail("WideCharToMultiByte");
-    return bytes;
-}
-
 static size_t size_for(size_t records)
 {
     return sizeof(struct journal) + records * RECORD_SIZE;
 }
 
-/* Opens the file that only one server at a time may have; tells its size. What others may do
- * with the file meanwhile is said when it is opened: read it. */
-static HANDLE open_alone(const wchar_t *name, size_t *size)
+/* Opens the file, and returns its size in `size`. The share mode allows others to read it
+ * meanwhile, and nothing else. */
+static HANDLE open_alone(const char *name, size_t *size)
 {
-    HANDLE file = CreateFileW(name, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ, NULL,
+    wchar_t *path = to_utf16(name);
+    HANDLE file = CreateFileW(path, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ, NULL,
                               OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
     if (file == INVALID_HANDLE_VALUE)
-        fail("CreateFile"); /* another server writes: error 32, a sharing violation */
+        sys_error(
+            "CreateFile"); /* error 32, a sharing violation: another server writes */
+    free(path);
     LARGE_INTEGER length;
     if (!GetFileSizeEx(file, &length))
-        fail("GetFileSizeEx");
+        sys_error("GetFileSizeEx");
     *size = (size_t)length.QuadPart;
     return file;
 }
 
-/* Waits until what was changed is on the disk. Other processes need no flush: they see the same
- * pages at once. It is for those who come after a power failure. The view alone is written
- * "lazily": the file's own buffers come second. */
+/* Waits until the changes are on the disk. Other processes see them at once, without this:
+ * it is for the time after a power failure. FlushViewOfFile does not wait for the disk, so
+ * FlushFileBuffers comes after it. */
 static void flush(struct journal *journal, size_t size, HANDLE file)
 {
     if (!FlushViewOfFile(journal, size))
-        fail("FlushViewOfFile");
+        sys_error("FlushViewOfFile");
     if (!FlushFileBuffers(file))
-        fail("FlushFileBuffers");
+        sys_error("FlushFileBuffers");
 }

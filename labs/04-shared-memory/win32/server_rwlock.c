@@ -1,143 +1,116 @@
 /*
- * server_rwlock.c - a notice board: one writes the latest number, any number of processes read.
+ * server_rwlock.c - a notice board: one process writes the latest number, many read it.
  *
  * Usage: server_rwlock [NAME]
  *
- * Makes the shared memory NAME (MyNoticeBoard). For each line on its standard input it writes
- * the next number there, when no reader is inside; at the end of the input it takes the board
- * away. Exit code 0.
+ * Creates the shared memory NAME (MyNoticeBoard). For each line of standard input it
+ * writes the next number, when no reader is inside. At end of file it ends, and the memory
+ * with it. Exit code 0, or 1 if another server uses NAME or another call fails.
  *
- * Windows has readers-writer locks for threads (SRWLOCK), but none that processes share. It is
- * built here from a count in the shared memory, a mutex for the count, and a semaphore of 1
- * that stands for "somebody is inside". The first reader takes the semaphore for all readers
- * and the last one gives it back. Like that of POSIX it is not robust: who is killed inside
- * stays inside. Its twin: ../unix/server_rwlock.c.
- * To try: server_rwlock in one terminal, client_rwlock in two others, Enter in each.
+ * Windows has readers-writer locks for threads (SRWLOCK), but none that processes can
+ * share. This program and client_rwlock.c build one from a count in the shared memory, a
+ * mutex for the count, and a semaphore of 1, which is 0 while a program is inside. The first
+ * reader takes the semaphore for all readers, and the last one releases it. Like the POSIX
+ * lock it is not robust: if a reader is killed inside, the writer waits forever.
+ * Counterpart: ../unix/server_rwlock.c.
+ * To try: server_rwlock in one window, client_rwlock in two others, Enter in each.
  */
-#define PROGRAM "server"
-
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <wchar.h>
-#include <windows.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static HANDLE
-    readers; /* the readers' mutex: not for us, but our handle keeps it in being */
-static HANDLE inside; /* the semaphore */
+static HANDLE readers; /* the readers' mutex: an open handle keeps it */
+static HANDLE inside;  /* the semaphore */
 
-static wchar_t *name_of(const wchar_t *format, const wchar_t *name);
-static HANDLE claim(const wchar_t *name);
-static void make_lock(const wchar_t *name);
-static bool read_line(void);
+static wchar_t *object_name(const wchar_t *format, const wchar_t *name);
+static HANDLE claim_name(const wchar_t *name);
+static void create_lock(const wchar_t *name);
 static void enter(void);
 static void leave(void);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the argument: the name of the memory. */
+    begin_program("server", "[NAME]", &argv);
+    if (argc > 2 || (argc > 1 && *argv[1] == '\0'))
+        usage_exit();
+    wchar_t *name = to_utf16(argc > 1 ? argv[1] : DEFAULT_BOARD);
 
-    /* STEP 1: Take the argument: the name. */
-    if (argc > 2 || (argc > 1 && *argv[1] == L'\0')) {
-        say(stderr, "usage: server_rwlock [NAME]");
-        return 2;
-    }
-    const wchar_t *name = argc > 1 ? argv[1] : L"" DEFAULT_BOARD;
-
-    /* STEP 2: Claim the name, make the memory and map it. */
-    HANDLE claimed = claim(name);
+    /* STEP 2: Create the memory and map it. */
+    HANDLE claimed = claim_name(name);
     struct board *board;
     HANDLE mapping = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0,
                                         sizeof *board, name);
     if (mapping == NULL)
-        fail("CreateFileMapping");
+        sys_error("CreateFileMapping");
     board = MapViewOfFile(mapping, FILE_MAP_ALL_ACCESS, 0, 0, sizeof *board);
     if (board == NULL)
-        fail("MapViewOfFile");
+        sys_error("MapViewOfFile");
 
-    /* STEP 3: Make the lock. */
-    make_lock(name);
-    char shown[4 * NAME_ROOM] = "";
-    WideCharToMultiByte(CP_UTF8, 0, name, -1, shown, sizeof shown, NULL, NULL);
-    say(stdout, "server: ready %s", shown);
+    /* STEP 3: Create the lock. */
+    create_lock(name);
+    log_event("server: ready %s", argc > 1 ? argv[1] : DEFAULT_BOARD);
 
-    /* STEP 4: For each line, write the next number, alone. */
-    uint32_t state = FIRST_STATE;
-    while (read_line()) {
-        unsigned number = next_number(&state);
+    /* STEP 4: For each line, write the next number, while no reader is inside. */
+    uint32_t generator = FIRST_STATE;
+    for (size_t length; read_line(&length) != NULL;) {
+        unsigned number = next_number(&generator);
         enter();
         snprintf(board->text, TEXT_SIZE, "%u", number);
         leave();
-        say(stdout, "server: sent \"%u\"", number);
+        log_event("server: sent \"%u\"", number);
     }
-    if (ferror(stdin))
-        fail_with(ERROR_READ_FAULT, "getchar");
 
-    /* STEP 5: Take the board away: it goes with the last handle. Who still has it mapped may
-     * go on reading. */
+    /* STEP 5: Close everything: the name is removed with the last handle. A reader that has
+     * the memory mapped can go on reading. */
     if (!UnmapViewOfFile(board))
-        fail("UnmapViewOfFile");
+        sys_error("UnmapViewOfFile");
     if (!CloseHandle(mapping) || !CloseHandle(readers) || !CloseHandle(inside) ||
         !CloseHandle(claimed))
-        fail("CloseHandle");
-    say(stdout, "server: done");
+        sys_error("CloseHandle");
+    log_event("server: done");
     return EXIT_SUCCESS;
 }
 
-/* The name that `format` makes of `name`. It is good until the next call. */
-static wchar_t *name_of(const wchar_t *format, const wchar_t *name)
+/* Returns the name that `format` makes of `name`, until the next call. */
+static wchar_t *object_name(const wchar_t *format, const wchar_t *name)
 {
-    static wchar_t full[NAME_ROOM];
-    if (swprintf(full, NAME_ROOM, format, name) < 0)
-        fail_with(ERROR_FILENAME_EXCED_RANGE, "CreateMutex");
+    static wchar_t full[NAME_SIZE];
+    if (swprintf(full, NAME_SIZE, format, name) < 0)
+        sys_error_number("CreateMutex", ERROR_FILENAME_EXCED_RANGE);
     return full;
 }
 
-/* Makes an object that exists as long as there is a server: see server.c. */
-static HANDLE claim(const wchar_t *name)
+/* Creates an object that exists as long as there is a server: see server_robust.c. */
+static HANDLE claim_name(const wchar_t *name)
 {
-    HANDLE claimed = CreateMutexW(NULL, FALSE, name_of(SERVER_NAME, name));
+    HANDLE claimed = CreateMutexW(NULL, FALSE, object_name(SERVER_NAME, name));
     if (claimed == NULL)
-        fail("CreateMutex");
+        sys_error("CreateMutex");
     if (GetLastError() == ERROR_ALREADY_EXISTS) {
-        say(stderr, PROGRAM ": another server uses this name");
-        exit(EXIT_FAILURE);
+        fatal("another server uses this name");
     }
     return claimed;
 }
 
-static void make_lock(const wchar_t *name)
+static void create_lock(const wchar_t *name)
 {
-    readers = CreateMutexW(NULL, FALSE, name_of(READERS_NAME, name));
+    readers = CreateMutexW(NULL, FALSE, object_name(READERS_NAME, name));
     if (readers == NULL)
-        fail("CreateMutex");
-    inside = CreateSemaphoreW(NULL, 1, 1, name_of(INSIDE_NAME, name));
+        sys_error("CreateMutex");
+    inside = CreateSemaphoreW(NULL, 1, 1, object_name(INSIDE_NAME, name));
     if (inside == NULL)
-        fail("CreateSemaphore");
-}
-
-/* Reads to the end of a line; the last may lack its newline. Returns false at the end. */
-static bool read_line(void)
-{
-    int byte = getchar();
-    bool some = byte != EOF;
-    while (byte != EOF && byte != '\n')
-        byte = getchar();
-    return some;
+        sys_error("CreateSemaphore");
 }
 
 static void enter(void)
 {
     if (WaitForSingleObject(inside, INFINITE) != WAIT_OBJECT_0)
-        fail("WaitForSingleObject");
+        sys_error("WaitForSingleObject");
 }
 
 static void leave(void)
 {
     if (!ReleaseSemaphore(inside, 1, NULL))
-        fail("ReleaseSemaphore");
+        sys_error("ReleaseSemaphore");
 }

@@ -3,174 +3,141 @@
  *
  * Usage: client [HOST [PORT]]
  *
- * Connects to PORT (5050) of HOST (127.0.0.1), a name or an address. Of a line its bytes are
- * sent, and no newline; an empty line has none. A line QUIT ends the session, and so does
- * the end of input; exit code 0. A server that cannot be reached, or closes first: 1.
+ * Connects to PORT (5050) of HOST (127.0.0.1), a name or an address. Sends the bytes of
+ * each line without the newline, but no empty line. The line QUIT, or the end of the
+ * input, ends the session, exit code 0. If the server cannot be reached, or closes the
+ * connection first, exit code 1.
  *
- * Mirrors listing 11 of the report. Its twin: ../win32/client.c.
- * To try: client; client localhost 7 </etc/passwd; printf 'one\ntwo\nQUIT\n' | client.
+ * Mirrors listing 11 of the report. Counterpart: ../win32/client.c.
+ * To try: client; client localhost </etc/passwd; printf 'one\ntwo\nQUIT\n' | client.
  */
-#define PROGRAM "client"
-
 #include <netdb.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static bool is_port(const char *text);
 static int connect_to(const char *host, const char *port);
-static void exchange(int server, char *line, size_t length);
-static void send_all(int server, const char *bytes, size_t length);
-static void receive_echo(int server, char *bytes, size_t length);
-static void await_close(int server);
+static void exchange(int server, const char *line, size_t length);
+static void receive_echo(int server, char *echo, size_t length);
+static void quit(int server);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
-    /* STEP 1: Take the arguments: whom to call. */
-    if (argc > 3 || (argc > 2 && !is_port(argv[2]))) {
-        say(stderr, "usage: client [HOST [PORT]], PORT from 1 to 65535");
-        return 2;
-    }
+    /* STEP 1: Take the arguments: to which server to connect. */
+    begin_program("client", "[HOST [PORT]]", &argv);
+    if (argc > 3)
+        usage_exit();
     const char *host = argc > 1 ? argv[1] : DEFAULT_HOST;
     const char *port = argc > 2 ? argv[2] : DEFAULT_PORT;
+    parse_long("PORT", port, 1, MAX_PORT); /* getaddrinfo() takes it as text */
 
-    /* STEP 2: Prepare for a server that vanishes: an error of send(), not our death. */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        fail("signal");
+    /* STEP 2: Prepare for a server that closes early: send() must fail with EPIPE. By
+     * default the signal SIGPIPE would end this program. */
+    // LEVEL 2
+    signal(SIGPIPE, SIG_IGN);
+    // END
 
-    /* STEP 3: Find the server's address, and connect. */
+    /* STEP 3: Connect to the server. */
     int server = connect_to(host, port);
 
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t length;
-    while ((length = getline(&line, &room, stdin)) != -1) {
-        /* STEP 4: Take a line, of any length and with any bytes, but without its end. */
-        if (line[length - 1] == '\n' && --length > 0 && line[length - 1] == '\r')
-            length--;
+    char *line;
+    size_t length;
+    while ((line = read_line(&length)) != NULL) {
+        /* STEP 4: Take a line; QUIT ends the session. An empty line is not sent. */
         if (length == 0)
-            continue; /* no bytes to send, and none to wait for */
+            continue;
         if (length == QUIT_SIZE && memcmp(line, QUIT, QUIT_SIZE) == 0) {
-            send_all(server, QUIT, QUIT_SIZE);
-            say(stdout, "client: sent \"" QUIT "\"");
-            await_close(server);
+            quit(server);
             break;
         }
 
-        /* STEP 5: Send it, and receive as many bytes as were sent: that is its echo. */
-        exchange(server, line, (size_t)length);
+        /* STEP 5: Send it, and receive its echo: as many bytes as were sent. */
+        exchange(server, line, length);
     }
-    if (length == -1 && ferror(stdin))
-        fail("getline");
-    free(line);
 
-    /* STEP 6: Close the connection, by which the server learns that we are done. */
+    /* STEP 6: Close the connection: the server receives the end of file. */
+    // LEVEL 2
     if (close(server) == -1)
-        fail("close");
-    say(stdout, "client: done");
+        sys_error("close");
+    // END
+    log_event("client: done");
     return EXIT_SUCCESS;
 }
 
-static bool is_port(const char *text)
-{
-    char *end;
-    long port = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && port >= 1 && port <= 65535;
-}
-
-/* A socket that is connected to `port` of `host`. A name may stand for several addresses,
- * of IPv6 and of IPv4, and the server may listen on one of them alone: each is tried. */
+/* Returns a socket that is connected to `port` of `host`. A name can have several
+ * addresses, of IPv6 and IPv4, and the server listens perhaps on one of them: try each. */
 static int connect_to(const char *host, const char *port)
 {
-    struct addrinfo *list,
-        hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    // LEVEL 1
+    struct addrinfo *list, hints = {.ai_socktype = SOCK_STREAM};
     int error = getaddrinfo(host, port, &hints, &list);
-    if (error != 0) {
-        say(stderr, PROGRAM ": getaddrinfo: error %d: %s", error, gai_strerror(error));
-        exit(EXIT_FAILURE);
-    }
-    int server = -1;
-    for (struct addrinfo *address = list; address != NULL && server == -1;
-         address = address->ai_next) {
-        server = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (server == -1)
-            continue;
-        if (connect(server, address->ai_addr, address->ai_addrlen) == -1) {
-            error = errno;
-            close(server);
-            server = -1;
-            errno = error;
+    if (error != 0)
+        fatal("getaddrinfo: error %d: %s", error, gai_strerror(error));
+    for (struct addrinfo *one = list; one != NULL; one = one->ai_next) {
+        int server = socket(one->ai_family, SOCK_STREAM, 0);
+        if (server != -1 && connect(server, one->ai_addr, one->ai_addrlen) == 0) {
+            freeaddrinfo(list);
+            return server;
         }
+        error = errno;
+        if (server != -1)
+            close(server);
     }
-    if (server == -1)
-        fail("connect");
-    freeaddrinfo(list);
-    return server;
+    sys_error_number("connect", error);
+    // END
 }
 
-/* Sends a line and puts its echo in its place. */
-static void exchange(int server, char *line, size_t length)
+/* Sends a line and receives its echo, a piece at a time. If a long line were sent as a
+ * whole, both programs would block in send(), because neither receives. */
+static void exchange(int server, const char *line, size_t length)
 {
-    char *sent = quoted(line, length);
-    /* In pieces, and each only when the one before has come back: if a long line were sent
-     * at a stretch, the server would wait for us to read, and we for the server. A line
-     * that is longer than QUIT must not end in a piece that looks like it. */
+    char *echo = allocate(length);
     for (size_t done = 0, size; done < length; done += size) {
         size = length - done < PIECE_SIZE ? length - done : PIECE_SIZE;
         if (length - done - size == QUIT_SIZE)
-            size--;
-        send_all(server, line + done, size);
+            size--; /* the last piece of a line must not be QUIT alone */
+        // LEVEL 2
+        if (!send_all(server, line + done, size))
+            sys_error("send");
+        // END
         if (done + size == length)
-            say(stdout, "client: sent %s", sent);
-        receive_echo(server, line + done, size);
+            log_text("client: sent", line, length);
+        receive_echo(server, echo + done, size);
     }
-    free(sent);
-    char *received = quoted(line, length);
-    say(stdout, "client: received %s", received);
-    free(received);
+    log_text("client: received", echo, length);
+    free(echo);
 }
 
-static void send_all(int server, const char *bytes, size_t length)
+/* Receives `length` bytes. One recv() can return a part of them. */
+static void receive_echo(int server, char *echo, size_t length)
 {
+    // LEVEL 2
     for (size_t done = 0; done < length;) {
-        ssize_t sent = send(server, bytes + done, length - done, 0);
-        if (sent == -1)
-            fail("send");
-        done += (size_t)sent;
-    }
-}
-
-/* Receives `length` bytes, in as many calls as it takes. */
-static void receive_echo(int server, char *bytes, size_t length)
-{
-    for (size_t done = 0; done < length;) {
-        ssize_t received = recv(server, bytes + done, length - done, 0);
+        ssize_t received = recv(server, echo + done, length - done, 0);
         if (received == -1)
-            fail("recv");
-        if (received == 0) {
-            say(stderr, "client: the server closed the connection before it replied");
-            exit(EXIT_FAILURE);
-        }
+            sys_error("recv");
+        if (received == 0)
+            fatal("the server closed the connection before it replied");
         done += (size_t)received;
     }
+    // END
 }
 
-/* Waits until the server has closed the connection, which is its answer to QUIT. */
-static void await_close(int server)
+/* Sends QUIT, which has no echo, and waits until the server closes the connection. */
+static void quit(int server)
 {
-    char rest[READ_SIZE];
-    ssize_t length;
-    while ((length = recv(server, rest, sizeof rest, 0)) > 0)
-        ;
-    if (length == -1)
-        fail("recv");
+    // LEVEL 2
+    if (!send_all(server, QUIT, QUIT_SIZE))
+        sys_error("send");
+    log_text("client: sent", QUIT, QUIT_SIZE);
+    char bytes[READ_SIZE];
+    ssize_t received;
+    do
+        received = recv(server, bytes, sizeof bytes, 0);
+    while (received > 0);
+    if (received == -1)
+        sys_error("recv");
+    // END
 }

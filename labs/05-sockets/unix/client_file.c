@@ -1,50 +1,42 @@
 /*
- * client_file.c - receives the file that a server sends, and keeps it.
+ * client_file.c - receives the file that a server sends, and writes it.
  *
  * Usage: client_file OUTPUT [HOST [PORT]]
  *
- * Reads the header, as many bytes as it says, and the trailer, which tells that they are all
- * there: the end of the connection alone would not. Exit code 0 if they were, else 1.
+ * Reads the header, the number of bytes that it contains, and the trailer. Without a
+ * trailer the end of the connection could be mistaken for the end of the file. Exit
+ * code 0 if all came, else 1.
  *
- * Its twin: ../win32/client_file.c. To try: client_file copy; cmp with the original.
+ * Counterpart: ../win32/client_file.c. To try: client_file copy, then cmp with the
+ * original.
  */
-#define PROGRAM "client"
-
 #include <inttypes.h>
 #include <netdb.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static bool is_port(const char *text);
-static int connect_to(const char *host, const char *port);
 static void receive(int server, char *bytes, size_t length);
 static void receive_line(int server, char line[HEADER_ROOM]);
 static int64_t size_from(const char *line);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
-    /* STEP 1: Take the arguments: where to put the file, and whom to call. */
-    if (argc < 2 || argc > 4 || (argc > 3 && !is_port(argv[3]))) {
-        say(stderr, "usage: client_file OUTPUT [HOST [PORT]], PORT from 1 to 65535");
-        return 2;
-    }
+    /* STEP 1: Take the arguments: where to write the file, and to which server to
+     * connect. */
+    begin_program("client", "OUTPUT [HOST [PORT]]", &argv);
+    if (argc < 2 || argc > 4)
+        usage_exit();
     const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
     const char *port = argc > 3 ? argv[3] : DEFAULT_PORT;
+    parse_long("PORT", port, 1, MAX_PORT);
 
-    /* STEP 2: Nothing to prepare: sockets are a part of the system, and nothing is sent. */
+    /* STEP 2: Nothing to prepare: this program sends nothing. */
 
-    /* STEP 3: Find the server's address, and connect. */
-    int server = connect_to(host, port);
+    /* STEP 3: Connect to the server. */
+    int server = tcp_connect(host, port);
 
     /* STEP 4: Receive the header. */
     char line[HEADER_ROOM];
@@ -54,87 +46,51 @@ int main(int argc, char *argv[])
     /* STEP 5: Receive the file, a portion at a time, and write it. */
     FILE *output = fopen(argv[1], "wb");
     if (output == NULL)
-        fail("fopen");
+        sys_error("fopen");
     static char bytes[FILE_PORTION];
     for (int64_t left = size; left > 0;) {
         size_t part = left < FILE_PORTION ? (size_t)left : FILE_PORTION;
         receive(server, bytes, part);
         if (fwrite(bytes, 1, part, output) != part)
-            fail("fwrite");
+            sys_error("fwrite");
         left -= (int64_t)part;
     }
     if (fclose(output) != 0)
-        fail("fclose");
+        sys_error("fclose");
 
-    /* STEP 6: Receive the trailer: without it the file may be a part of one. */
+    /* STEP 6: Receive the trailer: without it the file may be incomplete. */
     receive(server, line, strlen(FILE_TRAILER));
     if (memcmp(line, FILE_TRAILER, strlen(FILE_TRAILER)) != 0) {
-        say(stderr, "client: what came behind the file is no trailer");
+        log_error("expected the trailer after the file, got other bytes");
         return EXIT_FAILURE;
     }
-    say(stdout, "client: received %" PRId64 " bytes", size);
+    log_event("client: received %" PRId64 " bytes", size);
 
     /* STEP 7: Close the connection. */
     if (close(server) == -1)
-        fail("close");
-    say(stdout, "client: done");
+        sys_error("close");
+    log_event("client: done");
     return EXIT_SUCCESS;
 }
 
-static bool is_port(const char *text)
-{
-    char *end;
-    long port = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && port >= 1 && port <= 65535;
-}
-
-/* A socket that is connected to `port` of `host`. A name may stand for several addresses,
- * of IPv6 and of IPv4, and the server may listen on one of them alone: each is tried. */
-static int connect_to(const char *host, const char *port)
-{
-    struct addrinfo *list,
-        hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    int error = getaddrinfo(host, port, &hints, &list);
-    if (error != 0) {
-        say(stderr, PROGRAM ": getaddrinfo: error %d: %s", error, gai_strerror(error));
-        exit(EXIT_FAILURE);
-    }
-    int server = -1;
-    for (struct addrinfo *address = list; address != NULL && server == -1;
-         address = address->ai_next) {
-        server = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (server == -1)
-            continue;
-        if (connect(server, address->ai_addr, address->ai_addrlen) == -1) {
-            error = errno;
-            close(server);
-            server = -1;
-            errno = error;
-        }
-    }
-    if (server == -1)
-        fail("connect");
-    freeaddrinfo(list);
-    return server;
-}
-
-/* Receives exactly `length` bytes. The server's close before them is the end of us. */
+/* Receives exactly `length` bytes. If the server closes the connection before, ends the
+ * program. */
 static void receive(int server, char *bytes, size_t length)
 {
     for (size_t done = 0; done < length;) {
         ssize_t received = recv(server, bytes + done, length - done, 0);
         if (received == -1)
-            fail("recv");
+            sys_error("recv");
         if (received == 0) {
-            say(stderr, "client: the server closed the connection before all had come");
+            log_error("the server closed the connection before all had come");
             exit(EXIT_FAILURE);
         }
         done += (size_t)received;
     }
 }
 
-/* Receives a line, and puts a NUL in the place of its newline. Byte by byte, for what stands
- * behind it belongs to the file; a header is short. */
+/* Receives a line, and replaces its newline by a NUL. It receives single bytes, because
+ * what comes after the line belongs to the file. */
 static void receive_line(int server, char line[HEADER_ROOM])
 {
     for (size_t length = 0; length < HEADER_ROOM; length++) {
@@ -144,11 +100,11 @@ static void receive_line(int server, char line[HEADER_ROOM])
             return;
         }
     }
-    say(stderr, "client: the server sends what is no header");
+    log_error("expected a header, got other bytes");
     exit(EXIT_FAILURE);
 }
 
-/* Takes the size out of the header. */
+/* Returns the size that the header contains. */
 static int64_t size_from(const char *line)
 {
     int64_t size = -1;
@@ -157,7 +113,7 @@ static int64_t size_from(const char *line)
         size = strtoll(line + 5, &end, 10);
     if (size < 0 || *end != '\0') {
         char *text = quoted(line, strlen(line));
-        say(stderr, "client: the server sends no file: %s", text);
+        log_error("expected a file, got %s", text);
         free(text);
         exit(EXIT_FAILURE);
     }

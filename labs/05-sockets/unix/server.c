@@ -1,277 +1,150 @@
 /*
- * server.c - a TCP server with a thread for each client: every byte goes back, in order.
+ * server.c - a TCP server with a thread for each client: it sends every byte back.
  *
  * Usage: server [PORT [ADDRESS]]
  *
- * Listens on PORT (5050; 0 is any free one) of ADDRESS (127.0.0.1): ::1 is the same machine
- * by IPv6, 0.0.0.0 all of this machine's IPv4 addresses, :: all it has. The bytes QUIT alone
- * end the client's session. Ctrl-C, or SIGTERM, ends the server; exit code 0.
+ * Listens on PORT (5050; 0 is any free port) of ADDRESS (127.0.0.1). ::1 is this machine
+ * by IPv6, 0.0.0.0 all its IPv4 addresses, :: all its addresses. The four bytes QUIT,
+ * if they come alone, end the client's session. So does an error of recv() or send().
+ * Ctrl-C or SIGTERM ends the server, exit code 0. If another call fails, exit code 1.
  *
- * Mirrors listing 10 of the report. Its twin: ../win32/server.c. Other ways to do the same:
- * server_fork.c, server_select.c, server_poll.c, server_sigio.c, server_handoff.c.
- * To try: server 0; server 5050 ::; nc 127.0.0.1 5050 in another terminal.
+ * Mirrors listing 10 of the report. Counterpart: ../win32/server.c. The same by other
+ * calls: server_fork.c, server_select.c, server_poll.c, server_sigio.c, server_handoff.c.
+ * Not here, but in server_robust.c: a limit to the number of clients; and a system that
+ * has no descriptor or no thread for the next client.
+ * To try: server 0; server 5050 :: and, in another terminal, nc 127.0.0.1 5050.
  */
-#define PROGRAM "server"
-
 #include <netdb.h>
 #include <netinet/in.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-/* What a client's thread needs to know. Each client has one of its own: the listing gave all
- * threads the address of one variable, and the next client overwrote it. */
+/* What a thread must know about its client. Each client has a struct of its own. (The
+ * listing has one for all: the next client overwrites it while a thread reads it.) */
 struct client {
     int socket;
     long number; /* counted from 1 */
 };
 
-/* How many clients are here, as far as the thread that accepts them has counted; and a post by
- * each that has left, for it to count. */
-static int here;
-static sem_t left;
-
-static bool is_port(const char *text);
-static void end_on_signal(void);
-static void *wait_for_signal(void *argument);
-static int listen_at(const char *host, const char *port);
-static void await_departure(void);
-static int accept_client(int listener);
-static void start_thread(int socket, long number);
-static void *serve_client(void *argument);
-static void end_session(struct client *client);
-static bool send_all(int socket, const char *bytes, size_t length);
+static int listen_on(const char *host, const char *port);
+static void set_option(int socket, int level, int option, int value);
+static void serve_client(void *argument);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
-    /* STEP 1: Take the arguments: the port, and at which of our addresses. */
-    if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
-        say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");
-        return 2;
-    }
+    /* STEP 1: Take the arguments: on which port and address to listen. */
+    begin_program("server", "[PORT [ADDRESS]]", &argv);
+    if (argc > 3)
+        usage_exit();
     const char *port = argc > 1 ? argv[1] : DEFAULT_PORT;
     const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
+    parse_long("PORT", port, 0, MAX_PORT); /* getaddrinfo() takes it as text */
 
-    /* STEP 2: Prepare for a client that vanishes, which shall cost us an error of send() and
-     * not our life, and for Ctrl-C. */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        fail("signal");
-    end_on_signal();
-    if (sem_init(&left, 0, 0) == -1)
-        fail("sem_init");
+    /* STEP 2: Prepare for clients that close early: send() must fail with EPIPE. By
+     * default the signal SIGPIPE would end this program. Prepare for Ctrl-C, too. */
+    // LEVEL 2
+    signal(SIGPIPE, SIG_IGN);
+    // END
+    end_on_interrupt(NULL);
 
-    /* STEP 3: Make the socket that listens, and tell where: clients can connect from now. */
-    int listener = listen_at(host, port);
+    /* STEP 3: Create the socket that listens. From now on clients can connect. */
+    int listener = listen_on(host, port);
+    log_event("server: ready %s", socket_address(listener));
 
-    /* STEP 4: Accept one client after the other, and give each a thread of its own, so that
-     * none waits for another. */
+    /* STEP 4: Accept one client after the other. accept() blocks until one connects, and
+     * returns a new socket, for this client alone. The client gets a thread of its own,
+     * so that it does not have to wait while another is served. */
     for (long number = 1;; number++) {
-        while (sem_trywait(&left) == 0)
-            here--;
-        if (here == MAX_CLIENTS)
-            await_departure();
-        start_thread(accept_client(listener), number);
-        here++;
+        struct client *client = allocate(sizeof *client);
+        client->number = number;
+        // LEVEL 2
+        client->socket = accept(listener, NULL, NULL);
+        if (client->socket == -1)
+            sys_error("accept");
+        // END
+        log_event("server: client %ld connected", number);
+        if (!start_thread(serve_client, client))
+            sys_error("pthread_create");
     }
 }
 
-static bool is_port(const char *text)
+/* Returns a socket that listens on `port` of this machine's address `host`. */
+static int listen_on(const char *host, const char *port)
 {
-    char *end;
-    long port = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && port <= 65535;
-}
-
-/* From now on Ctrl-C and SIGTERM end the program in order. A thread waits for them, because
- * a handler may do almost nothing: not even print. */
-static void end_on_signal(void)
-{
-    static sigset_t signals; /* blocked here, and so in every thread that starts later */
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    pthread_t thread;
-    int error = pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    if (error != 0)
-        fail_with(error, "pthread_sigmask");
-    error = pthread_create(&thread, NULL, wait_for_signal, &signals);
-    if (error == 0)
-        error = pthread_detach(thread);
-    if (error != 0)
-        fail_with(error, "pthread_create");
-}
-
-static void *wait_for_signal(void *argument)
-{
-    int number;
-    int error = sigwait(argument, &number);
-    if (error != 0)
-        fail_with(error, "sigwait");
-    silence_others(); /* no other thread prints after this line, or while exit() does */
-    say(stdout, "server: done");
-    exit(EXIT_SUCCESS);
-}
-
-/* A socket that listens on `port` of our address `host`. Prints where that is. */
-static int listen_at(const char *host, const char *port)
-{
-    struct addrinfo *address,
-        hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    // LEVEL 1
+    /* Convert the text to a binary address, of IPv4 or IPv6, with the port in network
+     * byte order: the most significant byte first. */
+    struct addrinfo *address, hints = {.ai_socktype = SOCK_STREAM};
     int error = getaddrinfo(host, port, &hints, &address);
-    if (error != 0) {
-        say(stderr, PROGRAM ": getaddrinfo: error %d: %s", error, gai_strerror(error));
-        exit(EXIT_FAILURE);
-    }
-    int listener = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener == -1)
-        fail("socket");
-
-    /* A connection that was closed here is kept for a minute, against packets that come
-     * late (TIME_WAIT), and the port with it: without this option a server that is started
-     * again would not get it. Two servers that listen on one port it does not allow. */
-    int yes = 1, no = 0;
-    if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == -1)
-        fail("setsockopt");
-    /* ADDRESS :: is to mean IPv4 too, whatever the machine's default is. */
-    if (address->ai_family == AF_INET6 &&
-        setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no) == -1)
-        fail("setsockopt");
-    if (bind(listener, address->ai_addr, address->ai_addrlen) == -1)
-        fail("bind");
-    freeaddrinfo(address);
-    if (listen(listener, SOMAXCONN) == -1)
-        fail("listen");
-
-    /* Where we are bound tells the system: PORT may have been 0. */
-    struct sockaddr_storage bound = {0};
-    socklen_t size = sizeof bound;
-    if (getsockname(listener, (struct sockaddr *)&bound, &size) == -1)
-        fail("getsockname");
-    char name[NI_MAXHOST], number[NI_MAXSERV];
-    error = getnameinfo((struct sockaddr *)&bound, size, name, sizeof name, number,
-                        sizeof number, NI_NUMERICHOST | NI_NUMERICSERV);
-    if (error != 0) {
-        say(stderr, PROGRAM ": getnameinfo: error %d: %s", error, gai_strerror(error));
-        exit(EXIT_FAILURE);
-    }
-    say(stdout,
-        bound.ss_family == AF_INET6 ? "server: ready [%s]:%s" : "server: ready %s:%s",
-        name, number);
-    return listener;
-}
-
-/* Waits until a client has left. Who comes meanwhile waits in the listener's queue. */
-static void await_departure(void)
-{
-    say(stderr, "server: full with %d clients: the next has to wait", here);
-    if (sem_wait(&left) == -1)
-        fail("sem_wait");
-    here--;
-}
-
-/* Waits for a client. A connection that was reset while it waited in the queue is none.
- * (accept(2) names more errors of the network; Linux leaves those to the first recv().) Where
- * there is no descriptor for the next, those who are here go on, and it waits for one of them
- * to leave. */
-static int accept_client(int listener)
-{
-    int client;
-    while ((client = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) == -1) {
-        if (here > 0 &&
-            (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-            say(stderr, PROGRAM ": accept: error %d: %s", errno, strerror(errno));
-            await_departure();
-        } else if (errno != ECONNABORTED && errno != EPROTO && errno != EINTR) {
-            fail("accept");
-        }
-    }
-    return client;
-}
-
-static void start_thread(int socket, long number)
-{
-    struct client *client = malloc(sizeof *client);
-    if (client == NULL)
-        fail("malloc");
-    *client = (struct client){.socket = socket, .number = number};
-    say(stdout, "server: client %ld connected", number);
-
-    pthread_t thread;
-    int error = pthread_create(&thread, NULL, serve_client, client);
-    if (error != 0) { /* no room for a thread: this client has to go, and no other */
-        say(stderr, PROGRAM ": pthread_create: error %d: %s", error, strerror(error));
-        if (close(client->socket) == -1)
-            fail("close");
-        end_session(client);
-        return;
-    }
-    error = pthread_detach(thread); /* nobody waits for its end */
     if (error != 0)
-        fail_with(error, "pthread_detach");
+        fatal("getaddrinfo: error %d: %s", error, gai_strerror(error));
+    int listener = socket(address->ai_family, SOCK_STREAM, 0);
+    if (listener == -1)
+        sys_error("socket");
+
+    /* TIME_WAIT: if this side has closed a connection, the system keeps it for a minute,
+     * and its port. Without SO_REUSEADDR, bind() of a server that is started again would
+     * fail with EADDRINUSE. On Linux two servers on one port are still not possible. */
+    set_option(listener, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (address->ai_family == AF_INET6) /* :: means IPv4 as well */
+        set_option(listener, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+
+    /* bind() gives the socket its address. listen() makes the system accept connections,
+     * and keep them in a queue until accept() takes them. */
+    if (bind(listener, address->ai_addr, address->ai_addrlen) == -1)
+        sys_error("bind");
+    if (listen(listener, SOMAXCONN) == -1)
+        sys_error("listen");
+    freeaddrinfo(address);
+    return listener;
+    // END
 }
 
-/* The thread of one client, from its first byte to its last. */
-static void *serve_client(void *argument)
+static void set_option(int socket, int level, int option, int value)
+{
+    if (setsockopt(socket, level, option, &value, sizeof value) == -1)
+        sys_error("setsockopt");
+}
+
+/* The thread of one client, until the end of its session. */
+static void serve_client(void *argument)
 {
     struct client *client = argument;
-
-    /* STEP 5: Receive what has come: part of what the client sent, or all, or more than one
-     * piece. 0 bytes mean that it will send no more. */
     char bytes[READ_SIZE];
     ssize_t length;
-    while ((length = recv(client->socket, bytes, sizeof bytes, 0)) > 0) {
-        char *text = quoted(bytes, (size_t)length);
-        say(stdout, "server: received %s", text);
-        free(text);
+
+    /* STEP 5: Receive what has come: a part of what the client sent, or several pieces
+     * at once. 0 bytes are the end of file: the client will send no more. An error ends
+     * this session only. */
+    while (true) {
+        // LEVEL 2
+        length = recv(client->socket, bytes, sizeof bytes, 0);
+        // END
+        if (length <= 0)
+            break;
+        log_text("server: received", bytes, (size_t)length);
         if (length == QUIT_SIZE && memcmp(bytes, QUIT, QUIT_SIZE) == 0)
             break;
 
-        /* STEP 6: Send it back. While the client takes nothing we stand here, and receive
-         * nothing from it: so what it can make us keep is this buffer. */
+        /* STEP 6: Send it back. send() blocks while the client does not receive. */
+        // LEVEL 2
         if (!send_all(client->socket, bytes, (size_t)length)) {
-            length = -1;
+            log_sys_error("send");
             break;
         }
+        // END
     }
     if (length == -1)
-        say(stderr, PROGRAM ": client %ld: error %d: %s", client->number, errno,
-            strerror(errno));
+        log_sys_error("recv");
 
-    /* STEP 7: Close the connection, by which the client learns that all has been said. */
+    /* STEP 7: Close the connection: the client receives the end of file. */
+    // LEVEL 2
     if (close(client->socket) == -1)
-        fail("close");
-    end_session(client);
-    return NULL;
-}
-
-/* The client has left: says so, to the thread that accepts, too. */
-static void end_session(struct client *client)
-{
-    say(stdout, "server: client %ld left", client->number);
+        sys_error("close");
+    // END
+    log_event("server: client %ld left", client->number);
     free(client);
-    if (sem_post(&left) == -1)
-        fail("sem_post");
-}
-
-/* Sends all of `bytes`, in as many calls as it takes. Returns whether it could. */
-static bool send_all(int socket, const char *bytes, size_t length)
-{
-    for (size_t done = 0; done < length;) {
-        ssize_t sent = send(socket, bytes + done, length - done, 0);
-        if (sent == -1)
-            return false;
-        done += (size_t)sent;
-    }
-    return true;
 }

@@ -3,36 +3,25 @@
  *
  * Usage: server_select [PORT [ADDRESS]]
  *
- * select() takes sets of descriptors as maps of bits, FD_SETSIZE (1,024) of them: a descriptor
- * with a larger number does not fit, however few are open, and FD_SET() would write behind the
- * set. Such a client is turned away, with a line.
+ * A set of select() has one bit for each descriptor, FD_SETSIZE (1,024) in all. A
+ * descriptor with a larger number does not fit, even if few are open: FD_SET() would
+ * write past the end of the set. The connection of such a client is closed, and a line
+ * on standard error reports it.
  *
- * The contract is that of server.c. Another way: server_poll.c, which has no such limit.
- * Its twin: ../win32/server_select.c, where a set is a list, and its limit another.
- * To try: server_select 0; and in bash, with nearly all that fit taken by others,
+ * The contract is that of server.c. Counterpart: ../win32/server_select.c, where a set
+ * is a list and has another limit. Without a limit: server_poll.c. To try:
+ * server_select 0; and, in bash, with most descriptors in use:
  * (ulimit -n 2048; while exec {i}</dev/null; [ $i -lt 1021 ]; do :; done; server_select 0)
  */
-#define PROGRAM "server"
-
-#include <netdb.h>
-#include <netinet/in.h>
+#include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/select.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-/* Set by Ctrl-C or SIGTERM, which are blocked but while the program waits: so neither can
- * come between a look at this variable and the wait. */
-static volatile sig_atomic_t stopped;
-
-/* One client: its socket, and the echo that it has not taken yet. */
+/* One client: its socket, and the echo that has not been sent yet. */
 struct client {
     int socket;
     long number; /* counted from 1 */
@@ -40,247 +29,170 @@ struct client {
     char bytes[READ_SIZE];
 };
 
-/* Whether there is no descriptor for one more client: up to the next that leaves. */
+static struct client *clients[MAX_CLIENTS];
+static int count;
+
+/* No descriptor is free for one more client, until one leaves. */
 static bool crowded;
 
-static bool is_port(const char *text);
-static void stop(int number);
-static bool is_over(void);
-static sigset_t block_signals(void);
-static int listen_at(const char *host, const char *port);
-static struct client *accept_client(int listener, bool alone);
+static int fill_sets(int interrupt, int listener, fd_set *readable, fd_set *writable);
+static bool is_full(void);
+static void accept_client(int listener);
+static void serve_all(const fd_set *readable, const fd_set *writable);
 static bool serve(struct client *client);
 static bool goes_on(const struct client *client);
 static void release(struct client *client);
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
-
-    /* STEP 1: Take the arguments: the port, and at which of our addresses. */
-    if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
-        say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");
-        return 2;
-    }
+    /* STEP 1: Take the arguments: on which port and address to listen. */
+    begin_program("server", "[PORT [ADDRESS]]", &argv);
+    if (argc > 3)
+        usage_exit();
     const char *port = argc > 1 ? argv[1] : DEFAULT_PORT;
     const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
+    parse_long("PORT", port, 0, MAX_PORT);
 
-    /* STEP 2: Prepare for a client that vanishes, which shall cost us an error of send() and
-     * not our life, and for Ctrl-C. */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        fail("signal");
-    sigset_t mask = block_signals();
+    /* STEP 2: Prepare for clients that close early: send() must fail with EPIPE. By
+     * default the signal SIGPIPE would end this program. Prepare for Ctrl-C, too. */
+    signal(SIGPIPE, SIG_IGN);
+    int interrupt = interrupt_event();
 
-    /* STEP 3: Make the socket that listens. It does not block: the client that woke us may
-     * have gone again when we accept it. */
-    int listener = listen_at(host, port);
+    /* STEP 3: Create the socket that listens. From now on clients can connect. accept()
+     * must not block: the client that was reported may have left before the call. */
+    int listener = tcp_listen(host, port);
+    if (fcntl(listener, F_SETFL, O_NONBLOCK) == -1)
+        sys_error("fcntl");
+    if (listener >= FD_SETSIZE)
+        sys_error_number("select", EMFILE);
+    log_event("server: ready %s", socket_address(listener));
 
-    static struct client *clients[MAX_CLIENTS];
-    int count = 0;
-    bool was_full = false;
-    while (!is_over()) {
-        /* STEP 4: Wait until somebody is ready. select() overwrites its sets, so they are
-         * filled anew each time. Who finds no place waits in the listener's queue. */
+    for (;;) {
+        /* STEP 4: Wait until something is ready. select() overwrites its sets: fill them
+         * each time. If there is no place for one more client, leave the listener out. */
         fd_set readable, writable;
-        FD_ZERO(&readable);
-        FD_ZERO(&writable);
-        int largest = listener;
-        bool full = count == MAX_CLIENTS || crowded;
-        if (full && !was_full)
-            say(stderr, "server: full with %d clients: the next has to wait", count);
-        was_full = full;
-        if (!full)
-            FD_SET(listener, &readable);
-        for (int i = 0; i < count; i++) {
-            FD_SET(clients[i]->socket,
-                   clients[i]->sent < clients[i]->length ? &writable : &readable);
-            if (clients[i]->socket > largest)
-                largest = clients[i]->socket;
-        }
-        if (pselect(largest + 1, &readable, &writable, NULL, NULL, &mask) == -1) {
+        int largest = fill_sets(interrupt, listener, &readable, &writable);
+        if (select(largest + 1, &readable, &writable, NULL, NULL) == -1) {
             if (errno != EINTR)
-                fail("select");
+                sys_error("select");
             continue;
         }
+        if (FD_ISSET(interrupt, &readable))
+            break;
 
-        /* STEP 5: Serve the clients that are ready, and take in a new one. The last of the
-         * list takes the place of one that leaves. */
-        for (int i = count; i-- > 0;)
-            if ((FD_ISSET(clients[i]->socket, &readable) ||
-                 FD_ISSET(clients[i]->socket, &writable)) &&
-                !serve(clients[i])) {
-                release(clients[i]);
-                clients[i] = clients[--count];
-            }
-        if (!full && FD_ISSET(listener, &readable)) {
-            clients[count] = accept_client(listener, count == 0);
-            if (clients[count] != NULL)
-                count++;
-        }
+        /* STEP 5: Serve the clients that are ready, and accept a new one. */
+        serve_all(&readable, &writable);
+        if (FD_ISSET(listener, &readable))
+            accept_client(listener);
     }
 
     /* End in order. */
     while (count > 0)
         release(clients[--count]);
-    say(stdout, "server: done");
+    log_last("server: done");
     return EXIT_SUCCESS;
 }
 
-static bool is_port(const char *text)
+/* Fills the sets. Each client is in one of them: in `writable` if the rest of an echo
+ * waits, otherwise in `readable`. Returns the largest descriptor. */
+static int fill_sets(int interrupt, int listener, fd_set *readable, fd_set *writable)
 {
-    char *end;
-    long port = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && port <= 65535;
-}
-
-static void stop(int number)
-{
-    (void)number;
-    stopped = 1;
-}
-
-/* Whether Ctrl-C or SIGTERM has come. pselect() lets them in only when it has to wait: where it finds
- * somebody ready every time they stay outside, and would do so for ever. */
-static bool is_over(void)
-{
-    sigset_t outside;
-    if (sigpending(&outside) == -1)
-        fail("sigpending");
-    return stopped || sigismember(&outside, SIGINT) == 1 ||
-           sigismember(&outside, SIGTERM) == 1;
-}
-
-/* Blocks Ctrl-C and SIGTERM, and returns the mask to wait with, which lets them in. */
-static sigset_t block_signals(void)
-{
-    sigset_t signals, before;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    struct sigaction action = {.sa_handler = stop};
-    if (sigaction(SIGINT, &action, NULL) == -1 || sigaction(SIGTERM, &action, NULL) == -1)
-        fail("sigaction");
-    if (sigprocmask(SIG_BLOCK, &signals, &before) == -1)
-        fail("sigprocmask");
-    /* The parent may have blocked them: then `before` would keep them blocked. */
-    sigdelset(&before, SIGINT);
-    sigdelset(&before, SIGTERM);
-    return before;
-}
-
-/* A socket that listens on `port` of our address `host`. Prints where that is. */
-static int listen_at(const char *host, const char *port)
-{
-    struct addrinfo *address,
-        hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    int error = getaddrinfo(host, port, &hints, &address);
-    if (error != 0) {
-        say(stderr, PROGRAM ": getaddrinfo: error %d: %s", error, gai_strerror(error));
-        exit(EXIT_FAILURE);
+    int largest = listener > interrupt ? listener : interrupt;
+    FD_ZERO(readable);
+    FD_ZERO(writable);
+    FD_SET(interrupt, readable);
+    if (!is_full())
+        FD_SET(listener, readable);
+    for (int i = 0; i < count; i++) {
+        FD_SET(clients[i]->socket,
+               clients[i]->sent < clients[i]->length ? writable : readable);
+        if (clients[i]->socket > largest)
+            largest = clients[i]->socket;
     }
-    int listener = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                          0);
-    if (listener == -1)
-        fail("socket");
-
-    /* A connection that was closed here is kept for a minute, against packets that come
-     * late (TIME_WAIT), and the port with it: without this option a server that is started
-     * again would not get it. Two servers that listen on one port it does not allow. */
-    int yes = 1, no = 0;
-    if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == -1)
-        fail("setsockopt");
-    /* ADDRESS :: is to mean IPv4 too, whatever the machine's default is. */
-    if (address->ai_family == AF_INET6 &&
-        setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no) == -1)
-        fail("setsockopt");
-    if (bind(listener, address->ai_addr, address->ai_addrlen) == -1)
-        fail("bind");
-    freeaddrinfo(address);
-    if (listen(listener, SOMAXCONN) == -1)
-        fail("listen");
-
-    if (listener >= FD_SETSIZE)
-        fail_with(EMFILE, "select");
-
-    /* Where we are bound tells the system: PORT may have been 0. */
-    struct sockaddr_storage bound = {0};
-    socklen_t size = sizeof bound;
-    if (getsockname(listener, (struct sockaddr *)&bound, &size) == -1)
-        fail("getsockname");
-    char name[NI_MAXHOST], number[NI_MAXSERV];
-    error = getnameinfo((struct sockaddr *)&bound, size, name, sizeof name, number,
-                        sizeof number, NI_NUMERICHOST | NI_NUMERICSERV);
-    if (error != 0) {
-        say(stderr, PROGRAM ": getnameinfo: error %d: %s", error, gai_strerror(error));
-        exit(EXIT_FAILURE);
-    }
-    say(stdout,
-        bound.ss_family == AF_INET6 ? "server: ready [%s]:%s" : "server: ready %s:%s",
-        name, number);
-    return listener;
+    return largest;
 }
 
-/* Accepts a client that waits. Returns NULL where it has gone again, and where there is no
- * descriptor for it: then it waits until another leaves, if we are not `alone`. */
-static struct client *accept_client(int listener, bool alone)
+/* Returns whether there is no place for one more client, and prints it the first time. */
+static bool is_full(void)
+{
+    static bool was_full;
+    bool full = count == MAX_CLIENTS || crowded;
+    if (full && !was_full)
+        log_error("full with %d clients: the next has to wait", count);
+    was_full = full;
+    return full;
+}
+
+/* Accepts a client, and adds it to the list. If it has left already, does nothing. If
+ * there is no descriptor for it, it waits until another leaves; without another that is an
+ * error. */
+static void accept_client(int listener)
 {
     static long number;
     int socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket == -1) {
-        crowded = !alone && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-                             errno == ENOMEM);
+        crowded = count > 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                                errno == ENOMEM);
         if (crowded)
-            say(stderr, PROGRAM ": accept: error %d: %s", errno, strerror(errno));
+            log_sys_error("accept");
         else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
                  errno != EPROTO)
-            fail("accept");
-        return NULL;
+            sys_error("accept");
+        return;
     }
     if (socket >= FD_SETSIZE) {
-        say(stderr, "server: descriptor %d does not fit into a set of %d", socket,
-            FD_SETSIZE);
+        log_error("descriptor %d does not fit into a set of %d", socket, FD_SETSIZE);
         if (close(socket) == -1)
-            fail("close");
-        return NULL;
+            sys_error("close");
+        return;
     }
-    struct client *client = calloc(1, sizeof *client);
-    if (client == NULL)
-        fail("calloc");
-    client->socket = socket;
-    client->number = ++number;
-    say(stdout, "server: client %ld connected", client->number);
-    return client;
+    struct client *client = allocate(sizeof *client);
+    number++;
+    *client = (struct client){.socket = socket, .number = number};
+    log_event("server: client %ld connected", client->number);
+    clients[count++] = client;
 }
 
 /* Closes the connection and frees what belongs to it. */
 static void release(struct client *client)
 {
     if (close(client->socket) == -1)
-        fail("close");
-    say(stdout, "server: client %ld left", client->number);
+        sys_error("close");
+    log_event("server: client %ld left", client->number);
     free(client);
     crowded = false;
 }
 
-/* Does for a client what can be done without waiting. Returns whether it is still there. */
+/* Serves each client that is ready. The last of the list takes the place of one that
+ * leaves. */
+static void serve_all(const fd_set *readable, const fd_set *writable)
+{
+    for (int i = count; i-- > 0;)
+        if ((FD_ISSET(clients[i]->socket, readable) ||
+             FD_ISSET(clients[i]->socket, writable)) &&
+            !serve(clients[i])) {
+            release(clients[i]);
+            clients[i] = clients[--count];
+        }
+}
+
+/* Does for a client what does not block. Returns whether its session goes on. */
 static bool serve(struct client *client)
 {
-    /* STEP 6: Receive, if the echo of what came before has gone. So a client that takes no
-     * echoes is not read from either, and TCP tells it to wait. */
+    /* STEP 6: Receive, if the last echo has been sent. Otherwise a client that does not
+     * receive could fill this program's memory. */
     if (client->sent == client->length) {
         ssize_t length = recv(client->socket, client->bytes, sizeof client->bytes, 0);
         if (length <= 0)
             return length == -1 && goes_on(client);
         client->length = (size_t)length;
         client->sent = 0;
-        char *text = quoted(client->bytes, client->length);
-        say(stdout, "server: received %s", text);
-        free(text);
+        log_text("server: received", client->bytes, client->length);
         if (length == QUIT_SIZE && memcmp(client->bytes, QUIT, QUIT_SIZE) == 0)
             return false;
     }
 
-    /* STEP 7: Send back as much as the socket takes; the rest when it takes more. */
+    /* STEP 7: Send back what the socket has room for; the rest when it has room again. */
     ssize_t sent = send(client->socket, client->bytes + client->sent,
                         client->length - client->sent, 0);
     if (sent == -1)
@@ -289,12 +201,11 @@ static bool serve(struct client *client)
     return true;
 }
 
-/* Whether the call that failed had only to wait. If not, the client has gone; says why. */
+/* Returns whether the call failed only because it would block. If not, reports the error. */
 static bool goes_on(const struct client *client)
 {
     if (errno == EAGAIN || errno == EINTR)
         return true;
-    say(stderr, PROGRAM ": client %ld: error %d: %s", client->number, errno,
-        strerror(errno));
+    log_error("client %ld: error %d: %s", client->number, errno, strerror(errno));
     return false;
 }

@@ -1,55 +1,43 @@
 /*
- * client_file.c - receives the file that a server sends, and keeps it.
+ * client_file.c - receives the file that a server sends, and writes it.
  *
  * Usage: client_file OUTPUT [HOST [PORT]]
  *
- * Reads the header, as many bytes as it says, and the trailer, which tells that they are all
- * there: the end of the connection alone would not. Exit code 0 if they were, else 1.
+ * Reads the header, the number of bytes that it contains, and the trailer. Without a
+ * trailer the end of the connection could be mistaken for the end of the file. Exit
+ * code 0 if all came, else 1.
  *
- * Its twin: ../unix/client_file.c. To try: client_file copy; cmp with the original.
+ * Counterpart: ../unix/client_file.c. To try: client_file copy, then fc with the
+ * original.
  */
-#define PROGRAM "client"
-
-#include <winsock2.h>
+#include <winsock2.h> /* must come before windows.h */
 #include <ws2tcpip.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <windows.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static bool is_port(const wchar_t *text);
-static SOCKET connect_to(const wchar_t *host, const wchar_t *port);
 static void receive(SOCKET server, char *bytes, size_t length);
 static void receive_line(SOCKET server, char line[HEADER_ROOM]);
 static int64_t size_from(const char *line);
 _Noreturn static void fail_in_library(const char *call);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the arguments: where to write the file, and to which server to
+     * connect. */
+    begin_program("client", "OUTPUT [HOST [PORT]]", &argv);
+    if (argc < 2 || argc > 4)
+        usage_exit();
+    const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
+    const char *port = argc > 3 ? argv[3] : DEFAULT_PORT;
+    parse_long("PORT", port, 1, MAX_PORT);
 
-    /* STEP 1: Take the arguments: where to put the file, and whom to call. */
-    if (argc < 2 || argc > 4 || (argc > 3 && !is_port(argv[3]))) {
-        say(stderr, "usage: client_file OUTPUT [HOST [PORT]], PORT from 1 to 65535");
-        return 2;
-    }
-    const wchar_t *host = argc > 2 ? argv[2] : L"" DEFAULT_HOST;
-    const wchar_t *port = argc > 3 ? argv[3] : L"" DEFAULT_PORT;
+    /* STEP 2: Nothing to prepare: tcp_connect() loads Winsock. */
 
-    /* STEP 2: Load Winsock, which is a library beside the system, in version 2.2. */
-    WSADATA data;
-    int error = WSAStartup(MAKEWORD(2, 2), &data);
-    if (error != 0)
-        fail_with((DWORD)error, "WSAStartup");
-
-    /* STEP 3: Find the server's address, and connect. */
-    SOCKET server = connect_to(host, port);
+    /* STEP 3: Connect to the server. */
+    SOCKET server = tcp_connect(host, port);
 
     /* STEP 4: Receive the header. */
     char line[HEADER_ROOM];
@@ -57,7 +45,7 @@ int wmain(int argc, wchar_t *argv[])
     int64_t size = size_from(line);
 
     /* STEP 5: Receive the file, a portion at a time, and write it. */
-    FILE *output = _wfopen(argv[1], L"wb");
+    FILE *output = _wfopen(to_utf16(argv[1]), L"wb");
     if (output == NULL)
         fail_in_library("fopen");
     static char bytes[FILE_PORTION];
@@ -71,72 +59,39 @@ int wmain(int argc, wchar_t *argv[])
     if (fclose(output) != 0)
         fail_in_library("fclose");
 
-    /* STEP 6: Receive the trailer: without it the file may be a part of one. */
+    /* STEP 6: Receive the trailer: without it the file may be incomplete. */
     receive(server, line, strlen(FILE_TRAILER));
     if (memcmp(line, FILE_TRAILER, strlen(FILE_TRAILER)) != 0) {
-        say(stderr, "client: what came behind the file is no trailer");
+        log_error("expected the trailer after the file, got other bytes");
         return EXIT_FAILURE;
     }
-    say(stdout, "client: received %" PRId64 " bytes", size);
+    log_event("client: received %" PRId64 " bytes", size);
 
     /* STEP 7: Close the connection. */
     if (closesocket(server) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "closesocket");
-    say(stdout, "client: done");
+        sys_error("closesocket");
+    log_event("client: done");
     return EXIT_SUCCESS;
 }
 
-static bool is_port(const wchar_t *text)
-{
-    wchar_t *end;
-    long port = wcstol(text, &end, 10);
-    return *text >= L'0' && *text <= L'9' && *end == L'\0' && port >= 1 && port <= 65535;
-}
-
-/* A socket that is connected to `port` of `host`. A name may stand for several addresses,
- * of IPv6 and of IPv4, and the server may listen on one of them alone: each is tried. */
-static SOCKET connect_to(const wchar_t *host, const wchar_t *port)
-{
-    ADDRINFOW *list, hints = {.ai_socktype = SOCK_STREAM};
-    int error = GetAddrInfoW(host, port, &hints, &list);
-    if (error != 0)
-        fail_with((DWORD)error, "GetAddrInfo");
-    SOCKET server = INVALID_SOCKET;
-    for (ADDRINFOW *address = list; address != NULL && server == INVALID_SOCKET;
-         address = address->ai_next) {
-        server = socket(address->ai_family, SOCK_STREAM, 0);
-        if (server == INVALID_SOCKET) {
-            error = WSAGetLastError();
-        } else if (connect(server, address->ai_addr, (int)address->ai_addrlen) ==
-                   SOCKET_ERROR) {
-            error = WSAGetLastError();
-            closesocket(server);
-            server = INVALID_SOCKET;
-        }
-    }
-    if (server == INVALID_SOCKET)
-        fail_with((DWORD)error, "connect");
-    FreeAddrInfoW(list);
-    return server;
-}
-
-/* Receives exactly `length` bytes. The server's close before them is the end of us. */
+/* Receives exactly `length` bytes. If the server closes the connection before, ends the
+ * program. */
 static void receive(SOCKET server, char *bytes, size_t length)
 {
     for (size_t done = 0; done < length;) {
         int received = recv(server, bytes + done, (int)(length - done), 0);
         if (received == SOCKET_ERROR)
-            fail_with((DWORD)WSAGetLastError(), "recv");
+            sys_error("recv");
         if (received == 0) {
-            say(stderr, "client: the server closed the connection before all had come");
+            log_error("the server closed the connection before all had come");
             exit(EXIT_FAILURE);
         }
         done += (size_t)received;
     }
 }
 
-/* Receives a line, and puts a NUL in the place of its newline. Byte by byte, for what stands
- * behind it belongs to the file; a header is short. */
+/* Receives a line, and replaces its newline by a NUL. It receives single bytes, because
+ * what comes after the line belongs to the file. */
 static void receive_line(SOCKET server, char line[HEADER_ROOM])
 {
     for (size_t length = 0; length < HEADER_ROOM; length++) {
@@ -146,11 +101,11 @@ static void receive_line(SOCKET server, char line[HEADER_ROOM])
             return;
         }
     }
-    say(stderr, "client: the server sends what is no header");
+    log_error("expected a header, got other bytes");
     exit(EXIT_FAILURE);
 }
 
-/* Takes the size out of the header. */
+/* Returns the size that the header contains. */
 static int64_t size_from(const char *line)
 {
     int64_t size = -1;
@@ -159,17 +114,17 @@ static int64_t size_from(const char *line)
         size = strtoll(line + 5, &end, 10);
     if (size < 0 || *end != '\0') {
         char *text = quoted(line, strlen(line));
-        say(stderr, "client: the server sends no file: %s", text);
+        log_error("expected a file, got %s", text);
         free(text);
         exit(EXIT_FAILURE);
     }
     return size;
 }
 
-/* Reports that a function of the C library failed, which sets errno and not what GetLastError()
- * returns, and ends the program. */
+/* Reports a failed function of the C library, which sets errno, not the value of
+ * GetLastError(). Ends the program. */
 _Noreturn static void fail_in_library(const char *call)
 {
-    say(stderr, PROGRAM ": %s: error %d: %s", call, errno, strerror(errno));
+    log_error("%s: error %d: %s", call, errno, strerror(errno));
     exit(EXIT_FAILURE);
 }

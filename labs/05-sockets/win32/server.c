@@ -1,250 +1,153 @@
 /*
- * server.c - a TCP server with a thread for each client: every byte goes back, in order.
+ * server.c - a TCP server with a thread for each client: it sends every byte back.
  *
  * Usage: server [PORT [ADDRESS]]
  *
- * Listens on PORT (5050; 0 is any free one) of ADDRESS (127.0.0.1): ::1 is the same machine
- * by IPv6, 0.0.0.0 all of this machine's IPv4 addresses, :: all it has. The bytes QUIT alone
- * end the client's session. Ctrl-C ends the server; exit code 0.
+ * Listens on PORT (5050; 0 is any free port) of ADDRESS (127.0.0.1). ::1 is this machine
+ * by IPv6, 0.0.0.0 all its IPv4 addresses, :: all its addresses. The four bytes QUIT,
+ * if they come alone, end the client's session. So does an error of recv() or send().
+ * Ctrl-C ends the server, exit code 0. If another call fails, exit code 1.
  *
- * Mirrors listing 10 of the report. Its twin: ../unix/server.c. Other ways to do the same:
- * server_select.c, server_eventselect.c, server_asyncselect.c, server_overlapped.c,
- * server_handoff.c.
- * To try: server 0; server 5050 ::; the client in two other windows.
+ * Mirrors listing 10 of the report. Counterpart: ../unix/server.c. The same by other
+ * calls: server_select.c, server_eventselect.c, server_asyncselect.c,
+ * server_overlapped.c, server_handoff.c.
+ * Not here, but in server_robust.c: a limit to the number of clients; and a system that
+ * has no room or no thread for the next client.
+ * To try: server 0; server 5050 ::, and client ::1 in another window; two servers.
  */
-#define PROGRAM "server"
-
-#include <winsock2.h>
+#include <winsock2.h> /* must come before windows.h */
 #include <ws2tcpip.h>
-#include <errno.h>
-#include <process.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <windows.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-/* What a client's thread needs to know. Each client has one of its own: the listing gave all
- * threads the address of one variable, and the next client overwrote it. */
+/* What a thread must know about its client. Each client has a struct of its own. (The
+ * listing has one for all: the next client overwrites it while a thread reads it.) */
 struct client {
     SOCKET socket;
     long number; /* counted from 1 */
 };
 
-/* How many clients are here, as far as the thread that accepts them has counted; and a unit
- * for each that has left, for it to count. */
-static int here;
-static HANDLE left;
+static SOCKET listen_on(const char *host, const char *port);
+static void set_option(SOCKET socket, int level, int option, int value);
+static void serve_client(void *argument);
 
-static bool is_port(const wchar_t *text);
-static BOOL WINAPI end_on_event(DWORD event);
-static SOCKET listen_at(const wchar_t *host, const wchar_t *port);
-static void await_departure(void);
-static SOCKET accept_client(SOCKET listener);
-static void start_thread(SOCKET socket, long number);
-static unsigned __stdcall serve_client(void *argument);
-static void end_session(struct client *client);
-static bool send_all(SOCKET socket, const char *bytes, int length);
-
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the arguments: on which port and address to listen. */
+    begin_program("server", "[PORT [ADDRESS]]", &argv);
+    if (argc > 3)
+        usage_exit();
+    const char *port = argc > 1 ? argv[1] : DEFAULT_PORT;
+    const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
+    parse_long("PORT", port, 0, MAX_PORT); /* getaddrinfo() takes it as text */
 
-    /* STEP 1: Take the arguments: the port, and at which of our addresses. */
-    if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
-        say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");
-        return 2;
-    }
-    const wchar_t *port = argc > 1 ? argv[1] : L"" DEFAULT_PORT;
-    const wchar_t *host = argc > 2 ? argv[2] : L"" DEFAULT_HOST;
-
-    /* STEP 2: Load Winsock, which is a library beside the system, in version 2.2, and prepare
-     * for Ctrl-C. */
+    /* STEP 2: Load Winsock, version 2.2: sockets are in a library beside the system.
+     * Prepare for Ctrl-C, too. */
+    // LEVEL 2
     WSADATA data;
     int error = WSAStartup(MAKEWORD(2, 2), &data);
     if (error != 0)
-        fail_with((DWORD)error, "WSAStartup");
-    if (!SetConsoleCtrlHandler(end_on_event, TRUE))
-        fail("SetConsoleCtrlHandler");
-    left = CreateSemaphoreW(NULL, 0, MAX_CLIENTS, NULL);
-    if (left == NULL)
-        fail("CreateSemaphore");
+        sys_error_number("WSAStartup", error);
+    // END
+    end_on_interrupt(NULL);
 
-    /* STEP 3: Make the socket that listens, and tell where: clients can connect from now. */
-    SOCKET listener = listen_at(host, port);
+    /* STEP 3: Create the socket that listens. From now on clients can connect. */
+    SOCKET listener = listen_on(host, port);
+    log_event("server: ready %s", socket_address(listener));
 
-    /* STEP 4: Accept one client after the other, and give each a thread of its own, so that
-     * none waits for another. */
+    /* STEP 4: Accept one client after the other. accept() blocks until one connects, and
+     * returns a new socket, for this client alone. The client gets a thread of its own,
+     * so that it does not have to wait while another is served. */
     for (long number = 1;; number++) {
-        while (WaitForSingleObject(left, 0) == WAIT_OBJECT_0)
-            here--;
-        if (here == MAX_CLIENTS)
-            await_departure();
-        start_thread(accept_client(listener), number);
-        here++;
+        struct client *client = allocate(sizeof *client);
+        client->number = number;
+        // LEVEL 2
+        client->socket = accept(listener, NULL, NULL);
+        if (client->socket == INVALID_SOCKET)
+            sys_error("accept");
+        // END
+        log_event("server: client %ld connected", number);
+        if (!start_thread(serve_client, client))
+            sys_error("_beginthreadex");
     }
 }
 
-static bool is_port(const wchar_t *text)
+/* Returns a socket that listens on `port` of this machine's address `host`. */
+static SOCKET listen_on(const char *host, const char *port)
 {
-    wchar_t *end;
-    long port = wcstol(text, &end, 10);
-    return *text >= L'0' && *text <= L'9' && *end == L'\0' && port <= 65535;
-}
-
-/* Ends the program in order on Ctrl-C, Ctrl-Break, and when the console is closed. Windows
- * calls this in a thread of its own, so it may do what any function may. */
-static BOOL WINAPI end_on_event(DWORD event)
-{
-    (void)event;
-    silence_others(); /* no other thread prints after this line */
-    say(stdout, "server: done");
-    ExitProcess(EXIT_SUCCESS);
-}
-
-/* A socket that listens on `port` of our address `host`. Prints where that is. */
-static SOCKET listen_at(const wchar_t *host, const wchar_t *port)
-{
-    ADDRINFOW *address, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    int error = GetAddrInfoW(host, port, &hints, &address);
+    // LEVEL 1
+    /* Convert the text to a binary address, of IPv4 or IPv6, with the port in network
+     * byte order: the most significant byte first. */
+    struct addrinfo *address, hints = {.ai_socktype = SOCK_STREAM};
+    int error = getaddrinfo(host, port, &hints, &address);
     if (error != 0)
-        fail_with((DWORD)error, "GetAddrInfo");
+        sys_error_number("getaddrinfo", error);
     SOCKET listener = socket(address->ai_family, SOCK_STREAM, 0);
     if (listener == INVALID_SOCKET)
-        fail_with((DWORD)WSAGetLastError(), "socket");
+        sys_error("socket");
 
-    /* Connections that were closed do not hold the port on Windows. What SO_REUSEADDR allows
-     * there is to take a port from a server that still listens on it: this option refuses
-     * that to everyone. Its price: a connection that lives on keeps the port, too. */
-    DWORD yes = 1, no = 0;
-    if (setsockopt(listener, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (char *)&yes, sizeof yes) ==
-        SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "setsockopt");
-    /* ADDRESS :: is to mean IPv4 too, which is not the default here. */
-    if (address->ai_family == AF_INET6 &&
-        setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, (char *)&no, sizeof no) ==
-            SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "setsockopt");
+    /* Without SO_EXCLUSIVEADDRUSE another program could take the port, by SO_REUSEADDR,
+     * while this one listens on it. (SO_REUSEADDR is not needed here: the port of a
+     * server that has ended is free.) */
+    set_option(listener, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
+    if (address->ai_family == AF_INET6) /* :: means IPv4 as well */
+        set_option(listener, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+
+    /* bind() gives the socket its address. listen() makes the system accept connections,
+     * and keep them in a queue until accept() takes them. */
     if (bind(listener, address->ai_addr, (int)address->ai_addrlen) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "bind");
-    FreeAddrInfoW(address);
+        sys_error("bind");
     if (listen(listener, SOMAXCONN) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "listen");
-
-    /* Where we are bound tells the system: PORT may have been 0. */
-    SOCKADDR_STORAGE bound = {0};
-    int size = sizeof bound;
-    wchar_t text[ADDRESS_ROOM];
-    DWORD room = ADDRESS_ROOM;
-    if (getsockname(listener, (SOCKADDR *)&bound, &size) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "getsockname");
-    if (WSAAddressToStringW((SOCKADDR *)&bound, (DWORD)size, NULL, text, &room) ==
-        SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "WSAAddressToString");
-    say(stdout, "server: ready %ls", text);
+        sys_error("listen");
+    freeaddrinfo(address);
     return listener;
+    // END
 }
 
-/* Waits until a client has left. Who comes meanwhile waits in the listener's queue. */
-static void await_departure(void)
+static void set_option(SOCKET socket, int level, int option, int value)
 {
-    say(stderr, "server: full with %d clients: the next has to wait", here);
-    if (WaitForSingleObject(left, INFINITE) == WAIT_FAILED)
-        fail("WaitForSingleObject");
-    here--;
+    if (setsockopt(socket, level, option, (const char *)&value, sizeof value) ==
+        SOCKET_ERROR)
+        sys_error("setsockopt");
 }
 
-/* Waits for a client. A connection that was reset while it waited in the queue is none. Where
- * there is no room for the next, those who are here go on, and it waits for one of them to
- * leave. */
-static SOCKET accept_client(SOCKET listener)
-{
-    SOCKET client;
-    while ((client = accept(listener, NULL, NULL)) == INVALID_SOCKET) {
-        int error = WSAGetLastError();
-        if (here > 0 && (error == WSAEMFILE || error == WSAENOBUFS)) {
-            say(stderr, PROGRAM ": accept: error %d", error);
-            await_departure();
-        } else if (error != WSAECONNRESET) {
-            fail_with((DWORD)error, "accept");
-        }
-    }
-    return client;
-}
-
-static void start_thread(SOCKET socket, long number)
-{
-    struct client *client = malloc(sizeof *client);
-    if (client == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "malloc");
-    *client = (struct client){.socket = socket, .number = number};
-    say(stdout, "server: client %ld connected", number);
-
-    HANDLE thread = (HANDLE)_beginthreadex(NULL, 0, serve_client, client, 0, NULL);
-    if (thread == NULL) { /* no room for a thread: this client has to go, and no other */
-        say(stderr, PROGRAM ": _beginthreadex: error %d: %s", errno, strerror(errno));
-        if (closesocket(client->socket) == SOCKET_ERROR)
-            fail_with((DWORD)WSAGetLastError(), "closesocket");
-        end_session(client);
-        return;
-    }
-    if (!CloseHandle(thread)) /* nobody waits for its end */
-        fail("CloseHandle");
-}
-
-/* The thread of one client, from its first byte to its last. */
-static unsigned __stdcall serve_client(void *argument)
+/* The thread of one client, until the end of its session. */
+static void serve_client(void *argument)
 {
     struct client *client = argument;
-
-    /* STEP 5: Receive what has come: part of what the client sent, or all, or more than one
-     * piece. 0 bytes mean that it will send no more. */
     char bytes[READ_SIZE];
     int length;
-    while ((length = recv(client->socket, bytes, sizeof bytes, 0)) > 0) {
-        char *text = quoted(bytes, (size_t)length);
-        say(stdout, "server: received %s", text);
-        free(text);
+
+    /* STEP 5: Receive what has come: a part of what the client sent, or several pieces
+     * at once. 0 bytes are the end of file: the client will send no more. An error ends
+     * this session only. */
+    while (true) {
+        // LEVEL 2
+        length = recv(client->socket, bytes, sizeof bytes, 0);
+        // END
+        if (length <= 0)
+            break;
+        log_text("server: received", bytes, (size_t)length);
         if (length == QUIT_SIZE && memcmp(bytes, QUIT, QUIT_SIZE) == 0)
             break;
 
-        /* STEP 6: Send it back. While the client takes nothing we stand here, and receive
-         * nothing from it: so what it can make us keep is this buffer. */
-        if (!send_all(client->socket, bytes, length)) {
-            length = SOCKET_ERROR;
+        /* STEP 6: Send it back. send() blocks while the client does not receive. */
+        // LEVEL 2
+        if (!send_all(client->socket, bytes, (size_t)length)) {
+            log_sys_error("send");
             break;
         }
+        // END
     }
     if (length == SOCKET_ERROR)
-        say(stderr, PROGRAM ": client %ld: error %d", client->number, WSAGetLastError());
+        log_sys_error("recv");
 
-    /* STEP 7: Close the connection, by which the client learns that all has been said. */
+    /* STEP 7: Close the connection: the client receives the end of file. */
+    // LEVEL 2
     if (closesocket(client->socket) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "closesocket");
-    end_session(client);
-    return 0;
-}
-
-/* The client has left: says so, to the thread that accepts, too. */
-static void end_session(struct client *client)
-{
-    say(stdout, "server: client %ld left", client->number);
+        sys_error("closesocket");
+    // END
+    log_event("server: client %ld left", client->number);
     free(client);
-    if (!ReleaseSemaphore(left, 1, NULL))
-        fail("ReleaseSemaphore");
-}
-
-/* Sends all of `bytes`, in as many calls as it takes. Returns whether it could. */
-static bool send_all(SOCKET socket, const char *bytes, int length)
-{
-    for (int done = 0; done < length;) {
-        int sent = send(socket, bytes + done, length - done, 0);
-        if (sent == SOCKET_ERROR)
-            return false;
-        done += sent;
-    }
-    return true;
 }

@@ -1,33 +1,25 @@
 /*
- * server_overlapped.c - a TCP server in one thread, whose calls complete behind its back.
+ * server_overlapped.c - a TCP server in one thread, with overlapped calls and completion routines.
  *
  * Usage: server_overlapped [PORT [ADDRESS]]
  *
- * An overlapped WSARecv or WSASend returns at once, and Windows does the work. When it is done
- * a function of the program is called, the completion routine, in the thread that asked, and
- * only while that thread waits and says that it may be interrupted (an alertable wait). The
- * program never asks whether a socket is ready: it says what it wants, and is told when it has
- * it.
+ * An overlapped WSARecv or WSASend returns at once, and Windows does the work. When it
+ * is done, Windows calls a function of the program, the completion routine. It runs in
+ * the thread that began the operation, and only during an alertable wait. So the
+ * program does not ask whether a socket is ready: it begins an operation, and learns
+ * when it is done.
  *
- * The contract is that of server.c. The same without routines, for
- * many threads: lab 06.
- * To try: server_overlapped 0
+ * The contract is that of server.c. Without completion routines, for many threads: lab
+ * 06. To try: server_overlapped 0.
  */
-#define PROGRAM "server"
-
-#include <winsock2.h>
+#include <winsock2.h> /* must come before windows.h */
 #include <ws2tcpip.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <windows.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-/* One client, and the one operation on its socket that is under way. The system and the
- * routines know a client by the address of its operation, which stands first in it. */
+/* One client, and the one pending operation on its socket. The completion routines get
+ * the address of the operation, which is the client's, too: it is its first member. */
 struct client {
     WSAOVERLAPPED operation;
     SOCKET socket;
@@ -36,14 +28,11 @@ struct client {
     char bytes[READ_SIZE];
 };
 
-static int count; /* of the clients that are here */
+static int count; /* how many clients are here */
 
-/* Whether there is no room for one more client: up to the next that leaves. */
+/* There is no room for one more client, until one leaves. */
 static bool crowded;
 
-static bool is_port(const wchar_t *text);
-static BOOL WINAPI end_on_event(DWORD event);
-static SOCKET listen_at(const wchar_t *host, const wchar_t *port);
 static void accept_next(SOCKET listener, WSAEVENT event, bool *waiting);
 static void ask_for_event(SOCKET socket, WSAEVENT event, long interest);
 static struct client *accept_client(SOCKET listener);
@@ -57,118 +46,51 @@ static bool is_under_way(int result);
 static void lose(struct client *client, int error);
 static void release(struct client *client);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the arguments: on which port and address to listen. */
+    begin_program("server", "[PORT [ADDRESS]]", &argv);
+    if (argc > 3)
+        usage_exit();
+    const char *port = argc > 1 ? argv[1] : DEFAULT_PORT;
+    const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
+    parse_long("PORT", port, 0, MAX_PORT);
 
-    /* STEP 1: Take the arguments: the port, and at which of our addresses. */
-    if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
-        say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");
-        return 2;
-    }
-    const wchar_t *port = argc > 1 ? argv[1] : L"" DEFAULT_PORT;
-    const wchar_t *host = argc > 2 ? argv[2] : L"" DEFAULT_HOST;
+    /* STEP 2: Prepare for Ctrl-C. tcp_listen() loads Winsock. */
+    end_on_interrupt(NULL);
 
-    /* STEP 2: Load Winsock, which is a library beside the system, in version 2.2, and prepare
-     * for Ctrl-C. */
-    WSADATA data;
-    int error = WSAStartup(MAKEWORD(2, 2), &data);
-    if (error != 0)
-        fail_with((DWORD)error, "WSAStartup");
-    if (!SetConsoleCtrlHandler(end_on_event, TRUE))
-        fail("SetConsoleCtrlHandler");
-
-    /* STEP 3: Make the socket that listens, and ask for its event, by which it no longer
-     * blocks: the client that woke us may have gone again when we accept it. */
-    SOCKET listener = listen_at(host, port);
+    /* STEP 3: Create the socket that listens, and ask for its event. That makes it
+     * non-blocking: the client that was reported may have left before accept(). */
+    SOCKET listener = tcp_listen(host, port);
+    log_event("server: ready %s", socket_address(listener));
     WSAEVENT event = WSACreateEvent();
     if (event == WSA_INVALID_EVENT)
-        fail_with((DWORD)WSAGetLastError(), "WSACreateEvent");
+        sys_error("WSACreateEvent");
     ask_for_event(listener, event, FD_ACCEPT);
 
-    bool waiting = false; /* clients in the listener's queue, as far as is known */
+    bool waiting = false; /* there may be clients in the listener's queue */
     for (;;) {
-        /* STEP 4: Wait, alertably: for a client that comes, and meanwhile for every operation
-         * that completes. The routines run inside this call, one after the other. */
+        /* STEP 4: Wait for a client. The wait is alertable: the completion routines of
+         * all operations run inside this call, one after the other. */
         DWORD result = WSAWaitForMultipleEvents(1, &event, FALSE, WSA_INFINITE, TRUE);
         if (result == WSA_WAIT_FAILED)
-            fail_with((DWORD)WSAGetLastError(), "WSAWaitForMultipleEvents");
+            sys_error("WSAWaitForMultipleEvents");
 
-        /* STEP 5: Take in those who wait, if there is room for them, and begin to receive. */
+        /* STEP 5: Accept a client, if there is room for it, and begin to receive. */
         if (result == WSA_WAIT_EVENT_0) {
-            WSANETWORKEVENTS happened; /* asked for, which resets the event */
+            WSANETWORKEVENTS happened; /* the call that gets them resets the event */
             if (WSAEnumNetworkEvents(listener, event, &happened) == SOCKET_ERROR)
-                fail_with((DWORD)WSAGetLastError(), "WSAEnumNetworkEvents");
+                sys_error("WSAEnumNetworkEvents");
             waiting |= happened.lNetworkEvents != 0;
         }
         accept_next(listener, event, &waiting);
     }
-    /* Nothing is left to do here: Ctrl-C ends the program, in a thread of its own. */
+    /* Ctrl-C ends the program, in a thread of its own. */
 }
 
-static bool is_port(const wchar_t *text)
-{
-    wchar_t *end;
-    long port = wcstol(text, &end, 10);
-    return *text >= L'0' && *text <= L'9' && *end == L'\0' && port <= 65535;
-}
-
-/* Ends the program in order on Ctrl-C, Ctrl-Break, and when the console is closed. Windows
- * calls this in a thread of its own, so it may do what any function may. */
-static BOOL WINAPI end_on_event(DWORD event)
-{
-    (void)event;
-    silence_others(); /* no other thread prints after this line */
-    say(stdout, "server: done");
-    ExitProcess(EXIT_SUCCESS);
-}
-
-/* A socket that listens on `port` of our address `host`. Prints where that is. */
-static SOCKET listen_at(const wchar_t *host, const wchar_t *port)
-{
-    ADDRINFOW *address, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    int error = GetAddrInfoW(host, port, &hints, &address);
-    if (error != 0)
-        fail_with((DWORD)error, "GetAddrInfo");
-    SOCKET listener = socket(address->ai_family, SOCK_STREAM, 0);
-    if (listener == INVALID_SOCKET)
-        fail_with((DWORD)WSAGetLastError(), "socket");
-
-    /* Connections that were closed do not hold the port on Windows. What SO_REUSEADDR allows
-     * there is to take a port from a server that still listens on it: this option refuses
-     * that to everyone. Its price: a connection that lives on keeps the port, too. */
-    DWORD yes = 1, no = 0;
-    if (setsockopt(listener, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (char *)&yes, sizeof yes) ==
-        SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "setsockopt");
-    /* ADDRESS :: is to mean IPv4 too, which is not the default here. */
-    if (address->ai_family == AF_INET6 &&
-        setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, (char *)&no, sizeof no) ==
-            SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "setsockopt");
-    if (bind(listener, address->ai_addr, (int)address->ai_addrlen) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "bind");
-    FreeAddrInfoW(address);
-    if (listen(listener, SOMAXCONN) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "listen");
-
-    /* Where we are bound tells the system: PORT may have been 0. */
-    SOCKADDR_STORAGE bound = {0};
-    int size = sizeof bound;
-    wchar_t text[ADDRESS_ROOM];
-    DWORD room = ADDRESS_ROOM;
-    if (getsockname(listener, (SOCKADDR *)&bound, &size) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "getsockname");
-    if (WSAAddressToStringW((SOCKADDR *)&bound, (DWORD)size, NULL, text, &room) ==
-        SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "WSAAddressToString");
-    say(stdout, "server: ready %ls", text);
-    return listener;
-}
-
-/* Takes in a client that waits, if there is a place. When none has waited the listener's
- * event is asked for anew: Wine 8 may tell of a client that was accepted already, and after an
- * accept() that finds none tells of no other. On Windows any accept() renews the telling. */
+/* Accepts a client, if there is a place. If none waits, ask for the listener's event
+ * again: Wine 8 can report a client that was accepted already, and after an accept() that
+ * fails it reports no other. On Windows each accept() makes the next report possible. */
 static void accept_next(SOCKET listener, WSAEVENT event, bool *waiting)
 {
     if (*waiting && count < MAX_CLIENTS && !crowded) {
@@ -181,8 +103,7 @@ static void accept_next(SOCKET listener, WSAEVENT event, bool *waiting)
             return;
         }
         if (++count == MAX_CLIENTS)
-            say(stderr, "server: full with %d clients: the next has to wait",
-                MAX_CLIENTS);
+            log_error("full with %d clients: the next has to wait", MAX_CLIENTS);
         receive(client);
     }
 }
@@ -190,10 +111,10 @@ static void accept_next(SOCKET listener, WSAEVENT event, bool *waiting)
 static void ask_for_event(SOCKET socket, WSAEVENT event, long interest)
 {
     if (WSAEventSelect(socket, event, interest) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "WSAEventSelect");
+        sys_error("WSAEventSelect");
 }
 
-/* Accepts a client that waits. Returns NULL where there is none (any more). */
+/* Accepts a client. Returns NULL if none waits, or if there is no room for it. */
 static struct client *accept_client(SOCKET listener)
 {
     static long number;
@@ -202,18 +123,16 @@ static struct client *accept_client(SOCKET listener)
         int error = WSAGetLastError();
         crowded = count > 0 && (error == WSAEMFILE || error == WSAENOBUFS);
         if (crowded)
-            say(stderr, PROGRAM ": accept: error %d", error);
+            log_sys_error("accept");
         else if (error != WSAEWOULDBLOCK && error != WSAECONNRESET)
-            fail_with((DWORD)error, "accept");
+            sys_error_number("accept", error);
         return NULL;
     }
-    ask_for_event(socket, NULL, 0); /* what it has inherited from the listener */
-    struct client *client = calloc(1, sizeof *client);
-    if (client == NULL)
-        fail_with(ERROR_OUTOFMEMORY, "calloc");
-    client->socket = socket;
-    client->number = ++number;
-    say(stdout, "server: client %ld connected", client->number);
+    ask_for_event(socket, NULL, 0); /* the listener's event, which it has inherited */
+    struct client *client = allocate(sizeof *client);
+    number++;
+    *client = (struct client){.socket = socket, .number = number};
+    log_event("server: client %ld connected", client->number);
     return client;
 }
 
@@ -221,15 +140,15 @@ static struct client *accept_client(SOCKET listener)
 static void release(struct client *client)
 {
     if (closesocket(client->socket) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "closesocket");
-    say(stdout, "server: client %ld left", client->number);
+        sys_error("closesocket");
+    log_event("server: client %ld left", client->number);
     free(client);
     crowded = false;
     count--;
 }
 
-/* STEP 6: Begin to receive. The bytes arrive in the client's own buffer, and it must stay
- * where it is until received() has been called. */
+/* STEP 6: Begin to receive. The bytes come into the client's own buffer, which must exist
+ * until received() is called. */
 static void receive(struct client *client)
 {
     WSABUF buffer = {.len = sizeof client->bytes, .buf = client->bytes};
@@ -253,9 +172,7 @@ static void CALLBACK received(DWORD error, DWORD length, WSAOVERLAPPED *operatio
         release(client);
         return;
     }
-    char *text = quoted(client->bytes, length);
-    say(stdout, "server: received %s", text);
-    free(text);
+    log_text("server: received", client->bytes, length);
     if (length == QUIT_SIZE && memcmp(client->bytes, QUIT, QUIT_SIZE) == 0) {
         release(client);
         return;
@@ -265,8 +182,8 @@ static void CALLBACK received(DWORD error, DWORD length, WSAOVERLAPPED *operatio
     send_rest(client);
 }
 
-/* STEP 7: Begin to send back what has not been sent yet. Until it has gone nothing is
- * received: so a client that takes no echoes is told by TCP to wait. */
+/* STEP 7: Begin to send back what has not been sent yet. Nothing is received until it has
+ * been sent: otherwise a client that does not receive could fill this program's memory. */
 static void send_rest(struct client *client)
 {
     WSABUF buffer = {.len = client->length - client->sent,
@@ -293,7 +210,8 @@ static void CALLBACK sent(DWORD error, DWORD length, WSAOVERLAPPED *operation,
         receive(client);
 }
 
-/* Whether the operation's routine will be called: it is pending, or has been done at once. */
+/* Returns whether the completion routine will be called: the operation is pending or
+ * done. */
 static bool is_under_way(int result)
 {
     return result != SOCKET_ERROR || WSAGetLastError() == WSA_IO_PENDING;
@@ -301,6 +219,6 @@ static bool is_under_way(int result)
 
 static void lose(struct client *client, int error)
 {
-    say(stderr, PROGRAM ": client %ld: error %d", client->number, error);
+    log_error("client %ld: error %d", client->number, error);
     release(client);
 }

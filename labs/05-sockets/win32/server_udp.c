@@ -1,130 +1,94 @@
 /*
- * server_udp.c - a UDP server: every datagram goes back to where it came from.
+ * server_udp.c - a UDP server: sends every datagram back to its sender.
  *
  * Usage: server_udp [PORT [ADDRESS]]
  *
- * A datagram is a message: it comes whole, or not at all, and one receives one. There are no
- * connections, so one socket, and one thread, serve everybody, and nobody is ever served so
- * slowly that others wait. Ctrl-C ends it; exit code 0.
+ * A datagram is a message: it comes whole, or not at all, and one recvfrom() returns
+ * one. There are no connections: one socket and one thread serve all clients, and no
+ * client makes another wait. Ctrl-C ends the server, exit code 0.
  *
- * Its twin: ../unix/server_udp.c. To try: server_udp 0; client_udp in another window.
+ * If ADDRESS is 0.0.0.0 or ::, the system chooses the address from which the echo is
+ * sent. It can be another one than the datagram was sent to, and client_udp then drops
+ * the echo (README.md, experiment 13). IP_PKTINFO and WSASendMsg can set it.
+ *
+ * Counterpart: ../unix/server_udp.c. To try: server_udp 0, and client_udp in another
+ * window.
  */
-#define PROGRAM "server"
-
-#include <winsock2.h>
+#include <winsock2.h> /* must come before windows.h */
 #include <ws2tcpip.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <windows.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static bool is_port(const wchar_t *text);
-static BOOL WINAPI end_on_event(DWORD event);
-static SOCKET bind_to(const wchar_t *host, const wchar_t *port);
+static SOCKET bind_to(const char *host, const char *port);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the arguments: on which port and address to listen. */
+    begin_program("server", "[PORT [ADDRESS]]", &argv);
+    if (argc > 3)
+        usage_exit();
+    const char *port = argc > 1 ? argv[1] : DEFAULT_PORT;
+    const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
+    parse_long("PORT", port, 0, MAX_PORT);
 
-    /* STEP 1: Take the arguments: the port, and at which of our addresses. */
-    if (argc > 3 || (argc > 1 && !is_port(argv[1]))) {
-        say(stderr, "usage: server [PORT [ADDRESS]], PORT from 0 to 65535");
-        return 2;
-    }
-    const wchar_t *port = argc > 1 ? argv[1] : L"" DEFAULT_PORT;
-    const wchar_t *host = argc > 2 ? argv[2] : L"" DEFAULT_HOST;
-
-    /* STEP 2: Load Winsock, which is a library beside the system, in version 2.2, and prepare
-     * for Ctrl-C. */
+    /* STEP 2: Load Winsock, version 2.2: sockets are in a library beside the system.
+     * Prepare for Ctrl-C, too. */
     WSADATA data;
     int error = WSAStartup(MAKEWORD(2, 2), &data);
     if (error != 0)
-        fail_with((DWORD)error, "WSAStartup");
-    if (!SetConsoleCtrlHandler(end_on_event, TRUE))
-        fail("SetConsoleCtrlHandler");
+        sys_error_number("WSAStartup", error);
+    end_on_interrupt(NULL);
 
-    /* STEP 3: Make the socket and bind it to the port. There is nothing to listen for. */
+    /* STEP 3: Create the socket and bind it to the port. There are no connections, so
+     * no listen(). */
     SOCKET socket = bind_to(host, port);
+    log_event("server: ready %s", socket_address(socket));
     for (;;) {
-        /* STEP 4: Receive one datagram, and the address that it came from. What does not fit
-         * into the buffer would be lost, so the buffer takes the largest there is. */
+        /* STEP 4: Receive one datagram, and its sender's address. What does not fit
+         * into the buffer is lost, so the buffer has room for the largest. */
         static char bytes[MAX_DATAGRAM];
         SOCKADDR_STORAGE sender;
         int size = sizeof sender;
         int length = recvfrom(socket, bytes, sizeof bytes, 0, (SOCKADDR *)&sender, &size);
         if (length == SOCKET_ERROR) {
-            /* Windows tells here that an earlier echo found nobody at its address. */
+            /* Windows reports here that no program received an earlier echo. */
             if (WSAGetLastError() == WSAECONNRESET || WSAGetLastError() == WSAENETRESET)
                 continue;
-            fail_with((DWORD)WSAGetLastError(), "recvfrom");
+            sys_error("recvfrom");
         }
-        char *text = quoted(bytes, (size_t)length);
-        say(stdout, "server: received %s", text);
-        free(text);
+        log_text("server: received", bytes, (size_t)length);
 
-        /* STEP 5: Send it back. An error is no reason to end: a datagram may be lost on any
-         * way, and this is one of them. */
+        /* STEP 5: Send it back. If that fails, go on: a datagram can be lost at any
+         * time. */
         if (sendto(socket, bytes, length, 0, (SOCKADDR *)&sender, size) == SOCKET_ERROR)
-            say(stderr, PROGRAM ": sendto: error %d", WSAGetLastError());
+            log_sys_error("sendto");
     }
 }
 
-static bool is_port(const wchar_t *text)
+/* Returns a socket for datagrams to `port` of this machine's address `host`. */
+static SOCKET bind_to(const char *host, const char *port)
 {
-    wchar_t *end;
-    long port = wcstol(text, &end, 10);
-    return *text >= L'0' && *text <= L'9' && *end == L'\0' && port <= 65535;
-}
-
-/* Ends the program in order on Ctrl-C, Ctrl-Break, and when the console is closed. Windows
- * calls this in a thread of its own, so it may do what any function may. */
-static BOOL WINAPI end_on_event(DWORD event)
-{
-    (void)event;
-    silence_others(); /* no other thread prints after this line */
-    say(stdout, "server: done");
-    ExitProcess(EXIT_SUCCESS);
-}
-
-/* A socket for datagrams to `port` of our address `host`. Prints where that is. */
-static SOCKET bind_to(const wchar_t *host, const wchar_t *port)
-{
-    ADDRINFOW *address, hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_PASSIVE};
-    int error = GetAddrInfoW(host, port, &hints, &address);
+    struct addrinfo *address, hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_PASSIVE};
+    int error = getaddrinfo(host, port, &hints, &address);
     if (error != 0)
-        fail_with((DWORD)error, "GetAddrInfo");
+        sys_error_number("getaddrinfo", error);
     SOCKET bound_socket = socket(address->ai_family, SOCK_DGRAM, 0);
     if (bound_socket == INVALID_SOCKET)
-        fail_with((DWORD)WSAGetLastError(), "socket");
+        sys_error("socket");
 
-    /* With SO_REUSEADDR somebody else could take the port from us: this refuses it. */
+    /* Without it another program could take the port, by SO_REUSEADDR. */
     DWORD yes = 1, no = 0;
     if (setsockopt(bound_socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (char *)&yes,
                    sizeof yes) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "setsockopt");
-    /* ADDRESS :: is to mean IPv4 too, which is not the default here. */
+        sys_error("setsockopt");
+    /* :: means IPv4 as well */
     if (address->ai_family == AF_INET6 &&
         setsockopt(bound_socket, IPPROTO_IPV6, IPV6_V6ONLY, (char *)&no, sizeof no) ==
             SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "setsockopt");
+        sys_error("setsockopt");
     if (bind(bound_socket, address->ai_addr, (int)address->ai_addrlen) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "bind");
-    FreeAddrInfoW(address);
-
-    /* Where we are bound tells the system: PORT may have been 0. */
-    SOCKADDR_STORAGE bound = {0};
-    int size = sizeof bound;
-    wchar_t text[ADDRESS_ROOM];
-    DWORD room = ADDRESS_ROOM;
-    if (getsockname(bound_socket, (SOCKADDR *)&bound, &size) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "getsockname");
-    if (WSAAddressToStringW((SOCKADDR *)&bound, (DWORD)size, NULL, text, &room) ==
-        SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "WSAAddressToString");
-    say(stdout, "server: ready %ls", text);
+        sys_error("bind");
+    freeaddrinfo(address);
     return bound_socket;
 }

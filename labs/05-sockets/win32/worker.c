@@ -1,85 +1,78 @@
 /*
- * worker.c - serves one client, whose connection it was given by another process.
+ * worker.c - serves one client, whose connection comes from another process.
  *
  * Usage: worker PIPE
  *
- * PIPE is the named pipe over which the server tells of the connection (server_handoff). Exit
- * code 0 if the session ended as sessions do, 1 if the connection broke.
+ * PIPE is the named pipe over which the server sends the description of the connection
+ * (server_handoff). Exit code 0 if the session ended in order, 1 if the connection
+ * broke.
  *
- * After the child of an article on passing sockets. Its twin: ../unix/worker.c.
- * To try: worker by hand, with a name that is no pipe.
+ * After the child program of an article on passing sockets. Counterpart:
+ * ../unix/worker.c. To try: worker x, where x is no pipe.
  */
-#define PROGRAM "server"
-
-#include <winsock2.h>
+#include <winsock2.h> /* must come before windows.h */
 #include <ws2tcpip.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <windows.h>
 
 #include "contract.h"
-#include "fail.h"
-#include "say.h"
+#include "ipclab.h"
 
-static HANDLE call_server(const wchar_t *name);
+static HANDLE call_server(const char *path);
 static SOCKET take_connection(HANDLE server, long *number);
-static bool send_all(SOCKET socket, const char *bytes, int length);
 
-int wmain(int argc, wchar_t *argv[])
+int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* STEP 1: Take the argument: the pipe over which the connection comes. */
+    begin_program("worker", "PIPE", &argv);
+    if (argc != 2)
+        usage_exit();
 
-    /* STEP 1: Take the argument: where the connection comes from. */
-    if (argc != 2) {
-        say(stderr, "usage: worker PIPE; a server starts it");
-        return 2;
-    }
     WSADATA data;
     int error = WSAStartup(MAKEWORD(2, 2), &data);
     if (error != 0)
-        fail_with((DWORD)error, "WSAStartup");
+        sys_error_number("WSAStartup", error);
 
-    /* STEP 2: Take the connection. */
+    /* STEP 2: Receive the connection. */
     long number;
     SOCKET client = take_connection(call_server(argv[1]), &number);
 
-    /* STEP 3: Receive what has come. 0 bytes mean that the client will send no more. */
+    /* STEP 3: Receive what has come. 0 bytes are the end of file: the client will
+     * send no more. */
     char bytes[READ_SIZE];
     int length;
     while ((length = recv(client, bytes, sizeof bytes, 0)) > 0) {
-        char *text = quoted(bytes, (size_t)length);
-        say(stdout, "server: received %s", text);
-        free(text);
+        log_text("server: received", bytes, (size_t)length);
         if (length == QUIT_SIZE && memcmp(bytes, QUIT, QUIT_SIZE) == 0)
             break;
 
-        /* STEP 4: Send it back. While the client takes nothing this process stands here. */
-        if (!send_all(client, bytes, length)) {
+        /* STEP 4: Send it back. send() blocks while the client does not receive. */
+        if (!send_all(client, bytes, (size_t)length)) {
             length = SOCKET_ERROR;
             break;
         }
     }
     if (length == SOCKET_ERROR)
-        say(stderr, PROGRAM ": client %ld: error %d", number, WSAGetLastError());
+        log_error("client %ld: error %d", number, WSAGetLastError());
 
-    /* STEP 5: Close the connection: nobody else has it any more, so the client sees the end.
-     * The server learns it by the end of this process. */
+    /* STEP 5: Close the connection: this is its last copy, so the client receives the end
+     * of file. The server waits for the end of this process. */
     if (closesocket(client) == SOCKET_ERROR)
-        fail_with((DWORD)WSAGetLastError(), "closesocket");
+        sys_error("closesocket");
     return length == SOCKET_ERROR ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static HANDLE call_server(const wchar_t *name)
+static HANDLE call_server(const char *path)
 {
+    wchar_t *name = to_utf16(path);
     HANDLE server = CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL,
                                 OPEN_EXISTING, 0, NULL);
     if (server == INVALID_HANDLE_VALUE)
-        fail("CreateFile");
+        sys_error("CreateFile");
+    free(name);
     return server;
 }
 
-/* Makes a socket of what the server tells, and tells it so: only then may it close its own. */
+/* Makes a socket from the description that the server sends, and confirms it: before that
+ * the server must not close its own. */
 static SOCKET take_connection(HANDLE server, long *number)
 {
     struct handoff handoff;
@@ -87,27 +80,15 @@ static SOCKET take_connection(HANDLE server, long *number)
     for (DWORD done = 0; done < sizeof handoff; done += length)
         if (!ReadFile(server, (char *)&handoff + done, sizeof handoff - done, &length,
                       NULL))
-            fail("ReadFile");
+            sys_error("ReadFile");
     SOCKET client = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO,
                                &handoff.info, 0, WSA_FLAG_OVERLAPPED);
     if (client == INVALID_SOCKET)
-        fail_with((DWORD)WSAGetLastError(), "WSASocket");
+        sys_error("WSASocket");
     if (!WriteFile(server, "", 1, &length, NULL))
-        fail("WriteFile");
+        sys_error("WriteFile");
     if (!CloseHandle(server))
-        fail("CloseHandle");
+        sys_error("CloseHandle");
     *number = handoff.number;
     return client;
-}
-
-/* Sends all of `bytes`, in as many calls as it takes. Returns whether it could. */
-static bool send_all(SOCKET socket, const char *bytes, int length)
-{
-    for (int done = 0; done < length;) {
-        int sent = send(socket, bytes + done, length - done, 0);
-        if (sent == SOCKET_ERROR)
-            return false;
-        done += sent;
-    }
-    return true;
 }

@@ -76,10 +76,11 @@ int main(int argc, char *argv[])
     return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Starts the program `path` with `input` and `output` as its standard input and output.
- * Returns its process ID. */
+/* Ignores SIGINT here, and starts the program `path` with `input` and `output` as its
+ * standard input and output. Returns its process ID. */
 static pid_t start_server(const char *path, int input, int output)
 {
+    // LEVEL 2
     /* Ctrl-C on the keyboard goes to both programs. It is meant for the server: this one
      * ignores it, as system(3) does. The server would inherit that, even through exec. */
     void (*before)(int) = signal(SIGINT, SIG_IGN);
@@ -88,22 +89,27 @@ static pid_t start_server(const char *path, int input, int output)
         sys_error("fork");
     if (server == 0) {
         signal(SIGINT, before);
-        if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1)
-            sys_error("dup2");
+        if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1) {
+            log_sys_error("dup2");
+            _exit(EXEC_FAILED); /* not exit(): this is still a copy of the client */
+        }
         execlp(path, path, (char *)NULL);
         log_sys_error("execlp"); /* it returns only if it fails */
-        _exit(EXEC_FAILED);      /* not exit(): this is still a copy of the client */
+        _exit(EXEC_FAILED);
     }
     return server;
+    // END
 }
 
 /* Sends the event to the server. Until waitpid() has returned the server's status, no
  * other process gets its process ID: so the signal cannot reach a wrong process. */
 static void send_event(pid_t server, const struct event *event, int value)
 {
+    // LEVEL 1
     if (sigqueue(server, event_number(event), (union sigval){.sival_int = value}) == -1)
         sys_error("sigqueue");
     log_event("client: sent \"%s\", value %d", event->name, value);
+    // END
 }
 
 /* Passes on the server's lines, up to the first that begins with `beginning`. Returns
@@ -128,6 +134,7 @@ static bool wait_line(FILE *output, const char *beginning)
  * `last` event if that ends a process, else with exit code 0. */
 static bool report_end(pid_t server, const struct event *last)
 {
+    // LEVEL 2
     int status;
     if (waitpid(server, &status, 0) == -1)
         sys_error("waitpid");
@@ -138,4 +145,5 @@ static bool report_end(pid_t server, const struct event *last)
     if (last->ends)
         return WIFSIGNALED(status) && WTERMSIG(status) == event_number(last);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    // END
 }

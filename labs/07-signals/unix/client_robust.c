@@ -82,8 +82,8 @@ int main(int argc, char *argv[])
     return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Starts the program `path` with `input` and `output` as its standard input and output.
- * Returns its process ID. */
+/* Ignores SIGINT and SIGQUIT here, and starts the program `path` with `input` and `output`
+ * as its standard input and output. Returns its process ID. */
 static pid_t start_server(const char *path, int input, int output)
 {
     signal(SIGCHLD, SIG_DFL); /* if it is ignored, waitpid() finds no exit code */
@@ -99,11 +99,13 @@ static pid_t start_server(const char *path, int input, int output)
     if (server == 0) {
         signal(SIGINT, before);
         signal(SIGQUIT, quit_before);
-        if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1)
-            sys_error("dup2");
+        if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1) {
+            log_sys_error("dup2");
+            _exit(EXEC_FAILED); /* not exit(): this is still a copy of the client */
+        }
         execlp(path, path, (char *)NULL);
         log_sys_error("execlp"); /* it returns only if it fails */
-        _exit(EXEC_FAILED);      /* not exit(): this is still a copy of the client */
+        _exit(EXEC_FAILED);
     }
     return server;
 }

@@ -55,12 +55,14 @@ int main(int argc, char *argv[])
     sigset_t none;
     sigemptyset(&none);
     while (count != 0) {
+        // LEVEL 2: int ready;
         /* ppoll() unblocks the signals and waits, in one step. If these were two steps, a
          * signal could come between them: this program would then wait for the next one. */
         has_noted = false;
         int ready = ppoll(&input, 1, NULL, &none);
         if (ready == -1 && errno != EINTR)
             sys_error("ppoll");
+        // END
         if (has_noted) {
             report(&noted, coloured);
             if (count > 0)
@@ -79,6 +81,7 @@ int main(int argc, char *argv[])
  * This also undoes what is inherited: a signal can be ignored when a program starts. */
 static void install_handler(void)
 {
+    // LEVEL 1
     struct sigaction action = {.sa_sigaction = note_signal, .sa_flags = SA_SIGINFO};
     sigfillset(&action.sa_mask); /* no other signal interrupts the handler */
     if (sigprocmask(SIG_BLOCK, &action.sa_mask, NULL) == -1)
@@ -86,16 +89,19 @@ static void install_handler(void)
     for (size_t i = 0; i < EVENTS; i++)
         if (sigaction(event_number(&events[i]), &action, NULL) == -1)
             sys_error("sigaction");
+    // END
 }
 
 /* The handler. It interrupts the program, which may be inside printf() or malloc(): so the
  * handler must not call them. signal-safety(7) lists what it may call. This one only copies. */
 static void note_signal(int number, siginfo_t *info, void *context)
 {
+    // LEVEL 2
     (void)number;
     (void)context;
     noted = *info;
     has_noted = true;
+    // END
 }
 
 /* Reports one signal. Does not return if the signal is to end this process. */
@@ -122,12 +128,14 @@ static void report(const siginfo_t *signal, bool coloured)
 /* Ends this process by the signal's default action. */
 static void end_by_signal(int number)
 {
-    /* STEP 8: Put back the default action, send the signal again, and unblock it. With
-     * exit(), the parent would not learn of the signal: a script would go on after Ctrl-\. */
+    /* STEP 8: End by the signal. With exit(), the parent would not learn of it: a script would
+     * go on after Ctrl-\. Put back the default action, send the signal again, unblock it. */
+    // LEVEL 2
     sigset_t only;
     sigemptyset(&only);
     sigaddset(&only, number);
     if (signal(number, SIG_DFL) == SIG_ERR || raise(number) != 0 ||
         sigprocmask(SIG_UNBLOCK, &only, NULL) == -1)
         sys_error("raise");
+    // END
 }

@@ -148,8 +148,8 @@ static void report(const struct note *signal, bool coloured)
 /* Ends this process by the signal's default action. */
 static void end_by_signal(int number)
 {
-    /* STEP 8: Put back the default action, and send the signal again: it is not blocked. With
-     * exit(), the parent would not learn of the signal: a script would go on after Ctrl-\. */
+    /* STEP 8: End by the signal. With exit(), the parent would not learn of it: a script would
+     * go on after Ctrl-\. Put back the default action, and send it again (not blocked). */
     if (signal(number, SIG_DFL) == SIG_ERR || raise(number) != 0)
         sys_error("raise");
 }

@@ -69,8 +69,9 @@ int main(int argc, char *argv[])
 }
 
 /* Blocks the signals in contract.h, and returns a descriptor from which they can be read.
- * Gives them their default action back, because a signal can be ignored when a program
- * starts: POSIX allows that such a signal is lost although it is blocked. */
+ * Linux keeps a blocked signal even if its action is to ignore it. (POSIX does not promise that:
+ * see server_sigwait.c.) But if SIGCHLD is ignored, which can be inherited, the end of a child
+ * sends none: so all get their default action back. */
 static int open_signals(void)
 {
     sigset_t ours;
@@ -112,8 +113,8 @@ static void report(const struct signalfd_siginfo *signal, bool coloured)
 /* Ends this process by the signal's default action. */
 static void end_by_signal(int number)
 {
-    /* STEP 8: Put back the default action, send the signal again, and unblock it. With
-     * exit(), the parent would not learn of the signal: a script would go on after Ctrl-\. */
+    /* STEP 8: End by the signal. With exit(), the parent would not learn of it: a script would
+     * go on after Ctrl-\. Put back the default action, send the signal again, unblock it. */
     sigset_t only;
     sigemptyset(&only);
     sigaddset(&only, number);

@@ -1,5 +1,5 @@
 /*
- * server_sigwait.c - as server.c, but without a handler: it takes signals one by one.
+ * server_sigwait.c - as server.c, but no handler runs: it takes signals one by one.
  *
  * Usage: server_sigwait [COUNT]
  *
@@ -22,6 +22,7 @@
 #define INPUT_ENDED (SIGRTMIN + 1)
 
 static sigset_t block_signals(void);
+static void do_nothing(int number);
 static void watch_input(void *unused);
 static void report(const siginfo_t *signal, bool coloured);
 static void end_by_signal(int number);
@@ -70,11 +71,12 @@ int main(int argc, char *argv[])
     return EXIT_SUCCESS;
 }
 
-/* Blocks the signals in contract.h and INPUT_ENDED, and returns them. Gives them their default
- * action back, because a signal can be ignored when a program starts: POSIX allows that such
- * a signal is lost although it is blocked. */
+/* Blocks the signals in contract.h and INPUT_ENDED, and returns them. Gives them a handler, which
+ * never runs: POSIX allows that a signal is lost, although it is blocked, if its action is to
+ * ignore it. That is the default of SIGCHLD and SIGWINCH; for others it can be inherited. */
 static sigset_t block_signals(void)
 {
+    struct sigaction action = {.sa_handler = do_nothing};
     sigset_t ours;
     sigemptyset(&ours);
     sigaddset(&ours, INPUT_ENDED);
@@ -84,9 +86,16 @@ static sigset_t block_signals(void)
     if (error != 0)
         sys_error_number("pthread_sigmask", error);
     for (size_t i = 0; i < EVENTS; i++)
-        if (signal(event_number(&events[i]), SIG_DFL) == SIG_ERR)
-            sys_error("signal");
+        if (sigaction(event_number(&events[i]), &action, NULL) == -1)
+            sys_error("sigaction");
+    if (sigaction(INPUT_ENDED, &action, NULL) == -1)
+        sys_error("sigaction");
     return ours;
+}
+
+static void do_nothing(int number)
+{
+    (void)number;
 }
 
 /* The second thread: waits until standard input, a pipe, has lost its writer. poll() asks for
@@ -126,8 +135,8 @@ static void report(const siginfo_t *signal, bool coloured)
 /* Ends this process by the signal's default action. */
 static void end_by_signal(int number)
 {
-    /* STEP 8: Put back the default action, send the signal again, and unblock it. With
-     * exit(), the parent would not learn of the signal: a script would go on after Ctrl-\. */
+    /* STEP 8: End by the signal. With exit(), the parent would not learn of it: a script would
+     * go on after Ctrl-\. Put back the default action, send the signal again, unblock it. */
     sigset_t only;
     sigemptyset(&only);
     sigaddset(&only, number);

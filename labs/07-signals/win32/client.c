@@ -73,10 +73,11 @@ int main(int argc, char *argv[])
     return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Starts the program `path` with `input` and `output` as its standard input and output.
- * The ID of its process is also that of its process group. */
+/* Installs handle_event(), and starts the program `path` with `input` and `output` as its
+ * standard input and output. The ID of its process is also that of its process group. */
 static PROCESS_INFORMATION start_server(const char *path, HANDLE input, HANDLE output)
 {
+    // LEVEL 2
     /* Ctrl-C on the keyboard goes to both programs. It is meant for the server: this one
      * handles it, and goes on. The server would inherit SetConsoleCtrlHandler(NULL, TRUE),
      * which ignores Ctrl-C; it does not inherit a handler. */
@@ -104,6 +105,7 @@ static PROCESS_INFORMATION start_server(const char *path, HANDLE input, HANDLE o
     CloseHandle(server.hThread); /* the server's first thread: not needed here */
     free(command);
     return server;
+    // END
 }
 
 /* The handler of this program: the keys do not end it. */
@@ -115,9 +117,11 @@ static BOOL WINAPI handle_event(DWORD number)
 /* Sends the event to all processes of the group that share this program's console. */
 static void send_event(DWORD group, const struct event *event)
 {
+    // LEVEL 1
     if (!GenerateConsoleCtrlEvent((DWORD)event->number, group))
         sys_error("GenerateConsoleCtrlEvent");
     log_event("client: sent \"%s\"", event->name);
+    // END
 }
 
 /* Passes on the server's lines, up to the first that begins with `beginning`. Returns
@@ -159,6 +163,7 @@ static size_t receive_line(HANDLE pipe, struct buffer *inbox)
  * `last` event if that ends a process, else with exit code 0. */
 static bool report_end(HANDLE server, const struct event *last)
 {
+    // LEVEL 2
     DWORD code;
     if (WaitForSingleObject(server, INFINITE) == WAIT_FAILED ||
         !GetExitCodeProcess(server, &code))
@@ -169,4 +174,5 @@ static bool report_end(HANDLE server, const struct event *last)
     else
         log_event("client: server exited with code %lu", code);
     return code == (last->ends ? CONTROL_C_EXIT : 0);
+    // END
 }

@@ -81,8 +81,8 @@ int main(int argc, char *argv[])
     return success ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Starts the program `path` with `input` and `output` as its standard input and output.
- * The ID of its process is also that of its process group. */
+/* Installs handle_event(), and starts the program `path` with `input` and `output` as its
+ * standard input and output. The ID of its process is also that of its process group. */
 static PROCESS_INFORMATION start_server(const char *path, HANDLE input, HANDLE output)
 {
     /* Ctrl-C on the keyboard goes to both programs. It is meant for the server: this one

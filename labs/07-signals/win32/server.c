@@ -43,13 +43,15 @@ int main(int argc, char *argv[])
     coloured = GetConsoleScreenBufferInfo(console, &screen);
     usual_colours = screen.wAttributes;
 
-    /* STEP 3: Install the handler. The first call undoes what may be inherited: Ctrl-C can be
-     * ignored when a program starts, and always is in a new process group. */
+    /* STEP 3: Install the handler, and undo what may be inherited: Ctrl-C can be ignored when
+     * a program starts, and always is in a new process group. */
     finished = CreateEventW(NULL, TRUE, FALSE, NULL);
     if (finished == NULL)
         sys_error("CreateEvent");
+    // LEVEL 1
     if (!SetConsoleCtrlHandler(NULL, FALSE) || !SetConsoleCtrlHandler(handle_event, TRUE))
         sys_error("SetConsoleCtrlHandler");
+    // END
 
     /* STEP 4: Print the process ID: it is also that of the process group, to which events are
      * sent. Not before STEP 3: an event that has no handler yet would end this process. */
@@ -60,8 +62,10 @@ int main(int argc, char *argv[])
     if (GetFileType(GetStdHandle(STD_INPUT_HANDLE)) == FILE_TYPE_PIPE &&
         !start_thread(watch_input, NULL))
         sys_error("_beginthreadex");
+    // LEVEL 2
     if (WaitForSingleObject(finished, INFINITE) == WAIT_FAILED)
         sys_error("WaitForSingleObject");
+    // END
 
     /* STEP 6: End, after COUNT events or the end of standard input. With the lock, because
      * a handler may be between a line and the usual colours. */
@@ -103,14 +107,18 @@ static BOOL WINAPI handle_event(DWORD number)
     const struct event *event = event_numbered((int)number);
     if (event == NULL)
         return FALSE;
+    // LEVEL 2
     AcquireSRWLockExclusive(&lock);
     if (count != 0)
         report(event);
     if (count == 0 && !event->ends && !SetEvent(finished))
         sys_error("SetEvent");
     ReleaseSRWLockExclusive(&lock);
+    // END
 
-    /* STEP 8: Return FALSE if the event is to end this process. Its exit code is then
+    /* STEP 8: End by the event, if it is one that ends a process. At FALSE, the exit code is
      * STATUS_CONTROL_C_EXIT, by which the parent learns of the event. */
+    // LEVEL 2
     return !event->ends;
+    // END
 }

@@ -131,8 +131,8 @@ static BOOL WINAPI handle_event(DWORD number)
     if (!QueueUserAPC(report, main_thread, (ULONG_PTR)(event - events)))
         sys_error("QueueUserAPC");
 
-    /* STEP 8: Return FALSE if the event is to end this process, but not before main has
-     * reported it: when this function returns, the process ends. */
+    /* STEP 8: End by the event, if it is one that ends a process, but not before main has
+     * reported it: when this function returns FALSE, the process ends. */
     if (event->ends)
         WaitForSingleObject(reported, INFINITE);
     return !event->ends;

@@ -1,19 +1,16 @@
 /*
- * compare_uv.c - an echo server by libuv, the loop of Node.js: what lab 06's is compared with.
+ * compare_uv.c - an echo server with libuv, which Node.js uses, to compare lab 06's with.
  *
  * Usage: compare_uv [PORT]
  *
- * Written as libuv's own example is (docs/code/tcp-echo-server of libuv): read, write what was
- * read, free it when it is written. Without lab 06's welcome and lines, so it does less.
+ * Written like libuv's own example (docs/code/tcp-echo-server of libuv): read, write what was
+ * read, free it when it is written. It does less than lab 06's server: it sends no welcome, and
+ * prints no lines.
  */
-#define PROGRAM "compare_uv"
-
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <uv.h>
 
-#include "../../fail.h"
-#include "../../say.h"
+#include "ipclab.h"
 
 struct write {
     uv_write_t request;
@@ -23,18 +20,8 @@ struct write {
 /* Ends the program if a call of libuv failed. */
 static void check(int result, const char *call)
 {
-    if (result < 0) {
-        say(stderr, PROGRAM ": %s: %s", call, uv_strerror(result));
-        exit(EXIT_FAILURE);
-    }
-}
-
-static void *room_for(size_t size)
-{
-    void *room = malloc(size);
-    if (room == NULL)
-        fail("malloc");
-    return room;
+    if (result < 0)
+        fatal("%s: %s", call, uv_strerror(result));
 }
 
 static void free_handle(uv_handle_t *handle)
@@ -42,10 +29,10 @@ static void free_handle(uv_handle_t *handle)
     free(handle);
 }
 
-static void allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+static void make_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     (void)handle;
-    *buffer = uv_buf_init(room_for(suggested), (unsigned)suggested);
+    *buffer = uv_buf_init(allocate(suggested), (unsigned)suggested);
 }
 
 static void written(uv_write_t *request, int status)
@@ -60,7 +47,7 @@ static void written(uv_write_t *request, int status)
 static void echo(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     if (length > 0) {
-        struct write *write = room_for(sizeof *write);
+        struct write *write = allocate(sizeof *write);
         write->buffer = uv_buf_init(buffer->base, (unsigned)length);
         check(uv_write(&write->request, stream, &write->buffer, 1, written), "uv_write");
         return;
@@ -73,15 +60,15 @@ static void echo(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 static void accept_client(uv_stream_t *listener, int status)
 {
     check(status, "listen");
-    uv_tcp_t *client = room_for(sizeof *client);
+    uv_tcp_t *client = allocate(sizeof *client);
     check(uv_tcp_init(listener->loop, client), "uv_tcp_init");
     check(uv_accept(listener, (uv_stream_t *)client), "uv_accept");
-    check(uv_read_start((uv_stream_t *)client, allocate, echo), "uv_read_start");
+    check(uv_read_start((uv_stream_t *)client, make_buffer, echo), "uv_read_start");
 }
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    begin_program("compare_uv", "[PORT]", &argv);
     uv_loop_t *loop = uv_default_loop();
     uv_tcp_t listener;
     struct sockaddr_in address;
@@ -93,6 +80,6 @@ int main(int argc, char *argv[])
     check(uv_listen((uv_stream_t *)&listener, SOMAXCONN, accept_client), "uv_listen");
     check(uv_tcp_getsockname(&listener, (struct sockaddr *)&address, &size),
           "uv_tcp_getsockname");
-    say(stdout, "server: ready 127.0.0.1:%d", ntohs(address.sin_port));
+    log_event("server: ready 127.0.0.1:%d", ntohs(address.sin_port));
     return uv_run(loop, UV_RUN_DEFAULT);
 }

@@ -1,6 +1,6 @@
-# goals.jq - what the labs' servers must reach, from the lines of servers/run (an array).
+# goals.jq - which ratios the servers must reach, from the lines of servers/run (an array).
 #
-# As in ../goals.jq: ratios are taken within a round, and their median counts.
+# As in ../goals.jq, ratios are computed within a round, and their median counts.
 include "statistics";
 include "goals";
 
@@ -22,10 +22,10 @@ def server_goals:
          verdict("the server's processor time for it, of libevent's"; ratios(cpu("06-epoll"; $n); cpu("libevent"; $n)); "<="; 0.83),
          verdict("rate, \($n) clients: io_uring, of epoll"; ratios(rate("06-io_uring"; $n); rate("06-epoll"; $n)); ">="; 1)),
       verdict("rate, 1000 clients: epoll, of a thread for each"; ratios(rate("06-epoll"; 1000); rate("05-thread"; 1000)); ">="; 1.5),
-      verdict("the same, of one that prints no line a message"; ratios(rate("06-epoll"; 1000); rate("05-thread-silent"; 1000)); ">="; 1.5),
+      verdict("the same, of one without a line for each message"; ratios(rate("06-epoll"; 1000); rate("05-thread-silent"; 1000)); ">="; 1.5),
       verdict("10 clients, 5000 idle: epoll, of itself without them"; ratios(beside("06-epoll"; 5000); beside("06-epoll"; 0)); ">="; 0.9),
       verdict("10 clients, 5000 idle: epoll, of poll"; ratios(beside("06-epoll"; 5000); beside("05-poll"; 5000)); ">="; 10),
-      verdict("the same, of one that prints no line a message"; ratios(beside("06-epoll"; 5000); beside("05-poll-silent"; 5000)); ">="; 10);
+      verdict("the same, of one without a line for each message"; ratios(beside("06-epoll"; 5000); beside("05-poll-silent"; 5000)); ">="; 10);
 
 def wine_goals:
     . as $all

@@ -1,8 +1,8 @@
-# table.jq - what servers/run has written, as series and as tables for a terminal.
+# table.jq - makes series and tables for a terminal from the lines of servers/run.
 include "statistics";
 include "table";
 
-# One series for each figure, as statistics.jq makes them of a run of mechanisms.
+# One series for each figure, as statistics.jq makes them for mechanisms.
 def server_series:
     [.[] | select(.table == "servers")] | to_entries | map(.value + {at: .key})
     | group_by([.system, .cores, .what, .connections, .idle, .measure]) | sort_by(.[0].at)
@@ -25,7 +25,7 @@ def server_table($title; $measure; $part):
     | if $all == [] then empty else
       ($all | map({connections, idle}) | unique_by([.idle, .connections])) as $columns
       | "\n\($title), \($all[0].system | name_of_system), \(if $all[0].cores == 1 then "server and clients on one core"
-          else "server and clients each on a core" end)\($all[0].system | warning)\n",
+          else "server and clients each on its own core" end)\($all[0].system | warning)\n",
         (["" | left(22)] + ($columns | map(clients | right(14))) | join("")),
         ((reduce $all[] as $s ([]; if index($s.what) then . else . + [$s.what] end))[] as $what
           | ($what | left(22)) + ([$columns[] as $column

@@ -6,11 +6,11 @@
 
 #include "measure.h"
 
-/* streams.c: bytes without borders. */
+/* streams.c: bytes without message boundaries. */
 extern const struct mechanism pipe_usual, pipe_large, pipe_vmsplice, fifo, unix_stream,
     tcp;
 
-/* messages.c: each message is one to the system. */
+/* messages.c: the system keeps messages apart. */
 extern const struct mechanism unix_datagram, unix_seqpacket, posix_queue, sysv_queue, udp;
 
 /* memory.c: a ring in shared memory, and six ways to wait. */

@@ -1,21 +1,19 @@
 /*
  * memory.c - shared memory, and six ways to wait for the other process.
  */
-#include <errno.h>
 #include <linux/futex.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "mechanisms.h"
 #include "ring.h"
 
-#define PATIENCE 4000 /* looks before a wise process sleeps: some tens of microseconds */
+#define PATIENCE 4000 /* reads before memory-wise sleeps: some tens of microseconds */
 
-/* Beside the rings, in shared memory too: what wakes who waits for a count. */
+/* In shared memory beside the rings: for each count, what wakes the process that waits for it. */
 struct bells {
     sem_t semaphores[BELLS];
     int events[BELLS];    /* of eventfd(2) */
@@ -31,7 +29,7 @@ static void *share(size_t size)
     /* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS asks for */
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, kind, -1, 0);
     if (memory == MAP_FAILED)
-        fail("mmap");
+        sys_error("mmap");
     return memory;
 }
 
@@ -53,7 +51,7 @@ static void join(enum side side, size_t size, const struct manner *manner)
 
 static void remove_rings(void)
 {
-    /* The memory has no name: it goes with the processes. */
+    /* The memory has no name: it is freed when both processes have ended. */
 }
 
 /* ---- By a semaphore ------------------------------------------------------------------------ */
@@ -61,13 +59,13 @@ static void remove_rings(void)
 static void pass_semaphore(struct count *count, uint32_t seen)
 {
     if (lie_down(count, seen) && sem_wait(&bells->semaphores[count->bell]) == -1)
-        fail("sem_wait");
+        sys_error("sem_wait");
 }
 
 static void raise_semaphore(struct count *count)
 {
     if (sem_post(&bells->semaphores[count->bell]) == -1)
-        fail("sem_post");
+        sys_error("sem_post");
 }
 
 static void create_semaphore(size_t size)
@@ -75,7 +73,7 @@ static void create_semaphore(size_t size)
     create_rings(size);
     for (int i = 0; i < BELLS; i++)
         if (sem_init(&bells->semaphores[i], 1, 0) == -1)
-            fail("sem_init");
+            sys_error("sem_init");
 }
 
 static void join_semaphore(enum side side, size_t size)
@@ -101,14 +99,14 @@ static void read_event(struct count *count, uint32_t seen)
     uint64_t events;
     if (lie_down(count, seen) &&
         read(bells->events[count->bell], &events, sizeof events) == -1)
-        fail("read");
+        sys_error("read");
 }
 
 static void write_event(struct count *count)
 {
     uint64_t one = 1;
     if (write(bells->events[count->bell], &one, sizeof one) == -1)
-        fail("write");
+        sys_error("write");
 }
 
 static void create_event(size_t size)
@@ -116,7 +114,7 @@ static void create_event(size_t size)
     create_rings(size);
     for (int i = 0; i < BELLS; i++)
         if ((bells->events[i] = eventfd(0, 0)) == -1)
-            fail("eventfd");
+            sys_error("eventfd");
 }
 
 static void join_event(enum side side, size_t size)
@@ -142,22 +140,23 @@ static sigset_t signals;
 static void take_signal(struct count *count, uint32_t seen)
 {
     if (lie_down(count, seen) && sigwaitinfo(&signals, NULL) == -1)
-        fail("sigwaitinfo");
+        sys_error("sigwaitinfo");
 }
 
 static void send_signal(struct count *count)
 {
     if (sigqueue(bells->waiters[count->bell], SIGRTMIN, (union sigval){0}) == -1)
-        fail("sigqueue");
+        sys_error("sigqueue");
 }
 
-/* Blocked, a signal waits until sigwaitinfo(2) takes it. The second process inherits that. */
+/* A blocked signal stays pending until sigwaitinfo(2) takes it. The second process inherits the
+ * mask. */
 static void create_signal(size_t size)
 {
     sigemptyset(&signals);
     sigaddset(&signals, SIGRTMIN);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) == -1)
-        fail("sigprocmask");
+        sys_error("sigprocmask");
     create_rings(size);
 }
 
@@ -179,20 +178,20 @@ const struct mechanism memory_signal = {"memory-signal",
 
 /* ---- By a futex, by spinning, wisely ---------------------------------------------------------- */
 
-/* The kernel looks at the count once more before it lets us sleep, so that nothing is left over
- * that would have to be taken. */
+/* The kernel reads the count once more before we sleep. So there is never a wake-up left over for
+ * the next wait. */
 static void sleep_on_futex(struct count *count, uint32_t seen)
 {
     atomic_store(&count->sleeper, 1);
     if (syscall(SYS_futex, &count->value, FUTEX_WAIT, seen, NULL) == -1 &&
         errno != EAGAIN && errno != EINTR)
-        fail("futex");
+        sys_error("futex");
 }
 
 static void wake_futex(struct count *count)
 {
     if (syscall(SYS_futex, &count->value, FUTEX_WAKE, 1) == -1)
-        fail("futex");
+        sys_error("futex");
 }
 
 static void join_futex(enum side side, size_t size)
@@ -217,8 +216,8 @@ static void join_spin(enum side side, size_t size)
     join(side, size, &manner);
 }
 
-/* To look again and again is the fastest way to learn what another core does, and on the same
- * core the slowest: the other process cannot go on before our slice of time is used up. */
+/* Spinning is the fastest way to learn what another core does. On the same core it is the
+ * slowest: the other process cannot run before our time slice is used up. */
 static void wait_wisely(struct count *count, uint32_t seen)
 {
     if (!apart || !spin(count, seen, PATIENCE))

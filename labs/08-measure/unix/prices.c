@@ -1,42 +1,36 @@
 /*
- * prices.c - what it costs to start something, to connect, and to be woken.
+ * prices.c - measures what it costs to start something, to connect, and to be woken.
  *
  * Usage: prices [MILLISECONDS]
  *
- * Prints a line of JSON for each price, in microseconds for one; about so many MILLISECONDS
- * (50) are spent on each. All on one core, where the name does not say otherwise.
- * Its twin: ../win32/prices.c.
+ * Prints a line of JSON for each price, in microseconds. Each takes about MILLISECONDS (50). All
+ * run on one core, unless the name contains another one. Counterpart: ../win32/prices.c.
  */
-#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "../../say.h"
 #include "measure.h"
 
 extern char **environ;
 
-static char *self; /* this program, which does nothing when it is called with "-" */
+static char *self; /* this program; with the argument "-" it exits at once */
 
 static void fork_and_wait(void)
 {
     pid_t child = fork();
     if (child == -1)
-        fail("fork");
+        sys_error("fork");
     if (child == 0)
         _exit(0);
     if (waitpid(child, NULL, 0) == -1)
-        fail("waitpid");
+        sys_error("waitpid");
 }
 
 static void spawn_and_wait(void)
@@ -44,9 +38,9 @@ static void spawn_and_wait(void)
     char nothing[] = "-", *words[] = {self, nothing, NULL};
     pid_t child;
     if ((errno = posix_spawn(&child, self, NULL, NULL, words, environ)) != 0)
-        fail("posix_spawn");
+        sys_error("posix_spawn");
     if (waitpid(child, NULL, 0) == -1)
-        fail("waitpid");
+        sys_error("waitpid");
 }
 
 static void *nothing(void *argument)
@@ -59,9 +53,9 @@ static void thread_and_join(void)
     pthread_t thread;
     if ((errno = pthread_create(&thread, NULL, nothing, NULL)) !=
         0) /* returns its error */
-        fail("pthread_create");
+        sys_error("pthread_create");
     if ((errno = pthread_join(thread, NULL)) != 0)
-        fail("pthread_join");
+        sys_error("pthread_join");
 }
 
 /* ---- Connecting ---------------------------------------------------------------------------- */
@@ -71,41 +65,41 @@ static struct sockaddr_in address;
 
 static void start_listening(void)
 {
-    socklen_t room = sizeof address;
+    socklen_t size = sizeof address;
     address = (struct sockaddr_in){.sin_family = AF_INET,
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if ((listener = socket(AF_INET, SOCK_STREAM, 0)) == -1)
-        fail("socket");
-    if (bind(listener, (struct sockaddr *)&address, room) == -1)
-        fail("bind");
+        sys_error("socket");
+    if (bind(listener, (struct sockaddr *)&address, size) == -1)
+        sys_error("bind");
     if (listen(listener, 1) == -1)
-        fail("listen");
-    if (getsockname(listener, (struct sockaddr *)&address, &room) == -1)
-        fail("getsockname");
+        sys_error("listen");
+    if (getsockname(listener, (struct sockaddr *)&address, &size) == -1)
+        sys_error("getsockname");
 }
 
-/* Closed by a reset, so that no port stays in TIME_WAIT. */
+/* Closes by a reset, so that no port stays in TIME_WAIT. */
 static void connect_and_accept(void)
 {
     int client = socket(AF_INET, SOCK_STREAM, 0);
     if (client == -1)
-        fail("socket");
+        sys_error("socket");
     if (connect(client, (struct sockaddr *)&address, sizeof address) == -1)
-        fail("connect");
+        sys_error("connect");
     int server = accept(listener, NULL, NULL);
     if (server == -1)
-        fail("accept");
+        sys_error("accept");
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     if (setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == -1)
-        fail("setsockopt");
+        sys_error("setsockopt");
     if (close(client) == -1 || close(server) == -1)
-        fail("close");
+        sys_error("close");
 }
 
 /* ---- Waking, and changing from one thread to another ----------------------------------------- */
 
 static sem_t ping, pong;
-static volatile bool over;
+static atomic_bool over;
 
 static void *wake_back(void *core)
 {
@@ -118,7 +112,7 @@ static void *wake_back(void *core)
 static void wake_and_be_woken(void)
 {
     if (sem_post(&ping) == -1 || sem_wait(&pong) == -1)
-        fail("sem_wait");
+        sys_error("sem_wait");
 }
 
 static void *yield(void *core)
@@ -132,7 +126,7 @@ static void *yield(void *core)
 static void yield_once(void)
 {
     if (sched_yield() == -1)
-        fail("sched_yield");
+        sys_error("sched_yield");
 }
 
 /* ---- The figures ------------------------------------------------------------------------------ */
@@ -156,48 +150,46 @@ static void print(const char *what, double microseconds)
     printf("{\"what\": \"%s\", \"price\": %.4f}\n", what, microseconds);
 }
 
-/* The price of `once` beside a thread that runs `partner` on `core`; `per` such events are in
- * one call of it. */
+/* Prints the price of `once` while a thread runs `partner` on `core`. One call of `once` contains
+ * `per` events. */
 static void print_beside(const char *what, void *(*partner)(void *), void (*once)(void),
                          int core, int per, double seconds)
 {
     pthread_t thread;
     over = false;
+    if (sem_init(&ping, 0, 0) == -1 || sem_init(&pong, 0, 0) == -1)
+        sys_error("sem_init");
     if ((errno = pthread_create(&thread, NULL, partner, &core)) != 0)
-        fail("pthread_create");
+        sys_error("pthread_create");
     print(what, price(once, seconds) / per);
     over = true;
     if (sem_post(&ping) == -1)
-        fail("sem_post");
+        sys_error("sem_post");
     if ((errno = pthread_join(thread, NULL)) != 0)
-        fail("pthread_join");
-    if (sem_init(&ping, 0, 0) == -1 || sem_init(&pong, 0, 0) == -1)
-        fail("sem_init");
+        sys_error("pthread_join");
+    if (sem_destroy(&ping) == -1 || sem_destroy(&pong) == -1)
+        sys_error("sem_destroy");
 }
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    begin_program("prices", "[MILLISECONDS]", &argv);
     self = argv[0];
     if (argc == 2 && strcmp(argv[1], "-") == 0)
         return 0;
     double seconds = (argc == 2 ? atof(argv[1]) : 50) / 1000;
-    if (argc > 2 || !(seconds > 0)) {
-        fprintf(stderr, "usage: prices [MILLISECONDS]\n");
-        return 2;
-    }
+    if (argc > 2 || !(seconds > 0))
+        usage_exit();
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     /* If our caller ignores SIGCHLD, so do we, and waitpid would fail with ECHILD. */
     if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
-        fail("signal");
+        sys_error("signal");
     pin(0);
     start_listening();
     print("a process: fork, exit, wait", price(fork_and_wait, seconds));
     print("a program: posix_spawn, exit, wait", price(spawn_and_wait, seconds));
     print("a thread: create, end, join", price(thread_and_join, seconds));
     print("a TCP connection: connect, accept, close", price(connect_and_accept, seconds));
-    if (sem_init(&ping, 0, 0) == -1 || sem_init(&pong, 0, 0) == -1)
-        fail("sem_init");
     print_beside("a wake-up on the same core", wake_back, wake_and_be_woken, 0, 2,
                  seconds);
     if (cores > 1)

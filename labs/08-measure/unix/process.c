@@ -2,10 +2,8 @@
  * process.c - the second process on UNIX: a fork.
  */
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "measure.h"
 
@@ -17,12 +15,13 @@ void start_second(const struct mechanism *mechanism, size_t size, int core)
     pid_t first = getpid();
     /* If our caller ignores SIGCHLD, so do we, and waitpid would fail with ECHILD. */
     if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
-        fail("signal");
+        sys_error("signal");
+    fflush(stdout); /* or a child that fails would print our text once more */
     if ((second = fork()) == -1)
-        fail("fork");
+        sys_error("fork");
     if (second != 0)
         return;
-    /* If the first ends, by a mistake or by the clock, nobody is left to talk to. */
+    /* If the first process fails or is killed by its time limit, the second one must end too. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != first)
         _exit(EXIT_FAILURE);
     if (core != -1)
@@ -35,7 +34,7 @@ bool await_second(void)
 {
     int status;
     if (waitpid(second, &status, 0) == -1)
-        fail("waitpid");
+        sys_error("waitpid");
     return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 

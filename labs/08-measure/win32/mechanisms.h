@@ -6,14 +6,11 @@
 
 #include "measure.h"
 
-#define ADDRESS_ROOM 128
+#define ADDRESS_SIZE 128
 
-/* Where the second process finds what create() has made: a name, or the numbers of handles that
+/* How the second process finds what create() has made: a name, or the numbers of the handles that
  * it inherits. create() writes it, and the second process gets it on its command line. */
-extern char address[ADDRESS_ROOM];
-
-/* Fails with an error that is not GetLastError()'s: of Winsock. */
-_Noreturn void fail_with(unsigned long error, const char *call);
+extern char address[ADDRESS_SIZE];
 
 /* pipes.c */
 extern const struct mechanism pipe_anonymous, pipe_byte, pipe_message, pipe_overlapped;

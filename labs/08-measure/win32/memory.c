@@ -1,8 +1,6 @@
 /*
  * memory.c - a file mapping without a file, and three ways to wait for the other process.
  */
-#include <stdio.h>
-#include <windows.h>
 
 #include "mechanisms.h"
 #include "ring.h"
@@ -12,7 +10,7 @@
 static HANDLE mapping, bells[BELLS];
 static struct ring *rings[2]; /* from the first process to the second, and back */
 
-/* The second ring begins on a line of the cache, as the first does. */
+/* The second ring begins on a cache line, as the first one does. */
 static size_t rounded_bytes(size_t size)
 {
     return (ring_bytes(size) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
@@ -23,7 +21,7 @@ static void map_rings(size_t size)
     size_t bytes = rounded_bytes(size);
     char *view = MapViewOfFile(mapping, FILE_MAP_ALL_ACCESS, 0, 0, 2 * bytes);
     if (view == NULL)
-        fail("MapViewOfFile");
+        sys_error("MapViewOfFile");
     rings[0] = (struct ring *)(void *)view;
     rings[1] = (struct ring *)(void *)(view + bytes);
 }
@@ -34,7 +32,7 @@ static void create_rings(size_t size)
     mapping = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0,
                                  (DWORD)(2 * rounded_bytes(size)), address);
     if (mapping == NULL)
-        fail("CreateFileMapping");
+        sys_error("CreateFileMapping");
     map_rings(size);
     make_ring(rings[0], 0);
     make_ring(rings[1], 2);
@@ -44,7 +42,7 @@ static void join(enum side side, size_t size, const struct manner *manner)
 {
     if (side == SECOND) {
         if ((mapping = OpenFileMappingA(FILE_MAP_ALL_ACCESS, FALSE, address)) == NULL)
-            fail("OpenFileMapping");
+            sys_error("OpenFileMapping");
         map_rings(size);
     }
     use_rings(rings[side == FIRST ? 1 : 0], rings[side == FIRST ? 0 : 1], size, manner);
@@ -53,15 +51,15 @@ static void join(enum side side, size_t size, const struct manner *manner)
 static void remove_rings(void)
 {
     if (!UnmapViewOfFile(rings[0]) || !CloseHandle(mapping))
-        fail("UnmapViewOfFile");
+        sys_error("UnmapViewOfFile");
     for (int i = 0; i < BELLS; i++)
         if (bells[i] != NULL && !CloseHandle(bells[i]))
-            fail("CloseHandle");
+            sys_error("CloseHandle");
 }
 
 static const char *bell_name(int number)
 {
-    static char name[ADDRESS_ROOM + 16];
+    static char name[ADDRESS_SIZE + 16];
     snprintf(name, sizeof name, "%s-%d", address, number);
     return name;
 }
@@ -70,7 +68,7 @@ static void wait_for_bell(struct count *count, uint32_t seen)
 {
     if (lie_down(count, seen) &&
         WaitForSingleObject(bells[count->bell], INFINITE) != WAIT_OBJECT_0)
-        fail("WaitForSingleObject");
+        sys_error("WaitForSingleObject");
 }
 
 /* ---- By events -------------------------------------------------------------------------- */
@@ -78,16 +76,16 @@ static void wait_for_bell(struct count *count, uint32_t seen)
 static void set_event(struct count *count)
 {
     if (!SetEvent(bells[count->bell]))
-        fail("SetEvent");
+        sys_error("SetEvent");
 }
 
-/* CreateEvent opens the event that is there already: so both processes may call it. */
+/* CreateEvent opens an event that exists already, so both processes can call it. */
 static void join_event(enum side side, size_t size)
 {
     static const struct manner manner = {wait_for_bell, set_event};
     for (int i = 0; i < BELLS; i++)
         if ((bells[i] = CreateEventA(NULL, FALSE, FALSE, bell_name(i))) == NULL)
-            fail("CreateEvent");
+            sys_error("CreateEvent");
     join(side, size, &manner);
 }
 
@@ -96,7 +94,7 @@ static void join_event(enum side side, size_t size)
 static void release_semaphore(struct count *count)
 {
     if (!ReleaseSemaphore(bells[count->bell], 1, NULL))
-        fail("ReleaseSemaphore");
+        sys_error("ReleaseSemaphore");
 }
 
 static void join_semaphore(enum side side, size_t size)
@@ -104,7 +102,7 @@ static void join_semaphore(enum side side, size_t size)
     static const struct manner manner = {wait_for_bell, release_semaphore};
     for (int i = 0; i < BELLS; i++)
         if ((bells[i] = CreateSemaphoreA(NULL, 0, LARGEST_COUNT, bell_name(i))) == NULL)
-            fail("CreateSemaphore");
+            sys_error("CreateSemaphore");
     join(side, size, &manner);
 }
 

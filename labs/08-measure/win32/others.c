@@ -1,18 +1,13 @@
 /*
  * others.c - mailslots and TCP.
  */
-#include <winsock2.h>
-#include <stdio.h>
-#include <string.h>
-#include <windows.h>
-
 #include "mechanisms.h"
 
 static size_t length;
 
 /* ---- Mailslots: each process owns the one that it reads ------------------------------------ */
 
-#define LARGEST_LETTER 65536 /* what was tried; the documentation names no limit */
+#define LARGEST_LETTER 65536 /* the largest tried; no limit is documented */
 
 static HANDLE slot, letterbox, ready;
 
@@ -23,22 +18,22 @@ static size_t mailslot_limit(void)
 
 static HANDLE own_slot(const char *which)
 {
-    char name[ADDRESS_ROOM + 32];
+    char name[ADDRESS_SIZE + 32];
     snprintf(name, sizeof name, "\\\\.\\mailslot\\%s-%s", address, which);
     HANDLE made = CreateMailslotA(name, 0, MAILSLOT_WAIT_FOREVER, NULL);
     if (made == INVALID_HANDLE_VALUE)
-        fail("CreateMailslot");
+        sys_error("CreateMailslot");
     return made;
 }
 
 static HANDLE open_slot(const char *which)
 {
-    char name[ADDRESS_ROOM + 32];
+    char name[ADDRESS_SIZE + 32];
     snprintf(name, sizeof name, "\\\\.\\mailslot\\%s-%s", address, which);
     HANDLE opened = CreateFileA(name, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
                                 NULL, OPEN_EXISTING, 0, NULL);
     if (opened == INVALID_HANDLE_VALUE)
-        fail("CreateFile");
+        sys_error("CreateFile");
     return opened;
 }
 
@@ -48,7 +43,7 @@ static void create_mailslot(size_t size)
     snprintf(address, sizeof address, "measure-%lu", GetCurrentProcessId());
     slot = own_slot("first");
     if ((ready = CreateEventA(NULL, TRUE, FALSE, address)) == NULL)
-        fail("CreateEvent");
+        sys_error("CreateEvent");
 }
 
 static void join_mailslot(enum side side, size_t size)
@@ -58,12 +53,12 @@ static void join_mailslot(enum side side, size_t size)
         slot = own_slot("second");
         letterbox = open_slot("first");
         if ((ready = OpenEventA(EVENT_MODIFY_STATE, FALSE, address)) == NULL)
-            fail("OpenEvent");
+            sys_error("OpenEvent");
         if (!SetEvent(ready))
-            fail("SetEvent");
+            sys_error("SetEvent");
     } else {
         if (WaitForSingleObject(ready, INFINITE) == WAIT_FAILED)
-            fail("WaitForSingleObject");
+            sys_error("WaitForSingleObject");
         letterbox = open_slot("second");
     }
 }
@@ -73,24 +68,24 @@ static void send_letter(const void *message)
     DWORD written;
     if (!WriteFile(letterbox, message, (DWORD)length, &written, NULL) ||
         written != length)
-        fail("WriteFile");
+        sys_error("WriteFile");
 }
 
-static const void *receive_letter(void *room)
+static const void *receive_letter(void *buffer)
 {
     DWORD got;
-    if (!ReadFile(slot, room, (DWORD)length, &got, NULL))
-        fail("ReadFile");
+    if (!ReadFile(slot, buffer, (DWORD)length, &got, NULL))
+        sys_error("ReadFile");
     if (got != length)
-        give_up("a letter of %lu bytes came in place of one of %lu", got,
-                (unsigned long)length);
-    return room;
+        fatal("a message of %lu bytes came in place of one of %lu", got,
+              (unsigned long)length);
+    return buffer;
 }
 
 static void close_mailslot(void)
 {
     if (!CloseHandle(slot) || !CloseHandle(letterbox) || !CloseHandle(ready))
-        fail("CloseHandle");
+        sys_error("CloseHandle");
 }
 
 const struct mechanism mailslot = {
@@ -109,7 +104,7 @@ static void start_winsock(void)
     WSADATA data;
     int error = WSAStartup(MAKEWORD(2, 2), &data);
     if (error != 0)
-        fail_with((unsigned long)error, "WSAStartup");
+        sys_error_number("WSAStartup", error);
 }
 
 static void create_listener(size_t size)
@@ -117,16 +112,16 @@ static void create_listener(size_t size)
     (void)size;
     struct sockaddr_in bound = {.sin_family = AF_INET,
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int room = sizeof bound;
+    int bound_size = sizeof bound;
     start_winsock();
     if ((listener = socket(AF_INET, SOCK_STREAM, 0)) == INVALID_SOCKET)
-        fail_with((unsigned long)WSAGetLastError(), "socket");
-    if (bind(listener, (struct sockaddr *)&bound, room) != 0)
-        fail_with((unsigned long)WSAGetLastError(), "bind");
+        sys_error_number("socket", WSAGetLastError());
+    if (bind(listener, (struct sockaddr *)&bound, bound_size) != 0)
+        sys_error_number("bind", WSAGetLastError());
     if (listen(listener, 1) != 0)
-        fail_with((unsigned long)WSAGetLastError(), "listen");
-    if (getsockname(listener, (struct sockaddr *)&bound, &room) != 0)
-        fail_with((unsigned long)WSAGetLastError(), "getsockname");
+        sys_error_number("listen", WSAGetLastError());
+    if (getsockname(listener, (struct sockaddr *)&bound, &bound_size) != 0)
+        sys_error_number("getsockname", WSAGetLastError());
     snprintf(address, sizeof address, "%u", ntohs(bound.sin_port));
 }
 
@@ -137,52 +132,47 @@ static void join_tcp(enum side side, size_t size)
     if (side == SECOND) {
         start_winsock();
         if (sscanf(address, "%u", &port) != 1)
-            give_up("no port in the arguments");
+            fatal("no port in the arguments");
         struct sockaddr_in server = {.sin_family = AF_INET,
                                      .sin_port = htons((u_short)port),
                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         if ((connection = socket(AF_INET, SOCK_STREAM, 0)) == INVALID_SOCKET)
-            fail_with((unsigned long)WSAGetLastError(), "socket");
+            sys_error_number("socket", WSAGetLastError());
         if (connect(connection, (struct sockaddr *)&server, sizeof server) != 0)
-            fail_with((unsigned long)WSAGetLastError(), "connect");
+            sys_error_number("connect", WSAGetLastError());
     } else if ((connection = accept(listener, NULL, NULL)) == INVALID_SOCKET) {
-        fail_with((unsigned long)WSAGetLastError(), "accept");
+        sys_error_number("accept", WSAGetLastError());
     }
     DWORD yes =
-        1; /* a small message is not to wait for the acknowledgement of the one before */
+        1; /* without it a small message waits for the acknowledgement of the one before */
     if (setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, (const char *)&yes,
                    sizeof yes) != 0)
-        fail_with((unsigned long)WSAGetLastError(), "setsockopt");
+        sys_error_number("setsockopt", WSAGetLastError());
 }
 
-static void send_all(const void *message)
+static void send_all_bytes(const void *message)
 {
-    for (size_t done = 0; done < length;) {
-        int sent = send(connection, (const char *)message + done, (int)(length - done),
-                        0);
-        if (sent == SOCKET_ERROR)
-            fail_with((unsigned long)WSAGetLastError(), "send");
-        done += (size_t)sent;
-    }
+    if (!send_all(connection, message, length))
+        sys_error_number("send", WSAGetLastError());
 }
 
-static const void *receive_all(void *room)
+static const void *receive_all_bytes(void *buffer)
 {
     for (size_t done = 0; done < length;) {
-        int got = recv(connection, (char *)room + done, (int)(length - done), 0);
+        int got = recv(connection, (char *)buffer + done, (int)(length - done), 0);
         if (got == SOCKET_ERROR)
-            fail_with((unsigned long)WSAGetLastError(), "recv");
+            sys_error_number("recv", WSAGetLastError());
         if (got == 0)
-            give_up("the other process has ended");
+            fatal("the other process has ended");
         done += (size_t)got;
     }
-    return room;
+    return buffer;
 }
 
 static void close_tcp(void)
 {
     if (closesocket(connection) != 0 || closesocket(listener) != 0)
-        fail_with((unsigned long)WSAGetLastError(), "closesocket");
+        sys_error_number("closesocket", WSAGetLastError());
     WSACleanup();
 }
 
@@ -192,6 +182,6 @@ const struct mechanism tcp = {"tcp",
                               NULL,
                               create_listener,
                               join_tcp,
-                              send_all,
-                              receive_all,
+                              send_all_bytes,
+                              receive_all_bytes,
                               close_tcp};

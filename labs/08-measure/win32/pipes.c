@@ -1,39 +1,29 @@
 /*
  * pipes.c - anonymous and named pipes: bytes, messages, and overlapped.
  */
-#include <stdio.h>
-#include <windows.h>
 
 #include "mechanisms.h"
 
-#define BUFFER_SIZE 65536 /* what a pipe of UNIX has */
+#define BUFFER_SIZE 65536 /* the size of a pipe on Linux */
 
-static HANDLE in, out; /* this process's ends; of a named pipe the same one */
+static HANDLE in, out; /* this process's ends; of a named pipe: the same handle */
 static size_t length;
 
-/* In message mode one call does; else a message may come, and go, in parts. */
-static void write_all(const void *message)
+/* In message mode one call moves a whole message; otherwise a message may move in parts. */
+static void send_all_bytes(const void *message)
 {
-    for (size_t done = 0; done < length;) {
-        DWORD written;
-        if (!WriteFile(out, (const char *)message + done, (DWORD)(length - done),
-                       &written, NULL))
-            fail("WriteFile");
-        done += written;
-    }
+    if (!write_all(out, message, length))
+        sys_error("WriteFile");
 }
 
-static const void *read_all(void *room)
+static const void *receive_all_bytes(void *buffer)
 {
-    for (size_t done = 0; done < length;) {
-        DWORD got;
-        if (!ReadFile(in, (char *)room + done, (DWORD)(length - done), &got, NULL))
-            fail("ReadFile");
-        if (got == 0)
-            give_up("the other process has ended");
-        done += got;
-    }
-    return room;
+    long got = read_full(in, buffer, length);
+    if (got == -1)
+        sys_error("ReadFile");
+    if ((size_t)got < length)
+        fatal("the other process has ended");
+    return buffer;
 }
 
 /* ---- Anonymous pipes ------------------------------------------------------------------- */
@@ -46,10 +36,10 @@ static void create_anonymous(size_t size)
     SECURITY_ATTRIBUTES inherit = {.nLength = sizeof inherit, .bInheritHandle = TRUE};
     if (!CreatePipe(&ends[0], &ends[3], &inherit, BUFFER_SIZE) ||
         !CreatePipe(&ends[2], &ends[1], &inherit, BUFFER_SIZE))
-        fail("CreatePipe");
+        sys_error("CreatePipe");
     if (!SetHandleInformation(ends[2], HANDLE_FLAG_INHERIT, 0) ||
         !SetHandleInformation(ends[3], HANDLE_FLAG_INHERIT, 0))
-        fail("SetHandleInformation");
+        sys_error("SetHandleInformation");
     snprintf(address, sizeof address, "%p %p", ends[0], ends[1]);
 }
 
@@ -58,28 +48,29 @@ static void join_anonymous(enum side side, size_t size)
     length = size;
     if (side == SECOND) {
         if (sscanf(address, "%p %p", &in, &out) != 2)
-            give_up("no handles in the arguments");
+            fatal("no handles in the arguments");
         return;
     }
     in = ends[2];
     out = ends[3];
     if (!CloseHandle(ends[0]) || !CloseHandle(ends[1]))
-        fail("CloseHandle");
+        sys_error("CloseHandle");
 }
 
 static void close_anonymous(void)
 {
     if (!CloseHandle(in) || !CloseHandle(out))
-        fail("CloseHandle");
+        sys_error("CloseHandle");
 }
 
-const struct mechanism pipe_anonymous = {"pipe",    "anonymous pipe", NULL,
-                                         NULL,      create_anonymous, join_anonymous,
-                                         write_all, read_all,         close_anonymous};
+const struct mechanism pipe_anonymous = {
+    "pipe",         "anonymous pipe",  NULL,
+    NULL,           create_anonymous,  join_anonymous,
+    send_all_bytes, receive_all_bytes, close_anonymous};
 
 /* ---- Named pipes ------------------------------------------------------------------------- */
 
-static OVERLAPPED reading, writing; /* with an event each, where the pipe is overlapped */
+static OVERLAPPED reading, writing; /* each with an event, if the pipe is overlapped */
 
 static void create_named(size_t size, DWORD mode, DWORD flags)
 {
@@ -89,7 +80,7 @@ static void create_named(size_t size, DWORD mode, DWORD flags)
                                 mode | PIPE_REJECT_REMOTE_CLIENTS, 1, buffer, buffer, 0,
                                 NULL);
     if (in == INVALID_HANDLE_VALUE)
-        fail("CreateNamedPipe");
+        sys_error("CreateNamedPipe");
 }
 
 static void create_byte(size_t size)
@@ -112,7 +103,7 @@ static void open_pipe(DWORD flags)
     in = out = CreateFileA(address, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
                            flags, NULL);
     if (in == INVALID_HANDLE_VALUE)
-        fail("CreateFile");
+        sys_error("CreateFile");
 }
 
 static void join_named(enum side side, size_t size)
@@ -121,7 +112,7 @@ static void join_named(enum side side, size_t size)
     if (side == SECOND)
         open_pipe(0);
     else if (!ConnectNamedPipe(in, NULL) && GetLastError() != ERROR_PIPE_CONNECTED)
-        fail("ConnectNamedPipe");
+        sys_error("ConnectNamedPipe");
 }
 
 static void join_message(enum side side, size_t size)
@@ -129,23 +120,23 @@ static void join_message(enum side side, size_t size)
     join_named(side, size);
     DWORD mode = PIPE_READMODE_MESSAGE;
     if (side == SECOND && !SetNamedPipeHandleState(in, &mode, NULL, NULL))
-        fail("SetNamedPipeHandleState");
+        sys_error("SetNamedPipeHandleState");
 }
 
 static void close_named(void)
 {
     if (!CloseHandle(in))
-        fail("CloseHandle");
+        sys_error("CloseHandle");
 }
 
-/* Waits for an operation that may be under way. Returns how many bytes it has moved. */
+/* Waits for an operation that may be pending. Returns how many bytes it has moved. */
 static DWORD finish(BOOL done, OVERLAPPED *operation, const char *call)
 {
     DWORD moved = 0;
     if (!done && GetLastError() != ERROR_IO_PENDING)
-        fail(call);
+        sys_error(call);
     if (!GetOverlappedResult(in, operation, &moved, TRUE))
-        fail(call);
+        sys_error(call);
     return moved;
 }
 
@@ -155,7 +146,7 @@ static void join_overlapped(enum side side, size_t size)
     reading.hEvent = CreateEventA(NULL, TRUE, FALSE, NULL);
     writing.hEvent = CreateEventA(NULL, TRUE, FALSE, NULL);
     if (reading.hEvent == NULL || writing.hEvent == NULL)
-        fail("CreateEvent");
+        sys_error("CreateEvent");
     if (side == SECOND)
         open_pipe(FILE_FLAG_OVERLAPPED);
     else if (!ConnectNamedPipe(in, &reading) && GetLastError() != ERROR_PIPE_CONNECTED)
@@ -170,28 +161,28 @@ static void write_overlapped(const void *message)
                        &writing, "WriteFile");
 }
 
-static const void *read_overlapped(void *room)
+static const void *read_overlapped(void *buffer)
 {
     for (size_t done = 0; done < length;)
-        done += finish(ReadFile(in, (char *)room + done, (DWORD)(length - done), NULL,
+        done += finish(ReadFile(in, (char *)buffer + done, (DWORD)(length - done), NULL,
                                 &reading),
                        &reading, "ReadFile");
-    return room;
+    return buffer;
 }
 
 static void close_overlapped(void)
 {
     if (!CloseHandle(reading.hEvent) || !CloseHandle(writing.hEvent))
-        fail("CloseHandle");
+        sys_error("CloseHandle");
     close_named();
 }
 
-const struct mechanism pipe_byte = {
-    "named-pipe", "named pipe, bytes", NULL,     NULL,       create_byte,
-    join_named,   write_all,           read_all, close_named};
+const struct mechanism pipe_byte = {"named-pipe",   "named pipe, bytes", NULL,
+                                    NULL,           create_byte,         join_named,
+                                    send_all_bytes, receive_all_bytes,   close_named};
 const struct mechanism pipe_message = {
-    "named-pipe-message", "named pipe, messages", NULL,      NULL,
-    create_message,       join_message,           write_all, read_all,
+    "named-pipe-message", "named pipe, messages", NULL,           NULL,
+    create_message,       join_message,           send_all_bytes, receive_all_bytes,
     close_named};
 const struct mechanism pipe_overlapped = {"named-pipe-overlapped",
                                           "named pipe, overlapped",

@@ -1,24 +1,17 @@
 /*
- * prices.c - what it costs to start something, to connect, and to be woken.
+ * prices.c - measures what it costs to start something, to connect, and to be woken.
  *
  * Usage: prices [MILLISECONDS]
  *
- * Prints a line of JSON for each price, in microseconds for one; about so many MILLISECONDS
- * (50) are spent on each. All on one core, where the name does not say otherwise.
- * Its twin: ../unix/prices.c.
+ * Prints a line of JSON for each price, in microseconds. Each takes about MILLISECONDS (50). All
+ * run on one core, unless the name contains another one. Counterpart: ../unix/prices.c.
  */
-#include <winsock2.h>
 #include <process.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <windows.h>
+#include <stdatomic.h>
 
-#include "../../say.h"
 #include "mechanisms.h"
 
-static char
-    self[MAX_PATH]; /* this program, which does nothing when it is called with "-" */
+static char self[MAX_PATH]; /* this program; with the argument "-" it exits at once */
 
 static void start_and_wait(void)
 {
@@ -28,11 +21,11 @@ static void start_and_wait(void)
     snprintf(command, sizeof command, "\"%s\" -", self);
     if (!CreateProcessA(self, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup,
                         &process))
-        fail("CreateProcess");
+        sys_error("CreateProcess");
     if (WaitForSingleObject(process.hProcess, INFINITE) != WAIT_OBJECT_0)
-        fail("WaitForSingleObject");
+        sys_error("WaitForSingleObject");
     if (!CloseHandle(process.hThread) || !CloseHandle(process.hProcess))
-        fail("CloseHandle");
+        sys_error("CloseHandle");
 }
 
 static unsigned __stdcall nothing(void *argument)
@@ -41,25 +34,26 @@ static unsigned __stdcall nothing(void *argument)
     return 0;
 }
 
-static HANDLE start_thread(unsigned(__stdcall *function)(void *), void *argument)
+static HANDLE begin_thread(unsigned(__stdcall *function)(void *), void *argument)
 {
     HANDLE thread = (HANDLE)_beginthreadex(NULL, 0, function, argument, 0, NULL);
     if (thread == NULL)
-        fail_with(_doserrno, "_beginthreadex"); /* it leaves GetLastError alone */
+        sys_error_number("_beginthreadex",
+                         (int)_doserrno); /* it leaves GetLastError alone */
     return thread;
 }
 
 static void await_thread(HANDLE thread)
 {
     if (WaitForSingleObject(thread, INFINITE) != WAIT_OBJECT_0)
-        fail("WaitForSingleObject");
+        sys_error("WaitForSingleObject");
     if (!CloseHandle(thread))
-        fail("CloseHandle");
+        sys_error("CloseHandle");
 }
 
 static void thread_and_join(void)
 {
-    await_thread(start_thread(nothing, NULL));
+    await_thread(begin_thread(nothing, NULL));
 }
 
 /* ---- Connecting ---------------------------------------------------------------------------- */
@@ -70,50 +64,50 @@ static struct sockaddr_in server_address;
 static void start_listening(void)
 {
     WSADATA data;
-    int room = sizeof server_address, error = WSAStartup(MAKEWORD(2, 2), &data);
+    int size = sizeof server_address, error = WSAStartup(MAKEWORD(2, 2), &data);
     if (error != 0)
-        fail_with((unsigned long)error, "WSAStartup");
+        sys_error_number("WSAStartup", error);
     server_address = (struct sockaddr_in){.sin_family = AF_INET,
                                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if ((listener = socket(AF_INET, SOCK_STREAM, 0)) == INVALID_SOCKET)
-        fail_with((unsigned long)WSAGetLastError(), "socket");
-    if (bind(listener, (struct sockaddr *)&server_address, room) != 0)
-        fail_with((unsigned long)WSAGetLastError(), "bind");
+        sys_error_number("socket", WSAGetLastError());
+    if (bind(listener, (struct sockaddr *)&server_address, size) != 0)
+        sys_error_number("bind", WSAGetLastError());
     if (listen(listener, 1) != 0)
-        fail_with((unsigned long)WSAGetLastError(), "listen");
-    if (getsockname(listener, (struct sockaddr *)&server_address, &room) != 0)
-        fail_with((unsigned long)WSAGetLastError(), "getsockname");
+        sys_error_number("listen", WSAGetLastError());
+    if (getsockname(listener, (struct sockaddr *)&server_address, &size) != 0)
+        sys_error_number("getsockname", WSAGetLastError());
 }
 
-/* Closed by a reset, so that no port stays in TIME_WAIT. */
+/* Closes by a reset, so that no port stays in TIME_WAIT. */
 static void connect_and_accept(void)
 {
     SOCKET client = socket(AF_INET, SOCK_STREAM, 0);
     if (client == INVALID_SOCKET)
-        fail_with((unsigned long)WSAGetLastError(), "socket");
+        sys_error_number("socket", WSAGetLastError());
     if (connect(client, (struct sockaddr *)&server_address, sizeof server_address) != 0)
-        fail_with((unsigned long)WSAGetLastError(), "connect");
+        sys_error_number("connect", WSAGetLastError());
     SOCKET server = accept(listener, NULL, NULL);
     if (server == INVALID_SOCKET)
-        fail_with((unsigned long)WSAGetLastError(), "accept");
+        sys_error_number("accept", WSAGetLastError());
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     if (setsockopt(client, SOL_SOCKET, SO_LINGER, (const char *)&at_once,
                    sizeof at_once) != 0)
-        fail_with((unsigned long)WSAGetLastError(), "setsockopt");
+        sys_error_number("setsockopt", WSAGetLastError());
     if (closesocket(client) != 0 || closesocket(server) != 0)
-        fail_with((unsigned long)WSAGetLastError(), "closesocket");
+        sys_error_number("closesocket", WSAGetLastError());
 }
 
 /* ---- Waking, and changing from one thread to another ----------------------------------------- */
 
 static HANDLE ping, pong;
-static volatile LONG over;
+static atomic_bool over;
 
-/* A thread on a core of its own, or on ours. */
+/* A thread on another core, or on ours. */
 static void pin_thread(int core)
 {
     if (SetThreadAffinityMask(GetCurrentThread(), (DWORD_PTR)1 << core) == 0)
-        fail("SetThreadAffinityMask");
+        sys_error("SetThreadAffinityMask");
 }
 
 static unsigned __stdcall wake_back(void *core)
@@ -127,7 +121,7 @@ static unsigned __stdcall wake_back(void *core)
 static void wake_and_be_woken(void)
 {
     if (!SetEvent(ping) || WaitForSingleObject(pong, INFINITE) != WAIT_OBJECT_0)
-        fail("SetEvent");
+        sys_error("SetEvent");
 }
 
 static unsigned __stdcall yield(void *core)
@@ -164,25 +158,25 @@ static void print(const char *what, double microseconds)
     printf("{\"what\": \"%s\", \"price\": %.4f}\n", what, microseconds);
 }
 
-/* The price of `once` beside a thread that runs `partner` on `core`; `per` such events are in
- * one call of it. */
+/* Prints the price of `once` while a thread runs `partner` on `core`. One call of `once` contains
+ * `per` events. */
 static void print_beside(const char *what, unsigned(__stdcall *partner)(void *),
                          void (*once)(void), int core, int per, double seconds)
 {
-    over = 0;
-    HANDLE thread = start_thread(partner, &core);
+    over = false;
+    HANDLE thread = begin_thread(partner, &core);
     print(what, price(once, seconds) / per);
-    over = 1;
+    over = true;
     if (!SetEvent(ping))
-        fail("SetEvent");
+        sys_error("SetEvent");
     await_thread(thread);
     if (!ResetEvent(ping) || !ResetEvent(pong))
-        fail("ResetEvent");
+        sys_error("ResetEvent");
 }
 
 int main(int argc, char *argv[])
 {
-    open_missing_streams();
+    /* Started by itself, to be measured: it ends at once. */
     if (argc == 2 && strcmp(argv[1], "-") == 0)
         return 0;
     double seconds = (argc == 2 ? atof(argv[1]) : 50) / 1000;
@@ -192,7 +186,7 @@ int main(int argc, char *argv[])
     }
     DWORD length = GetModuleFileNameA(NULL, self, sizeof self);
     if (length == 0 || length == sizeof self)
-        fail("GetModuleFileName");
+        sys_error("GetModuleFileName");
     SYSTEM_INFO system;
     GetSystemInfo(&system);
     pin_thread(0);
@@ -203,7 +197,7 @@ int main(int argc, char *argv[])
     ping = CreateEventA(NULL, FALSE, FALSE, NULL);
     pong = CreateEventA(NULL, FALSE, FALSE, NULL);
     if (ping == NULL || pong == NULL)
-        fail("CreateEvent");
+        sys_error("CreateEvent");
     print_beside("a wake-up on the same core", wake_back, wake_and_be_woken, 0, 2,
                  seconds);
     if (system.dwNumberOfProcessors > 1)

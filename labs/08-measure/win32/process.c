@@ -1,51 +1,47 @@
 /*
- * process.c - the second process on Windows, which has no fork: the same program once more,
- * with other arguments.
+ * process.c - the second process on Windows. There is no fork: it is the same program with other
+ * arguments.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <windows.h>
 
 #include "mechanisms.h"
 
 #define SECOND_ARGUMENT "--second" /* and then: mechanism, size, core, apart, address */
 
 bool apart;
-char address[ADDRESS_ROOM];
+char address[ADDRESS_SIZE];
 static HANDLE second;
 
-/* If the first process ends, by a mistake or by the clock, nobody is left to talk to: the system
- * closes its handle of this job then, and ends who is in it. */
+/* If the first process fails or is killed by its time limit, the second one must end too. The
+ * system then closes the handle of this job, and ends the processes in it. */
 static void tie_to_us(HANDLE process)
 {
     JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {
         .BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE};
     HANDLE job = CreateJobObjectA(NULL, NULL);
     if (job == NULL)
-        fail("CreateJobObject");
+        sys_error("CreateJobObject");
     if (!SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits,
                                  sizeof limits))
-        fail("SetInformationJobObject");
+        sys_error("SetInformationJobObject");
     if (!AssignProcessToJobObject(job, process))
-        fail("AssignProcessToJobObject");
+        sys_error("AssignProcessToJobObject");
 }
 
 void start_second(const struct mechanism *mechanism, size_t size, int core)
 {
-    char program[MAX_PATH] = "", command[MAX_PATH + ADDRESS_ROOM + 64];
+    char program[MAX_PATH] = "", command[MAX_PATH + ADDRESS_SIZE + 64];
     DWORD length = GetModuleFileNameA(NULL, program, sizeof program);
     if (length == 0 || length == sizeof program)
-        fail("GetModuleFileName");
+        sys_error("GetModuleFileName");
     snprintf(command, sizeof command, "\"%s\" %s %s %lu %d %d \"%s\"", program,
              SECOND_ARGUMENT, mechanism->name, (unsigned long)size, core, apart, address);
     STARTUPINFOA startup = {.cb = sizeof startup};
     PROCESS_INFORMATION process;
     if (!CreateProcessA(program, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup,
                         &process))
-        fail("CreateProcess");
+        sys_error("CreateProcess");
     if (!CloseHandle(process.hThread))
-        fail("CloseHandle");
+        sys_error("CloseHandle");
     second = process.hProcess;
     tie_to_us(second);
 }
@@ -54,11 +50,11 @@ bool await_second(void)
 {
     DWORD code;
     if (WaitForSingleObject(second, INFINITE) == WAIT_FAILED)
-        fail("WaitForSingleObject");
+        sys_error("WaitForSingleObject");
     if (!GetExitCodeProcess(second, &code))
-        fail("GetExitCodeProcess");
+        sys_error("GetExitCodeProcess");
     if (!CloseHandle(second))
-        fail("CloseHandle");
+        sys_error("CloseHandle");
     return code == 0;
 }
 

@@ -1,1 +1,1 @@
-#include "05-sockets/unix/server.c" /* by the folders that the compiler looks into */
+#include "../05-sockets/unix/server.c" /* by the folders that the compiler looks into */

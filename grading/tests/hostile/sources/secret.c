@@ -1,4 +1,4 @@
-/* What the compiler says of a file tells what is in it. */
+/* The compiler's messages about a file show its content. */
 #include "SECRET"
 int main(void)
 {

@@ -1,0 +1,1 @@
+char everything[60 << 20] = {1};
