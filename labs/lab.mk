@@ -250,7 +250,7 @@ endif
 # ---- Running -----------------------------------------------------------------------------
 
 run: all
-	@$(foreach s,$(RUNNABLE),$(NAMESPACE) $(CHECKER) --run --plain --system $(s) && ) :
+	@$(foreach s,$(RUNNABLE),$(NAMESPACE) $(CHECKER) --run --plain --system $(s) $(if $(LIMIT),--limit $(LIMIT)) && ) :
 
 # UNIX, unless SYSTEM says more. What is missing for a system is printed.
 trace: all $(if $(WORK),$(foreach s,$(BUILDABLE),$(SHARED_$(s)) $(LIBRARY_$(s))))

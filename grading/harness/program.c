@@ -50,7 +50,9 @@
 #define BYTES_IN_REASON 80     /* of a line that a reason quotes */
 #define OUTPUT_BUFFER 4096     /* the C library's, of an output that is no terminal */
 #define LONGEST_NEARLY 4096    /* of a line that is compared for near matches */
-#define LATE_END 1.0 /* seconds: a program that is about to end has closed its input */
+#define LATE_END \
+    1.0 /* seconds: at least so long for a program that is about to end; its input is closed */
+#define LATE_PART 0.1      /* of a wait's limit, which is longer on a slow machine */
 #define TIME_TO_FOLLOW 0.3 /* seconds: a program ends that had closed its end before */
 #define LAST_ANSWER \
     2.0 /* seconds: at least so long for an answer to what a program sent before it failed */
@@ -106,6 +108,11 @@ static struct line *lines;
 static size_t line_count, line_capacity, lines_lost;
 static size_t late_lines =
     SIZE_MAX; /* the first line that came when the test had given up */
+
+static double late_end(void)
+{
+    return fmax(LATE_END, run.limit * LATE_PART);
+}
 
 static int milliseconds_until(double deadline)
 {
@@ -856,7 +863,7 @@ size_t offer_bytes(struct program *program, const void *bytes, size_t length)
 _Noreturn static void fail_unread(struct program *program, size_t sent, size_t length)
 {
     /* The pipe breaks a moment before the end of the program is visible. */
-    for (double until = now() + LATE_END; program->handle != -1 && pump(until, -1);)
+    for (double until = now() + late_end(); program->handle != -1 && pump(until, -1);)
         ;
     subject = program;
     json_t *evidence = json_object();
@@ -1361,7 +1368,7 @@ static void add_late_line(json_t *evidence, struct program *program, const char 
         send_signal(program, SIGINT);
     else
         close_input(program);
-    for (double until = now() + LATE_END; program->handle != -1 && pump(until, -1);)
+    for (double until = now() + late_end(); program->handle != -1 && pump(until, -1);)
         ;
     drain(program);
     for (size_t i = before; i < line_count && !is_of_end(line); i++)
@@ -1616,7 +1623,7 @@ _Noreturn static void fail_without_message(struct program *program, char end)
 {
     struct stream *output = &program->outputs[0];
     bool closed = output->fd == -1;
-    for (double until = now() + LATE_END;
+    for (double until = now() + late_end();
          closed && program->handle != -1 && pump(until, -1);)
         ;
     size_t rest = output->length - output->taken;

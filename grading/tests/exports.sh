@@ -6,7 +6,7 @@
 find_students() {
     rm -rf "$out/found"
     mkdir "$out/found"
-    timeout 60 "$build/grading/students" "$out/found" "$labs" "$@" >"$out/found.json" 2>"$out/said"
+    timeout 600 "$build/grading/students" "$out/found" "$labs" "$@" >"$out/found.json" 2>"$out/said"
 }
 finds() { # NAME ID...: these students, and no others
     name=$1
