@@ -50,8 +50,8 @@
 #define BYTES_IN_REASON 80     /* of a line that a reason quotes */
 #define OUTPUT_BUFFER 4096     /* the C library's, of an output that is no terminal */
 #define LONGEST_NEARLY 4096    /* of a line that is compared for near matches */
-#define LATE_END 1.0           /* seconds: at least so long for a program that is about to end */
-#define LATE_PART 0.1          /* and this part of the limit, which is longer on a slow machine */
+#define LATE_END 1.0  /* seconds: at least so long for a program that is about to end */
+#define LATE_PART 0.1 /* and this part of the limit, which is longer on a slow machine */
 #define TIME_TO_FOLLOW 0.3 /* seconds: a program ends that had closed its end before */
 #define LAST_ANSWER \
     2.0 /* seconds: at least so long for an answer to what a program sent before it failed */
