@@ -55,6 +55,7 @@ static SOCKET start_accept_socket(struct connection *connection);
 static HANDLE start_accept_pipe(void);
 static void accept_user(DWORD error);
 static void start_receive(struct connection *connection);
+static void end_input(struct connection *connection, DWORD error);
 static void received(struct connection *connection, DWORD error, DWORD length);
 static bool start_send(struct connection *connection, DWORD length);
 static void send_waiting(struct user *user);
@@ -248,12 +249,18 @@ static void start_receive(struct connection *connection)
             sys_error("PostQueuedCompletionStatus");
     } else if (GetLastError() != ERROR_IO_PENDING) {
         connection->under_way--;
-        connection->ended = true;
-        if (GetLastError() == ERROR_BROKEN_PIPE) /* as in STEP 7 */
-            room_end_of_input(connection->user, milliseconds());
-        else
-            room_lost(connection->user);
+        end_input(connection, GetLastError());
     }
+}
+
+/* No bytes come any more: the user has ended its output, or is lost. */
+static void end_input(struct connection *connection, DWORD error)
+{
+    connection->ended = true;
+    if (error == ERROR_BROKEN_PIPE || error == ERROR_HANDLE_EOF)
+        room_end_of_input(connection->user, milliseconds());
+    else
+        room_lost(connection->user);
 }
 
 /* STEP 7: A receive is done: give the bytes to the room. A socket reports the end by 0 bytes, a pipe by an
@@ -261,24 +268,20 @@ static void start_receive(struct connection *connection)
  * reset the connection, and the other side could lose the last lines. */
 static void received(struct connection *connection, DWORD error, DWORD length)
 {
-    long long now = milliseconds();
     connection->under_way--;
     if (connection->user == NULL) { /* we have closed it meanwhile */
         free_connection(connection);
         return;
     }
     struct user *user = connection->user;
-    bool end = error == ERROR_BROKEN_PIPE || error == ERROR_HANDLE_EOF ||
-               (error == 0 && length == 0 && !options.address.pipe);
-    connection->ended = end || error != 0;
+    if (error == 0 && length == 0 && !options.address.pipe)
+        error = ERROR_HANDLE_EOF;
     // LEVEL 2
-    if (end) {
-        room_end_of_input(user, now);
-    } else if (error != 0) {
-        room_lost(user);
+    if (error != 0) {
+        end_input(connection, error);
     } else {
         if (user->stay == STAYS)
-            room_input(user, connection->received, length, now);
+            room_input(user, connection->received, length, milliseconds());
         start_receive(connection);
     }
     // END
