@@ -316,7 +316,7 @@ static size_t advice_for(const struct plan *plan, const json_t *evidence,
     /* Nor has a client that was not started, because the server is not ready. */
     if (count == 2 && json_object_get(evidence, "look_at_client") == NULL &&
         json_is_false(json_object_get(evidence, "client_started")) &&
-        advice[0].hint != NULL && strstr(advice[0].hint, READY_LINE) != NULL)
+        advice[0].hint != NULL && strstr(advice[0].hint, READY_AT_ONCE) != NULL)
         count = 1;
     /* The same hint for both need not name one of them. */
     if (count == 2 && advice[0].step == 0 && advice[1].step == 0 &&
