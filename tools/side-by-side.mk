@@ -22,6 +22,11 @@ two_digits = $(foreach lab,$(1),$(if $(filter $(lab),1 2 3 4 5 6 7 8 9),0$(lab),
 override LAB := $(call two_digits,$(LAB))
 
 ifeq ($(MAKELEVEL),0)
+# For make lab=02 is another variable, which nothing reads.
+CAPITAL := LAB LABS SYSTEM TEST SEED WORK V ALL LIMIT LEVEL DIR NAME M FULL MECHANISM WAY CELL BUILD WERROR
+GIVEN := $(foreach v,$(filter-out $(CAPITAL) MAKEFLAGS MAKEOVERRIDES,$(.VARIABLES)),$(if $(filter command,$(origin $(v))),$(v)))
+$(foreach v,$(GIVEN),$(foreach known,$(filter $(shell echo $(v) | tr a-z A-Z),$(CAPITAL)),\
+    $(error $(v)= has no effect: write $(known)=$(if $(word 2,$($(v))),"$($(v))",$($(v))), in capital letters)))
 $(foreach system,$(SYSTEM),$(if $(filter unix win32,$(system)),,$(error SYSTEM is unix or win32, not $(system))))
 JOBS := $(shell expr 2 \* $$(nproc))
 JOBS_check := $(shell expr 8 + $(JOBS))
@@ -49,11 +54,16 @@ ABSOLUTE := BUILD=$(abspath $(BUILD))
 endif
 
 # Prints the results at the end of a check, even if something failed. The results of an earlier
-# check are removed first. COUNTED: failed tests are counted here. For make a checker with failed
+# check are removed first. Both are about the labs and systems that this check judges, and about either our
+# programs or those in WORK: another check may run beside this one. COUNTED: failed tests are counted here. For make a checker with failed
 # tests is then no error: make's error lines would come after the checker's last lines.
-RESULTS := $(or $(abspath $(BUILD)),$(if $(ONLY),$(abspath ../../build),$(CURDIR)/build))/results/$(ONLY)
-FORGET_RESULTS := rm -f $(RESULTS)*.json $(RESULTS)*.lacks;
-SHOW_RESULTS = cat $(RESULTS)*.lacks 2>/dev/null | sort -u; cat $(RESULTS)*.json 2>/dev/null | awk -v status=$$status ' \
+RESULTS := $(or $(abspath $(BUILD)),$(if $(ONLY),$(abspath ../../build),$(CURDIR)/build))/results
+OF_LABS := $(addprefix $(RESULTS)/,$(or $(ONLY),$(addsuffix -*,$(or $(LAB),[0-9]*))))
+OF_SYSTEMS := $(foreach system,$(or $(SYSTEM),unix win32),$(addsuffix -$(system)-*.json,$(OF_LABS)))
+JUDGED := results() { for file in $(OF_SYSTEMS); do case $${WORK:+work}$$file in work*-work.json) ;; work* | *-work.json) continue ;; esac; \
+    if [ -e "$$file" ]; then $$1 "$$file"; fi; done; };
+FORGET_RESULTS := results 'rm -f'; rm -f $(addsuffix *.lacks,$(OF_LABS));
+SHOW_RESULTS = cat $(addsuffix *.lacks,$(OF_LABS)) 2>/dev/null | sort -u; results cat | awk -v status=$$status ' \
     /^  "[a-z]*": [0-9]/ { sum[$$1] += $$2 } \
     END { if (NR == 0) { print "total: nothing was judged"; exit 1 } \
           failed = sum["\"failed\":"] + sum["\"errors\":"]; unbuilt = sum["\"unbuilt\":"]; \
@@ -82,7 +92,7 @@ $(GOALS):
 	if [ -n "$$WORK" ] && [ ! -d "$$WORK" ]; then echo "there is no folder $$WORK" >&2; exit 1; fi; \
 	case $$LIMIT in '' | [0-9]* | .[0-9]*) ;; *) wrong=yes ;; esac; case $$LIMIT in *[!0-9.]* | *.*.*) wrong=yes ;; esac; \
 	if [ -n "$${wrong-}" ]; then echo "LIMIT must be a number of seconds, such as 30, not '$$LIMIT'" >&2; exit 1; fi; \
-	$(if $(filter $(JUDGES),$@),$(SHOW_NAMESPACE)) $(if $(filter check,$@),$(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(or $(JOBS_$@),$(JOBS))) \
+	$(if $(filter $(JUDGES),$@),$(SHOW_NAMESPACE)) $(if $(filter check,$@),$(JUDGED) $(FORGET_RESULTS)) status=0; $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(or $(JOBS_$@),$(JOBS))) \
 	    $(if $(filter $@,$(WATCHED) $(if $(WORK),$(if $(or $(ONLY),$(filter 1,$(words $(LAB)))),check))),,-Otarget) --keep-going $@ $(ABSOLUTE) $(if $(filter check,$@),COUNTED=yes) $${WORK:+"WORK=$$WORK"} || status=1; \
 	$(if $(filter check,$@),$(SHOW_RESULTS)) exit $$status
 else

@@ -149,11 +149,12 @@ void look_at_client_error(enum role role, const char *pattern, int step,
  * test that tries several cases. NULL ends the case. */
 void in_case(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The end of the hint about the line "server: ready". The advice to flush is left out where the output
- * cannot be in a buffer. */
+/* The end of the hint about the line "server: ready". A client that the test has not started has then no
+ * advice. The advice to flush is left out where the output cannot be in a buffer. */
 #define FLUSH_AT_ONCE ": call fflush(stdout), or use log_event()."
 #define EACH_AT_ONCE " Print each line at once" FLUSH_AT_ONCE
-#define LINE_AT_ONCE "print the line \"server: ready\" at once" FLUSH_AT_ONCE
+#define READY_AT_ONCE "print the line \"server: ready\" at once"
+#define LINE_AT_ONCE READY_AT_ONCE FLUSH_AT_ONCE
 
 /* Fails the test unless the `length` bytes at `got` are the `expected_length` at `expected`.
  * `what` names them: "the echo of the third message". `sent` may be NULL. */

@@ -101,6 +101,7 @@ static void testify(json_t *evidence, const char *verdict)
                                 json_string(call));
     }
     json_object_set_new(evidence, "flushed", json_boolean(was_flushed(evidence)));
+    json_object_set_new(evidence, "client_started", json_boolean(was_started("client")));
     json_object_set_new(evidence, "killed", json_boolean(must_be_killed()));
 }
 

@@ -430,9 +430,12 @@ static bool is_pipe(const char *path)
 }
 
 /* Returns a text if the process `pid` blocks in read() on a pipe, and only the process itself has
- * its write end open. Else returns "". */
+ * its write end open. Else returns "". A FIFO has a name, by which others may open it: a server keeps a write end
+ * of its own open so that it never reads end of file. */
 static const char *own_pipe(pid_t pid, const char *pipe)
 {
+    if (strncmp(pipe, "pipe:", strlen("pipe:")) != 0)
+        return "";
     struct process *list;
     size_t count = our_processes(&list);
     bool others = false;
@@ -488,6 +491,9 @@ static void describe_wait(pid_t pid, long number, unsigned long first,
     snprintf(out, size, "waits in system call %ld", number);
 }
 
+/* What is shown of a thread whose call is not known; of a process's other threads nothing. */
+#define JUST_WAITS "waits"
+
 static void describe_thread(pid_t pid, const char *thread, char *out, size_t size)
 {
     char name[300], buffer[256];
@@ -498,11 +504,11 @@ static void describe_thread(pid_t pid, const char *thread, char *out, size_t siz
     if (strncmp(buffer, "running", 7) == 0)
         snprintf(out, size, "is running");
     else if (run.system == WIN32)
-        snprintf(out, size, "waits; in which call is not known"); /* wineserver knows */
+        snprintf(out, size, JUST_WAITS); /* in which call, wineserver knows */
     else if (sscanf(buffer, "%ld %lx %lx", &number, &first, &second) == 3)
         describe_wait(pid, number, first, second, out, size);
     else
-        snprintf(out, size, "waits");
+        snprintf(out, size, JUST_WAITS);
 }
 
 json_t *who_waits(const char *(*name_of)(pid_t pid))
@@ -522,6 +528,8 @@ json_t *who_waits(const char *(*name_of)(pid_t pid))
                 continue;
             threads++;
             describe_thread(list[i].pid, task->d_name, doing, sizeof doing);
+            if (threads > 1 && strcmp(doing, JUST_WAITS) == 0)
+                continue;
             const char *known = name_of(list[i].pid);
             /* A command line and a file name may contain any bytes. */
             const char *sentence = text("%s (process %d)%s %s",

@@ -50,6 +50,7 @@
 #define BYTES_IN_REASON 80     /* of a line that a reason quotes */
 #define OUTPUT_BUFFER 4096     /* the C library's, of an output that is no terminal */
 #define LONGEST_NEARLY 4096    /* of a line that is compared for near matches */
+#define MOST_WORDS 32          /* of such a line */
 #define LATE_END 1.0  /* seconds: at least so long for a program that is about to end */
 #define LATE_PART 0.1 /* and this part of the limit, which is longer on a slow machine */
 #define TIME_TO_FOLLOW 0.3 /* seconds: a program ends that had closed its end before */
@@ -77,6 +78,7 @@ struct program {
     pid_t pid;
     int handle;               /* of pidfd_open(2), -1 when the program has ended */
     int input;                /* -1 when closed */
+    size_t given;             /* bytes that were written to it */
     struct stream outputs[2]; /* standard output, standard error */
     size_t output_limit;
     bool terminal;   /* its input is a terminal */
@@ -830,21 +832,26 @@ static void add_cause(json_t *evidence, const struct program *program)
 
 /* ---- Talking ------------------------------------------------------------------------ */
 
-/* "1 of 3 bytes were", "0 of 1 byte was": sent, or read. */
-static char *part_of(size_t part, size_t whole)
+/* "1 of 3 bytes were", "0 of 1 byte was": sent, or read. `before`: as many bytes were sent before these. */
+static char *part_of(size_t part, size_t whole, size_t before)
 {
-    return text("%zu of %zu byte%s", part, whole, whole == 1 ? " was" : "s were");
+    return text("%s%zu of %s%zu byte%s",
+                before > 0 ? text("after %zu byte%s, ", before, before == 1 ? "" : "s")
+                           : "",
+                part, before > 0 ? "the next " : "", whole,
+                whole == 1 ? " was" : "s were");
 }
 
 size_t offer_bytes(struct program *program, const void *bytes, size_t length)
 {
     double deadline = now() + run.limit;
-    size_t sent = 0;
+    size_t sent = 0, before = program->given;
     while (sent < length && program->input != -1) {
         ssize_t written = write(program->input, (const char *)bytes + sent,
                                 length - sent);
         if (written > 0) {
             sent += (size_t)written;
+            program->given += (size_t)written;
             deadline = now() + run.limit; /* slow is not blocked */
         } else if (errno == EPIPE || errno == EIO) {
             break;
@@ -852,14 +859,15 @@ size_t offer_bytes(struct program *program, const void *bytes, size_t length)
             kit_error("write: %s", strerror(errno));
         } else if (!pump(deadline, program->input)) {
             fail_test("%s did not read its standard input for %.0f seconds: %s sent",
-                      program->title, run.limit, part_of(sent, length));
+                      program->title, run.limit, part_of(sent, length, before));
         }
     }
     return sent;
 }
 
 /* Fails the test, because the program no longer reads its input. */
-_Noreturn static void fail_unread(struct program *program, size_t sent, size_t length)
+_Noreturn static void fail_unread(struct program *program, size_t sent, size_t length,
+                                  size_t before)
 {
     /* The pipe breaks a moment before the end of the program is visible. */
     for (double until = now() + late_end(); program->handle != -1 && pump(until, -1);)
@@ -870,24 +878,26 @@ _Noreturn static void fail_unread(struct program *program, size_t sent, size_t l
     if (program->handle == -1)
         fail_with_evidence(evidence,
                            "%s %s before it read all of its standard input: %s sent",
-                           program->title, ending_of(program), part_of(sent, length));
+                           program->title, ending_of(program),
+                           part_of(sent, length, before));
     fail_with_evidence(evidence,
                        "%s closed its standard input, and is still running: %s sent",
-                       program->title, part_of(sent, length));
+                       program->title, part_of(sent, length, before));
 }
 
 void send_bytes(struct program *program, const void *bytes, size_t length)
 {
-    size_t sent = offer_bytes(program, bytes, length);
+    size_t before = program->given, sent = offer_bytes(program, bytes, length);
     if (sent < length)
-        fail_unread(program, sent, length);
+        fail_unread(program, sent, length, before);
 }
 
 void trickle_bytes(struct program *program, const void *bytes, size_t length)
 {
+    size_t before = program->given;
     for (size_t i = 0; i < length; i++) {
         if (offer_bytes(program, (const char *)bytes + i, 1) == 0)
-            fail_unread(program, i, length);
+            fail_unread(program, i, length, before);
         double deadline = now() + run.limit;
         int unread = 1;
         /* A pipe has no event for "empty again": check once a millisecond. */
@@ -896,10 +906,10 @@ void trickle_bytes(struct program *program, const void *bytes, size_t length)
             /* It may have read the byte, and then ended. */
             if (program->handle == -1 && ioctl(program->input, FIONREAD, &unread) == 0 &&
                 unread > 0)
-                fail_unread(program, i, length);
+                fail_unread(program, i, length, before);
             if (now() > deadline)
                 fail_test("%s did not read its standard input for %.0f seconds: %s read",
-                          program->title, run.limit, part_of(i, length));
+                          program->title, run.limit, part_of(i, length, before));
         }
     }
 }
@@ -1232,7 +1242,7 @@ static void fail_if_early(const struct program *program, const char *line,
                  cited(lines[i].text), cited(last));
         return;
     }
-    if (again)
+    if (again && program->handle != -1) /* the end of a program is a better reason */
         add_note(evidence,
                  "Such a line came earlier, as expected. Now another one is due.");
 }
@@ -1309,6 +1319,132 @@ static const struct line *add_other_text(json_t *evidence, const struct program 
     if (other != NULL)
         add_difference(evidence, line, strlen(line), other->text, other->length);
     return other;
+}
+
+/* The words by which the transcripts of the labs name what has happened. */
+static const char *const event_words[] = {"ready", "connected", "left",   "received",
+                                          "sent",  "done",      "exited", "ended"};
+
+/* How alike two lines of a transcript are. */
+enum likeness {
+    UNLIKE,
+    NO_EVENT,     /* the line has no word for an event, and may be meant for the other */
+    OTHER_NUMBER, /* the same event, another number */
+    OTHER_WORDS   /* the same event */
+};
+
+/* A line of a transcript, in words. A text in quotes is one word. */
+struct words {
+    char *word[MOST_WORDS];
+    size_t count;
+    const char *event; /* or NULL */
+    const char *quote; /* the text, or NULL */
+    char *numbers;     /* all that are words, with blanks between them */
+};
+
+static struct words words_of(const char *line)
+{
+    struct words words = {.numbers = text("%s", "")};
+    char *rest = text("%s", line);
+    while (*(rest += strspn(rest, " \t")) != '\0' && words.count < MOST_WORDS) {
+        char *word = rest, *last = *rest == '"' ? strrchr(rest, '"') : NULL;
+        rest = last != NULL && last != rest ? last + 1 : rest + strcspn(rest, " \t");
+        if (*rest != '\0')
+            *rest++ = '\0';
+        words.word[words.count++] = word;
+        if (*word == '"') {
+            words.quote = word;
+            continue;
+        }
+        size_t length = strlen(word); /* "left." is "left"; "..." stays */
+        while (words.count > 1 && length > 0 &&
+               ispunct((unsigned char)word[length - 1]) && word[0] != '.')
+            word[--length] = '\0';
+        if (length > 0 && strspn(word, "0123456789") == length)
+            words.numbers = text("%s %s", words.numbers, word);
+        for (size_t i = 0;
+             words.event == NULL && i < sizeof event_words / sizeof *event_words; i++)
+            if (strcasecmp(word, event_words[i]) == 0)
+                words.event = event_words[i];
+    }
+    return words;
+}
+
+/* Returns whether a word of `one` after the first, which is no wildcard, is also one of `two`. */
+static bool share_a_word(const struct words *one, const struct words *two)
+{
+    for (size_t i = 1; i < one->count; i++)
+        for (size_t k = 1; k < two->count; k++)
+            if (strcmp(one->word[i], "...") != 0 &&
+                strcasecmp(one->word[i], two->word[k]) == 0)
+                return true;
+    return false;
+}
+
+/* `first`: the program has printed nothing yet that was expected. */
+static enum likeness likeness_of(const char *expected, const char *line, bool first)
+{
+    struct words one = words_of(expected), two = words_of(line);
+    if (one.event == NULL || two.count < 2 || strcasecmp(one.word[0], two.word[0]) != 0)
+        return UNLIKE;
+    if (two.event == NULL)
+        return strstr(line, "error") == NULL &&
+                       (share_a_word(&one, &two) ||
+                        (first && strcmp(one.event, "ready") == 0))
+                   ? NO_EVENT
+                   : UNLIKE;
+    if (strcmp(one.event, two.event) != 0 ||
+        (one.quote != NULL && two.quote != NULL && strcmp(one.quote, two.quote) != 0))
+        return UNLIKE;
+    return *one.numbers != '\0' && strcmp(one.numbers, two.numbers) != 0 ? OTHER_NUMBER
+                                                                         : OTHER_WORDS;
+}
+
+/* Returns the line after the cursors that is most like the expected one, or NULL. */
+static const struct line *most_like(const struct program *program, const char *line,
+                                    enum match match, enum likeness *most)
+{
+    bool exact;
+    const char *expected = match == EXACTLY ? line : plain(line, &exact);
+    const struct line *found = NULL;
+    *most = UNLIKE;
+    for (size_t i = 0; match != PATTERN_ON_STDERR && i < line_count; i++) {
+        if (!is_watched(program, &lines[i], match) || i < lines[i].stream->cursor ||
+            strlen(lines[i].text) != lines[i].length || lines[i].length > LONGEST_NEARLY)
+            continue;
+        enum likeness likeness = likeness_of(expected, lines[i].text,
+                                             lines[i].stream->cursor == 0);
+        if (likeness > *most) {
+            *most = likeness;
+            found = &lines[i];
+        }
+    }
+    return found;
+}
+
+/* Set if a line came that is like the expected one: then the output is not in a buffer. */
+static bool came_otherwise;
+
+/* Adds to the evidence which line came that is like the expected one, if one did. Returns what the program did
+ * instead of printing the expected line: `how`, or that it printed the other one. */
+static const char *add_likeness(json_t *evidence, const struct program *program,
+                                const char *line, enum match match, const char *how)
+{
+    enum likeness likeness;
+    const struct line *like = most_like(program, line, match, &likeness);
+    if (like == NULL)
+        return how;
+    came_otherwise = true;
+    const char *shown = cited(printable(like->text, like->length));
+    if (likeness != OTHER_WORDS) {
+        add_note(evidence, "It printed %s. If that is the line, it has %s.", shown,
+                 likeness == OTHER_NUMBER ? "another number" : "other words");
+        return how;
+    }
+    if (match == EXACTLY)
+        add_difference(evidence, line, strlen(line), like->text, like->length);
+    return program->handle != -1 ? text("printed %s", shown)
+                                 : text("printed %s, and %s", shown, how);
 }
 
 /* Returns whether the program would treat SIGINT as a request to end: it has a handler, has
@@ -1490,6 +1626,8 @@ _Noreturn static void fail_without_line(struct program *program, const char *lin
         how = strcmp(shown, line) == 0 ? "printed the bytes themselves, and not as \\xNN"
                                        : text("printed %s", cited(shown));
     }
+    if (other == NULL && meaning == NULL && !ours && !program->probe)
+        how = add_likeness(evidence, program, line, match, how);
     bool silent = match != PATTERN_ON_STDERR && held_back(program);
     bool nothing = program->outputs[0].length == 0, running = program->handle != -1;
     bool busy = running && program->judged && !run.show &&
@@ -2084,8 +2222,16 @@ bool was_flushed(const json_t *evidence)
         ended = ended || (programs[i]->handle == -1 && !programs[i]->asked &&
                           WIFEXITED(programs[i]->status) &&
                           (programs[i] == subject || failed_early(programs[i])));
-    return ended || json_object_get(evidence, "received") != NULL ||
+    return ended || came_otherwise || json_object_get(evidence, "received") != NULL ||
            waits_for_peer(evidence);
+}
+
+bool was_started(const char *name)
+{
+    for (size_t i = 0; i < program_count; i++)
+        if (strcmp(programs[i]->name, name) == 0)
+            return true;
+    return false;
 }
 
 bool must_be_killed(void)

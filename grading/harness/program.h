@@ -38,6 +38,9 @@ const char *failed_call(enum role role);
  * another line in place of the expected one, or a program waits for its peer. */
 bool was_flushed(const json_t *evidence);
 
+/* Returns whether a program with this name, "client", was started. */
+bool was_started(const char *name);
+
 /* Returns whether the test has killed a program, or is about to. */
 bool must_be_killed(void);
 

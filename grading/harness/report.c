@@ -313,6 +313,11 @@ static size_t advice_for(const struct plan *plan, const json_t *evidence,
             advice[0] = advice[1];
         count = 1;
     }
+    /* Nor has a client that was not started, because the server is not ready. */
+    if (count == 2 && json_object_get(evidence, "look_at_client") == NULL &&
+        json_is_false(json_object_get(evidence, "client_started")) &&
+        advice[0].hint != NULL && strstr(advice[0].hint, READY_AT_ONCE) != NULL)
+        count = 1;
     /* The same hint for both need not name one of them. */
     if (count == 2 && advice[0].step == 0 && advice[1].step == 0 &&
         advice[0].hint != NULL && advice[1].hint != NULL &&
@@ -471,6 +476,7 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
     if (strcmp(verdict, "failed") == 0)
         json_object_set_new(evidence, "facts", facts_of(evidence));
     json_object_del(evidence, "flushed");
+    json_object_del(evidence, "client_started");
     json_object_update_new(
         evidence,
         json_pack("{s:s, s:s, s:s*, s:s*, s:s, s:i, s:i, s:i, s:f, s:s*, s:s, s:o}", "id",

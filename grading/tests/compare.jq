@@ -26,7 +26,10 @@ def evidence:
     elif .id == "late_no_newline" then lacks(.transcript; "half a li \\(no newline yet\\)$")
     elif .id == "late_message_is_whole" then lacks(.transcript; "one.x00two.x00$")
     elif .id == "late_no_nul" then lacks(.transcript; "one.x00tw \\(no NUL yet\\)$")
-    elif .id == "fail_again" then lacks(.notes; "^Such a line came earlier, ")
+    elif .id == "late_again" then lacks(.notes; "^Such a line came earlier, ")
+    elif .id == "late_wording" then differs(17; 18)
+    elif .id == "late_number" then lacks(.notes[:1]; "^It printed 'server: client 0 connected'[.] If that is the line, it has another number[.]$")
+    elif .id == "late_ready" then lacks(.notes[:1]; "^It printed 'server: listening on 127.0.0.1:5050'[.] If that is the line, it has other words[.]$")
     elif .id == "fail_order_like" then lacks(.notes; "^.misbehaving: one. came before .misbehaving: two.\\. .*too early")
     elif .id == "fail_case" then
         differs(0; 1),
@@ -48,7 +51,7 @@ def evidence:
     elif .id == "fail_broken_pipe" then lacks(.notes; "Ignore SIGPIPE")
     elif .id == "fail_lost_output" then
         if .reason // "" | test("signal") then lacks(.notes; "have been lost .* fflush\\(stdout\\)") else empty end
-    elif .id == "fail_silent" or .id == "late_hang" or .id == "late_probe" then
+    elif .id | IN("fail_silent", "fail_again", "late_hang", "late_probe", "late_other_event") then
         if .notes == null then empty else "it has notes, for no reason: \(.notes)" end
     elif .id == "late_busy" then lacks(.notes; "^The processor is in use: ")
     elif .id == "late_unflushed_message" then

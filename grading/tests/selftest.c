@@ -421,7 +421,7 @@ TEST(
 
 TEST(fail_again,
      .hint = "^expected the line 'misbehaving: one', but the server exited with code 0$",
-     .name = "a line that was expected twice and came once")
+     .name = "a line that was expected twice and came once, before the program ended")
 {
     struct program *misbehaving = start(SERVER, "crlf", NULL);
     wait_line(misbehaving, "misbehaving: one");
@@ -760,6 +760,18 @@ TEST(fail_input_refused,
     send_bytes(misbehaving, "one", 3);
 }
 
+TEST(fail_input_refused_later,
+     .hint = "before it read all of its standard input: after 4 bytes, 0 of the next 14 "
+             "bytes were sent$",
+     .name = "a program that ends before the second part of its input")
+{
+    needs_unix(); /* under Wine another process may still have the pipe open */
+    struct program *misbehaving = start(SERVER, "echo", NULL);
+    send_bytes(misbehaving, "one\n", 4);
+    kill_program(misbehaving);
+    send_bytes(misbehaving, "fourteen bytes", 14);
+}
+
 TEST(fail_input_refused_byte,
      .hint = "^the server closed its standard input, and is still running: 0 of 1 byte "
              "was sent$",
@@ -971,6 +983,83 @@ TEST(
     .name = "a line that is not finished")
 {
     wait_line(start(SERVER, "no-newline-hang", NULL), "misbehaving: half a line");
+}
+
+/* Lets the server print `printed`. Then waits for another line. */
+static struct program *prints(const char *printed)
+{
+    struct program *misbehaving = start(SERVER, "echo", NULL);
+    send_bytes(misbehaving, printed, strlen(printed));
+    return misbehaving;
+}
+
+TEST(late_again,
+     .hint =
+         "^expected the line 'server: client 1 left', but the server did not print it in "
+         "[0-9]+ seconds and is still running$",
+     .name = "a line that was expected twice and came once")
+{
+    struct program *misbehaving = prints("server: client 1 left\n");
+    wait_line(misbehaving, "server: client 1 left");
+    wait_line(misbehaving, "server: client 1 left");
+}
+
+TEST(late_wording,
+     .hint =
+         "^expected the line 'server: client 1 left', but the server printed 'server: "
+         "client 1 has left'$",
+     .name = "a line with the right event, and words that were not expected")
+{
+    wait_line(prints("server: client 1 connected\nserver: client 2 left\n"
+                     "server: client 1 has left\n"),
+              "server: client 1 left");
+}
+
+TEST(late_wording_like,
+     .hint = "^expected a line like 'server: client ... left', but the server printed "
+             "'server: client 1 left[.]'$",
+     .name = "the same for a pattern")
+{
+    wait_line_like(prints("server: client 1 left.\n"), "server: client * left");
+}
+
+TEST(fail_wording,
+     .hint = "^expected the line 'server: done', but the server printed 'server: all is "
+             "done', and exited with code 0$",
+     .name = "the same, of a program that has ended")
+{
+    struct program *misbehaving = prints("server: all is done\n");
+    close_input(misbehaving);
+    wait_line(misbehaving, "server: done");
+}
+
+TEST(late_number,
+     .hint =
+         "^expected the line 'server: client 1 connected', but the server did not print "
+         "it in [0-9]+ seconds and is still running$",
+     .name = "a line with another number")
+{
+    wait_line(prints("server: client 0 connected\n"), "server: client 1 connected");
+}
+
+TEST(late_ready,
+     .hint =
+         "^expected a line like 'server: ready ...', but the server did not print it in "
+         "[0-9]+ seconds and is still running$",
+     .name = "a first line with another word for the event")
+{
+    wait_line_like(prints("server: listening on 127.0.0.1:5050\n"), "server: ready *");
+}
+
+TEST(late_other_event,
+     .hint =
+         "^expected the line 'server: client 1 left', but the server did not print it in "
+         "[0-9]+ seconds and is still running$",
+     .name = "a line about another event is not like the expected one")
+{
+    wait_line(prints("server: client 1 connected\nserver: received \"left\"\n"
+                     "server: recv: error 1: client 1 is gone\nclient: 1 joined\n"),
+              "server: client 1 left");
 }
 
 TEST(

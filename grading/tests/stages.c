@@ -39,6 +39,9 @@ TEST(first, .judges = PAIR, .points = 1, .step = 1, .name = "the pair's first te
 {
     look_at(SERVER, 7, "hint of the start");
     obey("start");
+    look_at(SERVER, 6, "Listen, then " LINE_AT_ONCE);
+    obey("ready");
+    look_at(SERVER, 7, "hint of the start");
     look_at(CLIENT, 8, "client hint of the start");
     obey("both");
     look_at(CLIENT, 0, NULL);

@@ -413,19 +413,36 @@ static const char *connecting(void)
                  "fflush(stdout), or use log_event().";
 }
 
-/* What to look for in a server to which a client does not begin to send. */
-static const char *serving(void)
+/* What to look for in a server to which a client does not begin to send. If the server has printed that the client
+ * is connected, only the greeting is missing. */
+static void look_at_connection(struct program *server, struct program *client)
 {
-    return under_test() == WIN32
-               ? "Let the client connect: wait for it with ConnectNamedPipe."
-               : "Read the announcement, a line with the client's process ID. Open its two "
-                 "FIFOs, and clear O_NONBLOCK if you have set it: fcntl(fd, F_SETFL, 0). Then send the greeting, a message of 0 bytes: 4 bytes that are 0. The "
-                 "client waits for it.";
+    if (under_test() == WIN32) {
+        look_at(SERVER, 3, "Let the client connect: wait for it with ConnectNamedPipe.");
+        return;
+    }
+    look_at(
+        SERVER, 4,
+        "Read the announcement, a line with the client's process ID, after an empty "
+        "line. Open its two FIFOs, and clear O_NONBLOCK if you have set it: fcntl(fd, "
+        "F_SETFL, 0). Then start the thread that greets the client.");
+    for (double end = now() + 1; speaks_fifo() && now() < end &&
+                                 !printed_like(client, "client: sent *") &&
+                                 ending_within(client, 0.01) == NULL;)
+        ;
+    if (speaks_fifo() && printed_like(server, "server: client * connected"))
+        look_at(SERVER, 5,
+                "Send the greeting, a message of 0 bytes: 4 bytes that are 0. The client "
+                "waits for it.");
 }
 
 #define LENGTH_ORDER                                                                   \
     "The first byte of the length is the most significant one: \"hi\" is 00 00 00 02 " \
     "'h' 'i'. In the memory of this machine an int begins with its least significant byte."
+
+#define REPLY_HINT                                                                        \
+    "Wait for the reply, and read all of it. Print the text in quotes, and no more than " \
+    "the reply contains." EACH_AT_ONCE
 
 /* After the client's first line, `word`. A program may report a length with its bytes in the wrong order. A
  * client may take the greeting for the reply, or exit because there is nothing to read yet. */
@@ -450,7 +467,7 @@ static void look_at_first_reply(struct program *server, struct program *client,
             "poll() until the greeting comes, clear O_NONBLOCK with fcntl(fd, F_SETFL, 0), "
             "and read the greeting.");
     } else {
-        look_at(CLIENT, 0, NULL);
+        look_at(CLIENT, 5, REPLY_HINT);
     }
 }
 
@@ -476,21 +493,29 @@ TEST(
         "FIFOs before you announce yourself: the server opens its ends when it "
         "reads the announcement, once. For writing, open a spare read end first, "
         "with O_NONBLOCK.");
-    look_at(SERVER, 4, serving());
     for (int i = 0; i < 4; i++) {
         words[i] = token();
         send_bytes(client, text("%s\n", words[i]), strlen(words[i]) + 1);
+        if (i == 0)
+            look_at_connection(server, client);
         wait_line(client, "client: sent \"%s\"", words[i]);
         if (i == 0)
             look_at_first_reply(server, client, words[0]);
+        else
+            look_at(CLIENT, 5, REPLY_HINT);
         wait_line(client, "client: received \"%s\"", words[i]);
         look_at(CLIENT, 0, NULL);
         look_at(SERVER, 0, NULL);
         wait_line(server, "server: received \"%s\"", words[i]);
     }
     close_input(client);
+    look_at(
+        CLIENT, 6,
+        "At the end of the input close the connection, print \"client: done\" and exit "
+        "with 0." EACH_AT_ONCE);
     wait_line(client, "client: done");
     expect_end(client, 0);
+    look_at(CLIENT, 0, NULL);
     wait_line_like(server, "server: client * left");
     finish(server);
     expect_count(client, "client: sent *", 4);

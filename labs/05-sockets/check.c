@@ -170,6 +170,9 @@ static int listen_here(uint16_t *port)
     "Convert the port with htons(), or let getaddrinfo() do it: connect() takes it in " \
     "network byte order."
 
+#define CLOSE_HINT \
+    "After QUIT send nothing, and close the connection in every process that has it open"
+
 TEST(lines, .judges = PAIR, .stage = BASIC, .pair = "", .points = 3, .step = 5,
      .name = "lines are sent, received and echoed, in order, and QUIT ends the session",
      .hint = "Send back as many bytes as recv() returned. After QUIT send nothing, and "
@@ -196,11 +199,22 @@ TEST(lines, .judges = PAIR, .stage = BASIC, .pair = "", .points = 3, .step = 5,
         wait_line(client, "client: received \"%s\"", line);
     }
     send_line(client, QUIT);
+    look_at(
+        CLIENT, 4,
+        "Send the four bytes of QUIT, and print that. Then send nothing, and wait until "
+        "recv() returns 0." EACH_AT_ONCE);
     wait_line(client, "client: sent \"QUIT\"");
     wait_line(server, "server: received \"QUIT\"");
+    look_at(SERVER, 7,
+            under_test() == UNIX ? CLOSE_HINT "." EACH_AT_ONCE
+                                 : CLOSE_HINT
+                ": closesocket() does, and close() does not." EACH_AT_ONCE);
     wait_line(server, "server: client 1 left");
     wait_line(client, "client: done");
+    look_at(CLIENT, 6, "Close the connection, print \"client: done\" and exit with 0.");
     expect_end(client, 0);
+    look_at(CLIENT, 0, NULL);
+    look_at(SERVER, 0, NULL);
     if (printed_like(client, "client: received \"QUIT\""))
         fail_test("the server replied to QUIT");
 }
