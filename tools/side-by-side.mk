@@ -54,9 +54,10 @@ ABSOLUTE := BUILD=$(abspath $(BUILD))
 endif
 
 # Prints the results at the end of a check, even if something failed. The results of an earlier
-# check are removed first. Both are about the labs and systems that this check judges, and about either our
-# programs or those in WORK: another check may run beside this one. COUNTED: failed tests are counted here. For make a checker with failed
-# tests is then no error: make's error lines would come after the checker's last lines.
+# check are removed first. Both are about the labs and systems that this check judges, and about
+# either our programs or those in WORK: another check may run beside this one. COUNTED: failed tests
+# are counted here. For make a checker with failed tests is then no error: make's error lines would
+# come after the checker's last lines.
 RESULTS := $(or $(abspath $(BUILD)),$(if $(ONLY),$(abspath ../../build),$(CURDIR)/build))/results
 OF_LABS := $(addprefix $(RESULTS)/,$(or $(ONLY),$(addsuffix -*,$(or $(LAB),[0-9]*))))
 OF_SYSTEMS := $(foreach system,$(or $(SYSTEM),unix win32),$(addsuffix -$(system)-*.json,$(OF_LABS)))

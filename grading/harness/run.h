@@ -15,6 +15,7 @@
  *     leaks.c      what a test has left
  *     scratch.c    the folder in which programs run
  *     report.c     verdicts for people and as JSON
+ *     likeness.c   how alike two lines of a transcript are
  *     program.c    start a program, exchange data with it, wait for it
  *     lint.c       checks the advice of the tests
  *     lessons.c    which known mistake fails the same tests
