@@ -145,6 +145,9 @@ void look_at_waiting(enum role role, const char *call, const char *hint);
 void look_at_client_error(enum role role, const char *pattern, int step,
                           const char *hint);
 
+/* The same for a call of the program itself that plays `role`. */
+void look_at_error(enum role role, const char *pattern, int step, const char *hint);
+
 /* From now on the reason of a failure begins with these words, as for printf(): "with an empty SLOT". For a
  * test that tries several cases. NULL ends the case. */
 void in_case(const char *format, ...) __attribute__((format(printf, 1, 2)));

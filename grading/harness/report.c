@@ -29,6 +29,15 @@
 #define FULL                                                                            \
     "the limit on descriptors is reached: raise it with setrlimit(RLIMIT_NOFILE), and " \
     "close the sockets of clients that have left"
+#define NOT_YET                                                                    \
+    "O_NONBLOCK is set, and nothing has come: open it without that flag, or wait " \
+    "with poll() and clear it"
+#define NO_LISTEN "call listen() before accept()"
+#define NO_STREAM                                                                  \
+    "this is no socket of a stream: its type is SOCK_STREAM, in the hints and in " \
+    "socket()"
+#define NOT_BOUND "call bind() first"
+#define BOUND "the socket has an address already: call bind() once, and before listen()"
 
 static const char *colour(const char *code)
 {
@@ -225,28 +234,47 @@ static const char *without(const char *hint, const char *words)
 }
 
 /* Errors of calls that say more than their number does: what to do, and the call to blame if it is another.
- * An error of every call has no name. */
+ * An error of every call has no name. What has only one cause is said also if the advice has that STEP already. */
 static const struct {
     const char *call, *blamed, *cause;
     enum system system;
     int error;
+    bool certain;
 } known_errors[] = {
-    {NULL, "WSAStartup", "call WSAStartup first", WIN32, NOT_STARTED},
+    {NULL, "WSAStartup", "call WSAStartup first", WIN32, NOT_STARTED, false},
     {"ReadFile", "CreateMailslot",
      "the time limit of CreateMailslot is over: give it MAILSLOT_WAIT_FOREVER", WIN32,
-     121},
+     121, false},
     {"CreateFile", NULL,
      "another process has it open: every one must give FILE_SHARE_READ | "
      "FILE_SHARE_WRITE",
-     WIN32, 32},
-    {"WriteFile", NULL, NOBODY_READS, WIN32, 232},
-    {"write", NULL, NOBODY_READS, UNIX, EPIPE},
-    {NULL, NULL, INTERRUPTED, UNIX, EINTR},
-    {"accept", NULL, FULL, UNIX, EMFILE},
-    {"accept4", NULL, FULL, UNIX, EMFILE},
-    {"recv", "socket", NO_DATAGRAM, UNIX, EINVAL},
-    {"recvfrom", "socket", NO_DATAGRAM, UNIX, EINVAL},
+     WIN32, 32, false},
+    {"WriteFile", NULL, NOBODY_READS, WIN32, 232, false},
+    {"write", NULL, NOBODY_READS, UNIX, EPIPE, false},
+    {NULL, NULL, INTERRUPTED, UNIX, EINTR, false},
+    {"accept", NULL, FULL, UNIX, EMFILE, false},
+    {"accept4", NULL, FULL, UNIX, EMFILE, false},
+    {"recv", "socket", NO_DATAGRAM, UNIX, EINVAL, false},
+    {"recvfrom", "socket", NO_DATAGRAM, UNIX, EINVAL, false},
+    {"accept", "listen", NO_LISTEN, UNIX, EINVAL, true},
+    {"accept", "listen", NO_LISTEN, WIN32, 10022, true},
+    {"listen", NULL, NO_STREAM, UNIX, EOPNOTSUPP, true},
+    {"listen", NULL, NO_STREAM, WIN32, 10045, true},
+    {"listen", NULL, NOT_BOUND, WIN32, 10022, true}, /* UNIX chooses a port */
+    {"bind", NULL, BOUND, UNIX, EINVAL, true},
+    {"bind", NULL, BOUND, WIN32, 10022, true},
+    {"read", NULL, NOT_YET, UNIX, EAGAIN, true},
+    {"fgets", NULL, NOT_YET, UNIX, EAGAIN, true},
+    {"getline", NULL, NOT_YET, UNIX, EAGAIN, true},
 };
+
+/* What to do about an error that is not among them. */
+static const char *unknown_error(void)
+{
+    if (run.system == UNIX)
+        return "see ERRORS in its man page, its arguments, and the calls before it";
+    return "see its page in Microsoft's documentation, its arguments, and the calls before it";
+}
 
 /* If a call of the program has failed that is not in the advice's STEP, the STEP is that of the call. */
 static void advise_on_call(struct advice *advice, const json_t *evidence)
@@ -258,19 +286,24 @@ static void advise_on_call(struct advice *advice, const json_t *evidence)
     if (failed == NULL || sscanf(failed, "%63[^:]: error %d", call, &error) != 2)
         return;
     const char *blamed = call, *cause = NULL;
+    bool certain = false;
     for (size_t i = 0; i < sizeof known_errors / sizeof *known_errors; i++)
         if (known_errors[i].system == run.system && known_errors[i].error == error &&
             (known_errors[i].call == NULL || strcmp(known_errors[i].call, call) == 0)) {
             cause = known_errors[i].cause;
+            certain = known_errors[i].certain;
             if (known_errors[i].blamed != NULL)
                 blamed = known_errors[i].blamed;
         }
     int step = step_of_call(advice->program, blamed, advice->step);
-    if (step == -1 || step == advice->step)
+    if (!certain && (step == -1 || step == advice->step))
         return;
-    advice->step = step;
-    advice->hint = text("%s failed with error %d%s%s.", call, error,
-                        cause != NULL ? ": " : "", cause != NULL ? cause : "");
+    if (cause == NULL && step == 0) /* a call of several steps: the test knows more */
+        return;
+    if (step != -1)
+        advice->step = step;
+    advice->hint = text("%s failed with error %d: %s.", call, error,
+                        cause != NULL ? cause : unknown_error());
 }
 
 /* Writes the advice for each program that `plan` judges to `advice`, which has room for two.

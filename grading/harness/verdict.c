@@ -71,19 +71,42 @@ void look_at_waiting(enum role role, const char *call, const char *hint)
     places[role].waiting = hint;
 }
 
-/* The arguments of look_at_client_error(). */
+/* The arguments of look_at_error() and look_at_client_error(). */
+#define MOST_ERROR_PLACES 4
 static struct {
-    enum role role;
-    const char *pattern, *hint; /* pattern is NULL before the call */
+    enum role failed, role;
+    const char *pattern, *hint;
     int step;
-} error_place;
+} error_places[MOST_ERROR_PLACES];
+
+static size_t error_place_count;
+
+/* From now on `role` is to look there if a call of the program that plays `failed` matches the pattern. */
+static void note_error(enum role failed, enum role role, const char *pattern, int step,
+                       const char *hint)
+{
+    size_t i = 0;
+    while (i < error_place_count && (error_places[i].failed != failed ||
+                                     strcmp(error_places[i].pattern, pattern) != 0))
+        i++;
+    if (i == MOST_ERROR_PLACES)
+        kit_error("a test looks at more than %d errors", MOST_ERROR_PLACES);
+    error_places[i].failed = failed;
+    error_places[i].role = role;
+    error_places[i].pattern = pattern;
+    error_places[i].step = step;
+    error_places[i].hint = hint;
+    error_place_count += i == error_place_count;
+}
 
 void look_at_client_error(enum role role, const char *pattern, int step, const char *hint)
 {
-    error_place.role = role;
-    error_place.pattern = pattern;
-    error_place.step = step;
-    error_place.hint = hint;
+    note_error(CLIENT, role, pattern, step, hint);
+}
+
+void look_at_error(enum role role, const char *pattern, int step, const char *hint)
+{
+    note_error(role, role, pattern, step, hint);
 }
 
 /* What in_case() has noted, or NULL. */
@@ -120,10 +143,15 @@ static const char *hint_for(enum role role, const json_t *evidence)
 
 void hand_over(json_t *evidence, const char *verdict)
 {
-    const char *error = json_string_value(json_object_get(evidence, "failed_client"));
-    if (error_place.pattern != NULL && error != NULL &&
-        fnmatch(error_place.pattern, error, 0) == 0)
-        look_at(error_place.role, error_place.step, error_place.hint);
+    for (size_t i = 0; i < error_place_count; i++) {
+        const char *name = error_places[i].failed == SERVER ? "failed_server"
+                                                            : "failed_client";
+        const char *error = json_string_value(json_object_get(evidence, name));
+        if (error == NULL || fnmatch(error_places[i].pattern, error, 0) != 0)
+            continue;
+        look_at(error_places[i].role, error_places[i].step, error_places[i].hint);
+        json_object_del(evidence, name); /* the test knows what it means */
+    }
     for (enum role role = SERVER; role <= CLIENT; role++)
         if (places[role].step > 0)
             json_object_set_new(evidence,

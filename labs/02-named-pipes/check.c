@@ -413,6 +413,14 @@ static const char *connecting(void)
                  "fflush(stdout), or use log_event().";
 }
 
+#define SKIP_EMPTY_LINE                                                                  \
+    "open() found no such name. An announcement is \"\\nPID\\n\": skip the empty line, " \
+    "which has no number. The names are PIPE.PID.to_server and PIPE.PID.to_client."
+
+#define OPEN_BOTH_ENDS                                                                       \
+    "Open PIPE with O_RDWR, and without O_NONBLOCK. With O_RDONLY a read returns 0 (end of " \
+    "file) while no client has it open, with O_NONBLOCK it fails with EAGAIN (error 11)."
+
 /* What to look for in a server to which a client does not begin to send. If the server has printed that the client
  * is connected, only the greeting is missing. */
 static void look_at_connection(struct program *server, struct program *client)
@@ -423,9 +431,12 @@ static void look_at_connection(struct program *server, struct program *client)
     }
     look_at(
         SERVER, 4,
-        "Read the announcement, a line with the client's process ID, after an empty "
-        "line. Open its two FIFOs, and clear O_NONBLOCK if you have set it: fcntl(fd, "
-        "F_SETFL, 0). Then start the thread that greets the client.");
+        "Read the announcement \"\\nPID\\n\": skip the empty line, and take the client's "
+        "process ID from the next. Open its two FIFOs, and clear O_NONBLOCK if you have set "
+        "it: fcntl(fd, F_SETFL, 0). Then start the thread that greets the client.");
+    look_at_error(SERVER, "open: error 2", 3, SKIP_EMPTY_LINE);
+    look_at_error(SERVER, "fgets: error *", 2, OPEN_BOTH_ENDS);
+    look_at_error(SERVER, "read: error *", 2, OPEN_BOTH_ENDS);
     for (double end = now() + 1; speaks_fifo() && now() < end &&
                                  !printed_like(client, "client: sent *") &&
                                  ending_within(client, 0.01) == NULL;)
@@ -444,14 +455,16 @@ static void look_at_connection(struct program *server, struct program *client)
     "Wait for the reply, and read all of it. Print the text in quotes, and no more than " \
     "the reply contains." EACH_AT_ONCE
 
-/* After the client's first line, `word`. A program may report a length with its bytes in the wrong order. A
- * client may take the greeting for the reply, or exit because there is nothing to read yet. */
-static void look_at_first_reply(struct program *server, struct program *client,
-                                const char *word)
+/* After a line of the client, `word`. A program may report a length with its bytes in the wrong order. A
+ * client may take the greeting for the reply, or exit because there is nothing to read yet: by luck not
+ * at its first line. */
+static void look_at_reply(struct program *server, struct program *client,
+                          const char *word)
 {
     const char *ending = NULL;
-    for (double end = now() + 1; speaks_fifo() && ending == NULL && now() < end &&
-                                 !printed_like(client, "client: received *");)
+    for (double end = now() + 1;
+         speaks_fifo() && ending == NULL && now() < end &&
+         !printed_like(client, text("client: received \"%s\"", word));)
         ending = ending_within(client, 0.01);
     const char *swapped = text("*%u*", __builtin_bswap32((unsigned)strlen(word)));
     look_at(SERVER, 0, NULL);
@@ -465,7 +478,8 @@ static void look_at_first_reply(struct program *server, struct program *client,
             CLIENT, 3,
             "If the client took the greeting for its reply, or had nothing to read: wait with "
             "poll() until the greeting comes, clear O_NONBLOCK with fcntl(fd, F_SETFL, 0), "
-            "and read the greeting.");
+            "and read the greeting. While the flag is set, read() fails with EAGAIN (error 11) "
+            "if the reply has not come yet.");
     } else {
         look_at(CLIENT, 5, REPLY_HINT);
     }
@@ -494,15 +508,13 @@ TEST(
         "reads the announcement, once. For writing, open a spare read end first, "
         "with O_NONBLOCK.");
     for (int i = 0; i < 4; i++) {
-        words[i] = token();
+        /* Some are shorter than the one before: of that nothing may come back. */
+        words[i] = i % 2 == 0 ? text("%s%s", token(), token()) : token();
         send_bytes(client, text("%s\n", words[i]), strlen(words[i]) + 1);
         if (i == 0)
             look_at_connection(server, client);
         wait_line(client, "client: sent \"%s\"", words[i]);
-        if (i == 0)
-            look_at_first_reply(server, client, words[0]);
-        else
-            look_at(CLIENT, 5, REPLY_HINT);
+        look_at_reply(server, client, words[i]);
         wait_line(client, "client: received \"%s\"", words[i]);
         look_at(CLIENT, 0, NULL);
         look_at(SERVER, 0, NULL);
@@ -879,7 +891,7 @@ TEST(
     .points = 2, .step = 5,
     .name = "\"exit\" is answered and ends that session, with and without a newline",
     .hint_unix =
-        "Send the reply, then close this client's descriptors. Compare with \"exit\" and \"exit\\n\".",
+        "Send the reply, then close this client's descriptors. Compare with \"exit\" and \"exit\\n\". If the text of another client came back, threads share a variable: a static or global one is one for all.",
     .hint_win32 =
         "Send the reply and call FlushFileBuffers before DisconnectNamedPipe, which discards what has not been read. The report's client sends \"exit\\n\" and a NUL, 12 bytes.")
 {
@@ -919,8 +931,12 @@ TEST(only_exit_ends, .judges = SERVER, .stage = COMPLETE, .needs = "exit_ends_on
     const char *address;
     struct program *server = start_server(&address);
     struct program *probe = connect_probe(address, 1);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        in_case("with the text \"%s\"", words[i]);
         exchange_words(probe, 1, words[i]);
+        exchange_words(probe, 1, token()); /* the session has not ended */
+    }
+    in_case("with \"exit\", a NUL and \"more\"");
     size_t size;
     char *bytes = wire_bytes("exit\0more", 9, &size);
     exchange(probe, 1, bytes, size);
@@ -989,6 +1005,11 @@ TEST(
     "Does one read() bring several announcements? Then all but one are lost. Read the next " \
     "announcement while others are served."
 
+#define OWN_VARIABLES                                                                       \
+    "All 50 were let in, and one got a wrong reply, or none: do threads share a buffer? A " \
+    "static or global variable is one for all. Keep a client's message in variables of "    \
+    "its own."
+
 TEST(
     fifty_at_once, .judges = SERVER, .stage = COMPLETE, .needs = "two_interleaved",
     .points = 2, .step = 2,
@@ -1003,6 +1024,14 @@ TEST(
     if (speaks_fifo()) /* on Windows too few instances are the usual cause */
         look_at(SERVER, 3, NEXT_ANNOUNCEMENT);
     command(probe, text("crowd %s 50 3", address));
+    for (double end = now() + 2; now() < end && is_running(server) &&
+                                 !printed_like(server, "server: client 50 connected") &&
+                                 !printed_like(probe, "test: * at once*");)
+        let_block();
+    if (printed_like(server, "server: client 50 connected")) {
+        in_case("with all 50 connected");
+        look_at(SERVER, 5, OWN_VARIABLES);
+    }
     wait_report(probe, "all 50 were served at once", SERVED);
     finish(server);
 }
@@ -1254,6 +1283,10 @@ static void send_any_bytes(struct program *client, struct program *probe)
     send_bytes(client, with_nul, sizeof with_nul - 1);
     expect_next(probe, bytes, size);
     reply_words(probe, "ok");
+    look_at(
+        CLIENT, 4,
+        "The message was right, the line that is printed is not: \"%s\" of printf() stops at a "
+        "NUL. Print as many bytes as were sent, NUL as \\0: call log_text() or quoted().");
     wait_line(client, "client: sent \"a\\0b\"");
     look_at(CLIENT, 4, "Send the line as it was read: a message is any bytes.");
     if (under_test() == UNIX) {

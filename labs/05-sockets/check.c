@@ -170,10 +170,11 @@ static int listen_here(uint16_t *port)
     "Convert the port with htons(), or let getaddrinfo() do it: connect() takes it in " \
     "network byte order."
 
-#define CLOSE_HINT \
-    "After QUIT send nothing, and close the connection in every process that has it open"
+#define RECEIVES                                                                        \
+    "Receive up to 1,000 bytes at once, and print all that one recv() returned in one " \
+    "line." EACH_AT_ONCE
 
-TEST(lines, .judges = PAIR, .stage = BASIC, .pair = "", .points = 3, .step = 5,
+TEST(lines, .judges = PAIR, .stage = BASIC, .pair = "", .points = 2, .step = 5,
      .name = "lines are sent, received and echoed, in order, and QUIT ends the session",
      .hint = "Send back as many bytes as recv() returned. After QUIT send nothing, and "
              "close the connection in every process that has it open.",
@@ -186,18 +187,27 @@ TEST(lines, .judges = PAIR, .stage = BASIC, .pair = "", .points = 3, .step = 5,
     look_at(SERVER, 3, "Call bind() and listen(), then " LINE_AT_ONCE);
     struct program *server = start(SERVER, "0", NULL);
     const char *port = port_of(server);
-    look_at(SERVER, 0, NULL);
+    look_at(SERVER, 4,
+            "accept() returns a new socket for each client: print the line, and give the "
+            "client a thread." EACH_AT_ONCE);
     look_at(CLIENT, 3, PORT_HINT);
     struct program *client = start(CLIENT, LOOPBACK, port, NULL);
     wait_line(server, "server: client 1 connected");
     look_at(CLIENT, 0, NULL);
     for (int i = 0; i < 5; i++) {
-        const char *line = text("%s %s " CYRILLIC, token(), token());
+        /* Some are shorter than the one before: of that nothing may come back. */
+        const char *line = i % 2 == 0 ? text("%s %s " CYRILLIC, token(), token())
+                                      : text("%s " CYRILLIC, token());
+        look_at(SERVER, 5, RECEIVES);
         send_line(client, line);
         wait_line(client, "client: sent \"%s\"", line);
         wait_line(server, "server: received \"%s\"", line);
+        look_at(SERVER, 6,
+                "Send back as many bytes as recv() returned: not strlen(bytes), nor the "
+                "size of the buffer.");
         wait_line(client, "client: received \"%s\"", line);
     }
+    look_at(SERVER, 5, "QUIT ends the session: leave the loop, and send nothing.");
     send_line(client, QUIT);
     look_at(
         CLIENT, 4,
@@ -205,10 +215,13 @@ TEST(lines, .judges = PAIR, .stage = BASIC, .pair = "", .points = 3, .step = 5,
         "recv() returns 0." EACH_AT_ONCE);
     wait_line(client, "client: sent \"QUIT\"");
     wait_line(server, "server: received \"QUIT\"");
-    look_at(SERVER, 7,
-            under_test() == UNIX ? CLOSE_HINT "." EACH_AT_ONCE
-                                 : CLOSE_HINT
-                ": closesocket() does, and close() does not." EACH_AT_ONCE);
+    look_at(
+        SERVER, 7,
+        under_test() == WIN32
+            ? "After QUIT close the connection with closesocket(), in every process that "
+              "has it open: close() is for files only." EACH_AT_ONCE
+            : "After QUIT close() the connection, in every process that has it "
+              "open." EACH_AT_ONCE);
     wait_line(server, "server: client 1 left");
     wait_line(client, "client: done");
     look_at(CLIENT, 6, "Close the connection, print \"client: done\" and exit with 0.");
@@ -217,6 +230,24 @@ TEST(lines, .judges = PAIR, .stage = BASIC, .pair = "", .points = 3, .step = 5,
     look_at(SERVER, 0, NULL);
     if (printed_like(client, "client: received \"QUIT\""))
         fail_test("the server replied to QUIT");
+}
+
+#define STREAM_END                                                                       \
+    "recv() returns 0 when the client sends no more: leave the loop. Each further call " \
+    "returns 0 at once."
+
+TEST(end_of_session, .judges = SERVER, .stage = BASIC, .needs = "lines", .pair = "",
+     .points = 1, .step = 5,
+     .name = "a client that closes its connection has left, and costs no processor time",
+     .hint = STREAM_END)
+{
+    struct program *server = start(SERVER, "0", NULL);
+    struct program *peer = peer_at(port_of(server));
+    exchange(peer, 1, token());
+    command(peer, "close 1");
+    wait_line(peer, "test: 1 closed");
+    wait_line(server, "server: client 1 left");
+    expect_idle(server, 0.2, 20);
 }
 
 /* Reserves port 5050, which all runs of the kit share, until the test's process ends. */
@@ -273,6 +304,7 @@ TEST(two_clients, .judges = PAIR, .stage = COMPLETE, .needs = "lines", .pair = "
         send_line(clients[i % 2], word);
         wait_line(clients[i % 2], "client: received \"%s\"", word);
     }
+    look_at(SERVER, 5, STREAM_END);
     for (int i = 0; i < 2; i++) {
         close_input(clients[i]);
         expect_end(clients[i], 0);
@@ -281,14 +313,16 @@ TEST(two_clients, .judges = PAIR, .stage = COMPLETE, .needs = "lines", .pair = "
     wait_line_like(server, "server: client [12] left");
 }
 
-TEST(long_lines, .judges = PAIR, .stage = COMPLETE, .needs = "lines", .pair = "",
-     .points = 2, .step = 6,
-     .name = "lines of any length come back whole: around 1000, 1024, 4096, 65536 bytes",
-     .hint = "Call send() again with the rest until all is sent. A longer text "
-             "that ends in QUIT is not QUIT: compare its length first.",
-     .client_step = 5,
-     .client_hint = "Call recv() until as many bytes have come back as were sent. Send "
-                    "no part of a longer line as QUIT alone.")
+TEST(
+    long_lines, .judges = PAIR, .stage = COMPLETE, .needs = "lines", .pair = "",
+    .points = 2, .step = 6,
+    .name = "lines of any length come back whole: around 1000, 1024, 4096, 65536 bytes",
+    .hint = "Call send() again with the rest until all is sent. A longer text "
+            "that ends in QUIT is not QUIT: compare its length first.",
+    .client_step = 5,
+    .client_hint =
+        "Send each part from where the one before has ended. Call recv() until as many "
+        "bytes have come back as were sent. Send no part of a longer line as QUIT alone.")
 {
     /* All but the shortest end in QUIT. After parts of 500, 512, 1000 bytes and so on, that could be
      * the last part. */
@@ -536,9 +570,11 @@ TEST(quit, .judges = SERVER, .stage = COMPLETE, .needs = "two_clients", .pair = 
     expect_stream_end(peer, 2);
     size_t length;
     read_file("2.received", &length);
+    look_at(SERVER, 5, "QUIT has no echo: compare before you send, and leave the loop.");
     if (length != strlen(token()))
         fail_test("%zu more bytes came after the echo of the first text",
                   length - strlen(token()));
+    look_at(SERVER, 0, NULL);
     wait_line(server, "server: received \"QUIT\"");
     wait_line_like(server, "server: client [12] left");
     exchange(peer, 1, token());
@@ -562,13 +598,18 @@ TEST(
     static const char *const texts[] = {"QUITTER", "xQUIT",    "QUIT\n", "QUIT\r\n",
                                         "QUIT\r",  "QUITQUIT", "quit",   "QUI",
                                         " QUIT",   "QUIT "};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        in_case("with the text \"%s\"", texts[i]);
         exchange(peer, 1, texts[i]);
-    exchange_by("send", peer, 1, "QUIT", 5); /* with its NUL */
+    }
+    in_case("with QUIT and a NUL");
+    exchange_by("send", peer, 1, "QUIT", 5);
+    in_case("with %d bytes that end in QUIT", PIECE_SIZE);
     char *piece = random_bytes(PIECE_SIZE + 1, 'a', 'z');
     snprintf(piece + PIECE_SIZE - QUIT_SIZE, QUIT_SIZE + 1, "%s", QUIT);
     exchange(peer, 1, piece);
     wait_line(server, "server: received \"%s\"", piece); /* received as one */
+    in_case("with the letters of QUIT one by one");
     exchange_by("lockstep", peer, 1, QUIT, QUIT_SIZE);
     exchange(peer, 1, token());
 }
@@ -1105,8 +1146,12 @@ TEST(only_here, .judges = SERVER, .stage = COMPLETE, .needs = "lines", .pair = "
 TEST(ends_in_order, .judges = SERVER, .stage = COMPLETE, .needs = "lines", .pair = "",
      .points = 1, .step = 2,
      .name = "on Ctrl-C the server exits with 0, and its clients get end of file",
-     .hint = "The end of the process closes every socket, if no child has a copy "
-             "of it.")
+     .hint_unix =
+         "Handle SIGINT and SIGTERM before the loop, or call end_on_interrupt(): "
+         "print \"server: done\" and exit with 0.",
+     .hint_win32 = "Call end_on_interrupt() before the loop, or install a handler with "
+                   "SetConsoleCtrlHandler: print \"server: done\" and exit with 0. "
+                   "Without one Ctrl-C ends the process at once.")
 {
     static const int signals[] = {SIGINT, SIGTERM};
     for (int i = 0; i < (under_test() == UNIX ? 2 : 1); i++) {
@@ -1116,10 +1161,14 @@ TEST(ends_in_order, .judges = SERVER, .stage = COMPLETE, .needs = "lines", .pair
         send_signal(server, signals[i]);
         wait_line(server, "server: done");
         expect_end(server, 0);
+        look_at(
+            SERVER, 2,
+            "The end of the process closes every socket, if no child has a copy of it.");
         /* Another process of the server may serve this client to the end. */
         command(peer, "shut 1");
         command(peer, "drain 1");
         wait_line_like(peer, "test: 1 received *");
+        look_at(SERVER, 0, NULL);
     }
 }
 
@@ -1440,9 +1489,17 @@ TEST(sends_bytes, .judges = CLIENT, .stage = COMPLETE, .needs = "lines", .pair =
         expect_line(peer, bytes);
         push(peer, 1, bytes, length);
     }
+    /* All bytes were right: only what is printed can be wrong now. */
+    look_at(
+        CLIENT, 5,
+        "Print bytes that are not text as \\xNN, NUL as \\0, a quote and a backslash with a "
+        "backslash before: call log_text(). printf() stops at a NUL." EACH_AT_ONCE);
     wait_line(client, "client: sent \"\\x09x\\x01\\xFF\\\"\\\\\"");
     wait_line(client, "client: sent \"" CYRILLIC "\"");
     wait_line(client, "client: received \" QUIT\"");
+    look_at(CLIENT, 4,
+            "A line can contain a NUL, and fgets() does not report the length: call "
+            "getline() or read_line().");
     send_bytes(client,
                "a\0b\x1A"
                "c\n",
@@ -1457,8 +1514,10 @@ TEST(sends_bytes, .judges = CLIENT, .stage = COMPLETE, .needs = "lines", .pair =
          "a\0b\x1A"
          "c",
          5);
+    look_at(CLIENT, 5, "Print as many bytes as came: \"%s\" of printf() stops at a NUL.");
     wait_line(client, "client: received \"a\\0b\\x1A"
                       "c\"");
+    look_at(CLIENT, 0, NULL);
     /* A last line without a newline is a line, too. A CR without LF belongs to it. */
     send_bytes(client, "last\r", 5);
     close_input(client);
@@ -1482,12 +1541,15 @@ TEST(sends_bytes, .judges = CLIENT, .stage = COMPLETE, .needs = "lines", .pair =
 TEST(sends_quit, .judges = CLIENT, .stage = COMPLETE, .needs = "lines", .pair = "",
      .points = 2, .step = 4,
      .name = "a line QUIT is sent, and is the last; then the server closes, exit code 0",
-     .hint = "QUIT has no reply: the server closes.")
+     .hint = "QUIT has no reply: call recv() until it returns 0, then leave the loop.")
 {
     struct program *peer, *client = client_of_peer(&peer);
     send_bytes(client, "QUIT\nmore\n", 10);
     expect_line(peer, QUIT);
     wait_line(client, "client: sent \"QUIT\"");
+    expect_idle(client, 0.3, 10);
+    if (!is_running(client) || printed_like(client, "client: done"))
+        fail_test("the client did not wait until the server closes the connection");
     command(peer, "close 1");
     wait_line(client, "client: done");
     expect_end(client, 0);

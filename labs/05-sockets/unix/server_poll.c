@@ -54,8 +54,8 @@ int main(int argc, char *argv[])
     const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
     parse_long("PORT", port, 0, MAX_PORT);
 
-    /* STEP 2: Prepare for clients that close early: send() must fail with EPIPE. By
-     * default the signal SIGPIPE would end this program. Prepare for Ctrl-C, too. */
+    /* STEP 2: Prepare for Ctrl-C, and for clients that close early: send() must fail with
+     * EPIPE. By default the signal SIGPIPE would end this program. */
     signal(SIGPIPE, SIG_IGN);
     int interrupt = interrupt_event();
 

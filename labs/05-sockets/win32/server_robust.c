@@ -51,8 +51,8 @@ int main(int argc, char *argv[])
     const char *host = argc > 2 ? argv[2] : DEFAULT_HOST;
     parse_long("PORT", port, 0, MAX_PORT); /* getaddrinfo() takes it as text */
 
-    /* STEP 2: Load Winsock, version 2.2: sockets are in a library beside the system.
-     * Prepare for Ctrl-C, too. */
+    /* STEP 2: Load Winsock, version 2.2, and prepare for Ctrl-C: sockets are in a library
+     * beside the system. */
     WSADATA data;
     int error = WSAStartup(MAKEWORD(2, 2), &data);
     if (error != 0)
