@@ -789,14 +789,14 @@ static void write_json(const char *path, const json_t *results,
                                                 totals->stages[stage].points, "maximum",
                                                 totals->stages[stage].maximum));
     json_t *whole = json_pack(
-        "{s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s*, s:s*, s:o, s:O}",
+        "{s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s*, s:s*, s:f, s:o, s:O}",
         "lab", run.lab, "title", run.title, "system",
         run.system == UNIX ? "unix" : "win32", "seed",
         json_sprintf("0x%08llx", (unsigned long long)run.seed), "passed", totals->passed,
         "failed", totals->failed, "skipped", totals->skipped, "errors", totals->errors,
         "blocked", totals->blocked, "unbuilt", totals->unbuilt, "points", totals->points,
         "maximum", totals->maximum, "lesson", totals->lesson, "lesson_test",
-        totals->lesson_test, "stages", stages, "tests", results);
+        totals->lesson_test, "limit", long_limit, "stages", stages, "tests", results);
     /* Our caller may have opened a file that we could not open. */
     int number, end = 0;
     if (sscanf(path, "/dev/fd/%d%n", &number, &end) != 1 || path[end] != '\0')

@@ -51,6 +51,7 @@
 #define BYTES_IN_REASON 80     /* of a line that a reason quotes */
 #define OUTPUT_BUFFER 4096     /* the C library's, of an output that is no terminal */
 #define LONGEST_NEARLY 4096    /* of a line that is compared for near matches */
+#define MOST_NEARLY 10000      /* lines that are compared by their words, the last ones */
 #define LATE_END 1.0  /* seconds: at least so long for a program that is about to end */
 #define LATE_PART 0.1 /* and this part of the limit, which is longer on a slow machine */
 #define TIME_TO_FOLLOW 0.3 /* seconds: a program ends that had closed its end before */
@@ -1329,7 +1330,10 @@ static const struct line *most_like(const struct program *program, const char *l
     const char *expected = match == EXACTLY ? line : plain(line, &exact);
     const struct line *found = NULL;
     *most = UNLIKE;
-    for (size_t i = 0; match != PATTERN_ON_STDERR && i < line_count; i++) {
+    if (match == PATTERN_ON_STDERR || strlen(line) > LONGEST_NEARLY)
+        return NULL;
+    for (size_t i = line_count > MOST_NEARLY ? line_count - MOST_NEARLY : 0;
+         i < line_count; i++) {
         if (!is_watched(program, &lines[i], match) || i < lines[i].stream->cursor ||
             strlen(lines[i].text) != lines[i].length || lines[i].length > LONGEST_NEARLY)
             continue;
