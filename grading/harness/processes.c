@@ -146,7 +146,7 @@ static bool is_known(const struct process *process)
         return true;
     for (size_t i = 0; i < baseline_size; i++)
         if (process->pid == baseline[i])
-            return process->state != 'Z'; /* it has ended, and must be reaped like the others */
+            return process->state != 'Z'; /* then it must be reaped like the others */
     return false;
 }
 
