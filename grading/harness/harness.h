@@ -139,14 +139,13 @@ void look_at(enum role role, int step, const char *hint);
  * test fails, the failure shows this hint. Under Wine no call is known. */
 void look_at_waiting(enum role role, const char *call, const char *hint);
 
-/* From now on a failure shows this step and hint for the program that plays `role` if the client reports a
- * failed call that matches `pattern`, of fnmatch(3): "WriteFile: error 6". For a server that has started
- * the client. */
-void look_at_client_error(enum role role, const char *pattern, int step,
-                          const char *hint);
-
-/* The same for a call of the program itself that plays `role`. */
+/* After look_at(): if the program reports a failed call that matches `pattern`, of fnmatch(3), such as
+ * "WriteFile: error 6", the failure shows this step and hint. The next look_at() for this role ends that. */
 void look_at_error(enum role role, const char *pattern, int step, const char *hint);
+
+/* The same for the server that has started the client, if the client reports such a call. It holds to the end
+ * of the test. */
+void look_at_client_error(const char *pattern, int step, const char *hint);
 
 /* From now on the reason of a failure begins with these words, as for printf(): "with an empty SLOT". For a
  * test that tries several cases. NULL ends the case. */

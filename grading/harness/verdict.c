@@ -58,20 +58,8 @@ static struct {
     const char *call, *waiting; /* the hint if the program waits in that call, or NULL */
 } places[] = {[SERVER] = {0, NULL, NULL, NULL}, [CLIENT] = {0, NULL, NULL, NULL}};
 
-void look_at(enum role role, int step, const char *hint)
-{
-    places[role].step = step;
-    places[role].hint = hint;
-    places[role].call = NULL;
-}
-
-void look_at_waiting(enum role role, const char *call, const char *hint)
-{
-    places[role].call = call;
-    places[role].waiting = hint;
-}
-
-/* The arguments of look_at_error() and look_at_client_error(). */
+/* The arguments of look_at_error() and look_at_client_error(): `role` is to look there if a call of the
+ * program that plays `failed` matches the pattern. */
 #define MOST_ERROR_PLACES 4
 static struct {
     enum role failed, role;
@@ -81,32 +69,45 @@ static struct {
 
 static size_t error_place_count;
 
-/* From now on `role` is to look there if a call of the program that plays `failed` matches the pattern. */
+void look_at(enum role role, int step, const char *hint)
+{
+    places[role].step = step;
+    places[role].hint = hint;
+    places[role].call = NULL;
+    size_t kept = 0;
+    for (size_t i = 0; i < error_place_count; i++)
+        if (error_places[i].role != role || error_places[i].failed != role)
+            error_places[kept++] = error_places[i];
+    error_place_count = kept;
+}
+
+void look_at_waiting(enum role role, const char *call, const char *hint)
+{
+    places[role].call = call;
+    places[role].waiting = hint;
+}
+
 static void note_error(enum role failed, enum role role, const char *pattern, int step,
                        const char *hint)
 {
-    size_t i = 0;
-    while (i < error_place_count && (error_places[i].failed != failed ||
-                                     strcmp(error_places[i].pattern, pattern) != 0))
-        i++;
-    if (i == MOST_ERROR_PLACES)
+    if (error_place_count == MOST_ERROR_PLACES)
         kit_error("a test looks at more than %d errors", MOST_ERROR_PLACES);
+    size_t i = error_place_count++;
     error_places[i].failed = failed;
     error_places[i].role = role;
     error_places[i].pattern = pattern;
     error_places[i].step = step;
     error_places[i].hint = hint;
-    error_place_count += i == error_place_count;
-}
-
-void look_at_client_error(enum role role, const char *pattern, int step, const char *hint)
-{
-    note_error(CLIENT, role, pattern, step, hint);
 }
 
 void look_at_error(enum role role, const char *pattern, int step, const char *hint)
 {
     note_error(role, role, pattern, step, hint);
+}
+
+void look_at_client_error(const char *pattern, int step, const char *hint)
+{
+    note_error(CLIENT, SERVER, pattern, step, hint);
 }
 
 /* What in_case() has noted, or NULL. */
@@ -149,7 +150,10 @@ void hand_over(json_t *evidence, const char *verdict)
         const char *error = json_string_value(json_object_get(evidence, name));
         if (error == NULL || fnmatch(error_places[i].pattern, error, 0) != 0)
             continue;
-        look_at(error_places[i].role, error_places[i].step, error_places[i].hint);
+        enum role role = error_places[i].role;
+        places[role].step = error_places[i].step;
+        places[role].hint = error_places[i].hint;
+        places[role].call = NULL;
         json_object_del(evidence, name); /* the test knows what it means */
     }
     for (enum role role = SERVER; role <= CLIENT; role++)

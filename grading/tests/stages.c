@@ -43,6 +43,7 @@ TEST(first, .judges = PAIR, .points = 1, .step = 1, .name = "the pair's first te
     obey("ready");
     look_at(SERVER, 7, "hint of the start");
     look_at(CLIENT, 8, "client hint of the start");
+    look_at_error(CLIENT, "write: *", 8, "client hint of an error at the start");
     obey("both");
     look_at(CLIENT, 0, NULL);
     struct program *server = start(SERVER, NULL);
@@ -51,6 +52,7 @@ TEST(first, .judges = PAIR, .points = 1, .step = 1, .name = "the pair's first te
     if (getenv("SILENT") != NULL) { /* the client prints nothing for that many seconds */
         look_at(CLIENT, 9, "client hint of the end." EACH_AT_ONCE);
         look_at_waiting(CLIENT, "open", "client hint of a wait");
+        look_at_error(CLIENT, "open: error *", 8, "client hint of an error");
         wait_line(start(CLIENT, getenv("SILENT"), NULL), "slow");
     }
     obey("first");

@@ -1180,7 +1180,7 @@ TEST(
     const char *slot = text("\\\\*\\mailslot\\%s", token());
     const char *words = text("%.211s", random_bytes(300, 'a', 'a'));
     struct program *client = start(CLIENT, slot, "short", text("%sa", words), NULL);
-    look_at_client_error(
+    look_at_error(
         CLIENT, "CreateFile*: error *", 1,
         "Check the lengths before you open the slot: the limit is an error also if it cannot be opened.");
     wait_error_like(client, "client: *424*");

@@ -1453,7 +1453,7 @@ TEST(
     .hint_win32 =
         "GetStdHandle() returns NULL if there is no stream, and SetHandleInformation() then fails with 6: open NUL first, or call begin_program(). There is no console, either: see the test without_console.")
 {
-    look_at_client_error(CLIENT, "*Console*: error *", 5, WITHOUT_CONSOLE);
+    look_at_error(CLIENT, "*Console*: error *", 5, WITHOUT_CONSOLE);
     static const unsigned missing[] = {1, 7, 3};
     const char *name = interrupt_name();
     for (size_t i = 0; i < (under_test() == UNIX ? 3 : 2); i++) {
@@ -1511,7 +1511,7 @@ TEST(without_console, .judges = PAIR, .win32_only = true, .stage = ROBUST,
      .hint = "Report each console event, also if the console has no window.",
      .client_hint_win32 = WITHOUT_CONSOLE)
 {
-    look_at_client_error(CLIENT, "*Console*: error *", 5, WITHOUT_CONSOLE);
+    look_at_error(CLIENT, "*Console*: error *", 5, WITHOUT_CONSOLE);
     const char *name = interrupt_name();
     struct program *client = start(CLIENT, path_of(SERVER, NULL), name, name, NULL);
     expect_exchange(client, name, 1);
