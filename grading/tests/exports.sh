@@ -53,7 +53,7 @@ Student,ID,SIS User ID,SIS Login ID,Section,IPC (4711)
 ROWS
     find_students "$shelf"
     finds 'Canvas: one student for each number' almondanna_12345 birchboris_12346 cedarclara_12347 doedan_12348
-    check_json 'Canvas: who is late' "$out/found.json" '.students | map(.late) == [false, true, false, false]'
+    check_json 'Canvas: which submissions are late' "$out/found.json" '.students | map(.late) == [false, true, false, false]'
     check 'Canvas: loose files are together' [ "$(find "$out/found/birchboris_12346" -name '[sc]*.c' | wc -l)" = 2 ]
     holds 'Canvas: of a file that was handed in again the last version' cedarclara_12347/server.c server_1
     holds 'Canvas: which has its own name' cedarclara_12347/client.c client_2
@@ -193,7 +193,7 @@ ROWS
     finds 'Gradescope: one student for each address, of a group each' ann_x.org bob_x.org cyd_x.org submission_103
     check_json 'Gradescope: names, addresses and times' "$out/found.json" '.students[0] | [.name, .email, .submitted]
         == ["Ann Lee", "ann@x.org", "2026-11-20 21:34:12.123456789 Z"]'
-    check_json 'Gradescope: who is not in the metadata, and groups' "$out/found.json" \
+    check_json 'Gradescope: students that the metadata lacks, and groups' "$out/found.json" \
         '.said | sort == ["submission_102 is the work of 2 students: each of them is graded", "submission_103 is not in submission_metadata.yml"]'
     printf 'id,name\n5001,Ann\ncyd,Cyd Doe\n' >"$out/plain.csv"
     tar -C "$out" -cjf "$out/export.tar.bz2" assignment_77_export
