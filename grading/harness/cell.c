@@ -18,7 +18,7 @@
  * copy of the mount into the cell.
  *
  * The harness starts the programs itself, as its own children. So the kernel reports how they
- * ended, and no helper that they could manipulate. Our own programs are in the cell as copies
+ * ended, and no helper that they could manipulate. Our compiled programs are in the cell as copies
  * that nobody may read (mode 0111). The kernel then lets no process look into one that runs such
  * a file, write into its output, or see it in /proc.
  *
@@ -745,6 +745,17 @@ const char *end_of_cell(void)
     return run.cell && news->reason[0] != '\0' ? news->reason : NULL;
 }
 
+static bool is_script(const char *file)
+{
+    char begin[2] = "";
+    int opened = open(file, O_RDONLY | O_CLOEXEC);
+    bool script = opened != -1 && read(opened, begin, 2) == 2 &&
+                  memcmp(begin, "#!", 2) == 0;
+    if (opened != -1)
+        close(opened);
+    return script;
+}
+
 const char *cell_path(const char *file)
 {
     const char *const folders[] = {run.scratch, programs_folder()};
@@ -759,12 +770,12 @@ const char *cell_path(const char *file)
     if (visible_count == sizeof visible / sizeof *visible)
         kit_error("too many programs in one test");
     /* Each program has its own folder, because two may have the same name. Wine must read
-     * programs. */
+     * programs, and a shell its script. */
     const char *folder = text("%s/%zu", programs_folder(), visible_count + 1);
     const char *inside = text("%s/%s", folder, strrchr(file, '/') + 1);
-    mode_t mode = is_ours(file) && strstr(inside, ".exe") == NULL ? 0111 : 0555;
+    bool readable = !is_ours(file) || strstr(inside, ".exe") != NULL || is_script(file);
     mkdir(folder, 0755);
-    if (!copy_file(file, inside, mode))
+    if (!copy_file(file, inside, readable ? 0555 : 0111))
         fail_test("%s could not be read: %s", file, strerror(errno));
     visible[visible_count].outside = file;
     visible[visible_count++].inside = inside;
@@ -797,6 +808,11 @@ pid_t fork_into_cell(void)
         ;
     errno = error;
     return answer;
+}
+
+unsigned long most_descriptors(void)
+{
+    return usual[run.system].files;
 }
 
 static bool limit(int resource, rlim_t soft, rlim_t hard)

@@ -48,6 +48,9 @@ void forget_programs(void);
 /* Returns why the watcher has ended the cell, or NULL. */
 const char *end_of_cell(void);
 
+/* Returns how many descriptors a program in the cell may have open. */
+unsigned long most_descriptors(void);
+
 /* Returns whether a process belongs to the cell itself. */
 bool is_of_cell(pid_t pid);
 

@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -141,7 +142,7 @@ static unsigned players_of(const struct plan *plan)
            4 * (plan->submission != NULL);
 }
 
-/* The next three are about what the kernel limits for a user, not for a process: programs of other
+/* The next four are about what the kernel limits for a user, not for a process: programs of other
  * tests may have taken it. */
 
 static bool pipes_are_small(void)
@@ -187,13 +188,47 @@ static bool queues_are_full(void)
     return false;
 }
 
+/* A descriptor that was sent in a message (SCM_RIGHTS) is on its way until it is received. The kernel
+ * compares how many of a user's are, with the sender's limit of open descriptors. Take that of a
+ * program under test. */
+static bool descriptors_are_on_their_way(void)
+{
+    struct rlimit own;
+    int ends[2];
+    if (getrlimit(RLIMIT_NOFILE, &own) == -1 ||
+        socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) == -1)
+        return false;
+    struct rlimit lower = own;
+    if (lower.rlim_cur > most_descriptors())
+        lower.rlim_cur = most_descriptors();
+
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct msghdr message = {.msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr *sent = CMSG_FIRSTHDR(&message);
+    sent->cmsg_level = SOL_SOCKET;
+    sent->cmsg_type = SCM_RIGHTS;
+    sent->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(sent), &ends[0], sizeof(int));
+    setrlimit(RLIMIT_NOFILE, &lower);
+    bool too_many = sendmsg(ends[0], &message, 0) == -1 && errno == ETOOMANYREFS;
+    setrlimit(RLIMIT_NOFILE, &own);
+    close(ends[0]);
+    close(ends[1]);
+    return too_many;
+}
+
 /* Returns what others have taken, or NULL. That must cost nobody points. */
 static const char *taken_by_others(void)
 {
-    return pipes_are_small()   ? "the memory of pipes"
-           : signals_are_few() ? "the signals that may wait"
-           : queues_are_full() ? "the memory of message queues"
-                               : NULL;
+    if (pipes_are_small())
+        return "the memory of pipes";
+    if (signals_are_few())
+        return "the signals that may wait";
+    if (queues_are_full())
+        return "the memory of message queues";
+    if (descriptors_are_on_their_way())
+        return "the descriptors that may be on their way";
+    return NULL;
 }
 
 /* Runs plan `number` under libcheck. Returns its evidence, which always has a verdict. */

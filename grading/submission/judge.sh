@@ -4,7 +4,8 @@
 #     judge             makes $state/graded.json from $state/packed
 #     judge_remotely    the same on another machine, by grading/remote-judge
 #
-# In $GRADE_WORK are the folders of all who are judged at once.
+# In $GRADE_WORK are the folders of all who are judged at once. On another machine each has its own
+# $GRADE_WORK, and they share $GRADE_TURNS (grading/remote-judge).
 #
 # Reads: build grade here host id key labs last_stage log seed state status systems time top unsafe work
 # Sets: failure started
@@ -66,14 +67,15 @@ run_checker() {
 in_turn() {
     how=$1
     shift
-    (flock 7 && flock "$how" 8 && flock --unlock 7 && "$@" 7>&- 8>&-) 7>>"${GRADE_WORK:-$work}/door" 8>>"${GRADE_WORK:-$work}/room"
+    turns=${GRADE_TURNS:-${GRADE_WORK:-$work}}
+    (flock 7 && flock "$how" 8 && flock --unlock 7 && "$@" 7>&- 8>&-) 7>>"$turns/door" 8>>"$turns/room"
 }
 
 # Returns whether another student's programs were ended at a limit since the judging of these began. The
 # checker prints that to their log, which is in a temporary folder at first, and is kept at the end.
 others_at_limit() {
-    find "${GRADE_WORK:-$work}" "$grade" -mindepth 2 -maxdepth 2 -name log.txt -newermt "@$started" \
-        ! -path "$log" ! -path "$state/log.txt" -exec cat -- {} + 2>/dev/null | grep -q '^ *reason .*, and were ended$'
+    find "${GRADE_WORK:-$work}" ${GRADE_TURNS:+"$GRADE_TURNS" "${GRADE_TURNS%/*}"/grade.*} "$grade" \
+        -mindepth 2 -maxdepth 2 -name log.txt -newermt "@$started" ! -path "$log" ! -path "$state/log.txt" -exec cat -- {} + 2>/dev/null | grep -q '^ *reason .*, and were ended$'
 }
 
 judge_all() {

@@ -270,6 +270,34 @@ static void signal_hog(void)
     sleep_for_ever();
 }
 
+/* Sends descriptors and receives none. */
+static void sends_descriptors(void)
+{
+    int ends[2], sent = 0, few[100];
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof few)] = {0};
+    char byte = 'x';
+    struct iovec bytes = {&byte, 1};
+    struct msghdr message = {.msg_iov = &bytes,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    for (int i = 0; i < 100; i++)
+        few[i] = ends[0];
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof few);
+    memcpy(CMSG_DATA(rights), few, sizeof few);
+    while (sent < 17000 && sendmsg(ends[0], &message, MSG_DONTWAIT) > 0)
+        sent += 100;
+    if (sent == 17000)
+        harm("17000 descriptors on their way");
+    printf("%d descriptors are on their way\n", sent);
+    fflush(stdout);
+    sleep_for_ever();
+}
+
 static void output_flood(void)
 {
     for (;;)
@@ -909,6 +937,7 @@ static const struct {
     KIND(many_files),
     KIND(queue_filler),
     KIND(signal_hog),
+    KIND(sends_descriptors),
     KIND(output_flood),
     KIND(error_flood),
     KIND(endless_loop),
