@@ -90,9 +90,13 @@ bool is_named(const char *path, const char *name)
 
 bool is_ours(const char *path)
 {
-    for (size_t i = 0; i < sizeof run.submissions / sizeof *run.submissions; i++)
-        if (run.submissions[i] != NULL && strcmp(run.submissions[i], path) == 0)
+    for (size_t i = 0; i < sizeof run.submissions / sizeof *run.submissions; i++) {
+        const char *submission = run.submissions[i];
+        if (submission != NULL &&
+            (strcmp(path, submission) == 0 ||
+             strcmp(path, text("%s" SANITIZED_SUFFIX, submission)) == 0))
             return false;
+    }
     const char *const folders[] = {"labs", "grading"};
     for (size_t i = 0; i < 2; i++) {
         const char *folder = text("%s/%s/", run.build, folders[i]);
