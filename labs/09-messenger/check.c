@@ -711,8 +711,8 @@ TEST(
     prints_lines, .judges = CLIENT, .stage = BASIC, .points = 3, .step = 6,
     .name = "the client prints each line of the server at once, and nothing else",
     .hint =
-        "Print what comes, line by line, on standard output. Call fflush(stdout), or write(). What "
-        "the client itself has to say belongs on standard error.")
+        "Print what comes, line by line, on standard output, and call fflush(stdout). What the "
+        "client itself has to say belongs on standard error.")
 {
     struct peer *peer;
     struct program *client = start_client(&peer, (struct start_options){0});
@@ -1014,7 +1014,8 @@ static bool is_near(int minutes, const struct tm *clock)
 
 TEST(server_time, .judges = SERVER, .stage = COMPLETE, .needs = "everybody_gets_it",
      .points = 1, .step = 7, .name = "the time of a message is the time of day",
-     .hint = "Call time(), and localtime() or GetLocalTime(), for each message.")
+     .hint_unix = "Call time() and localtime() for each message.",
+     .hint_win32 = "Call GetLocalTime() for each message.")
 {
     int port, hours, minutes;
     struct program *server = start_server(&port);
@@ -2576,10 +2577,14 @@ TEST(stopped, .judges = SERVER, .stage = ROBUST, .needs = "everybody_gets_it",
     finish(server);
 }
 
-TEST(server_streams, .judges = SERVER, .stage = ROBUST, .needs = "everybody_gets_it",
-     .points = 1, .step = 1,
-     .name = "a server whose output is closed at the other end goes on",
-     .hint = "Ignore SIGPIPE: a line that cannot be printed must not end the server.")
+TEST(
+    server_streams, .judges = SERVER, .stage = ROBUST, .needs = "everybody_gets_it",
+    .points = 1, .step = 1,
+    .name = "a server whose output is closed at the other end goes on",
+    .hint_unix = "Ignore SIGPIPE: a line that cannot be printed must not end the server.",
+    .hint_win32 =
+        "A line that cannot be printed must not end the server: do not stop at such an "
+        "error.")
 {
     int port;
     struct program *server = start_server(&port);
