@@ -249,10 +249,12 @@ void note_processes(void)
     if (run.system == WIN32 && wine_programs[0] == '\0' &&
         realpath(programs, wine_programs) == NULL)
         wine_programs[0] = '\0';
-    size_t count = below_runner(&list, true);
+    /* Wine's own, too: strangers_run() must know those that ran before the test. */
+    size_t count = descendants(&list);
     for (size_t i = 0; i < count && baseline_size < sizeof baseline / sizeof *baseline;
          i++)
-        baseline[baseline_size++] = list[i].pid;
+        if (list[i].pid != getpid() && list[i].state != 'Z')
+            baseline[baseline_size++] = list[i].pid;
     free(list);
 }
 
