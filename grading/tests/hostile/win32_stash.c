@@ -6,9 +6,7 @@
  * own role, which it could start in its place, it prints HARM and fails. The rest is the kit's own
  * pair, so the tests pass: only after a test that passed the next one may run in the same Wine.
  */
-#include "ipclab.h" /* before windows.h: it includes winsock2.h */
-
-#include <windows.h>
+#include "ipclab.h"
 
 int serve(int argc, char *argv[]); /* main of the kit's server.c */
 int talk(int argc, char *argv[]);  /* main of the kit's client.c */
