@@ -81,8 +81,8 @@ with_kit() {
     lab=$1 runner=$2
     shift 2
     for file in "$top/tools/side-by-side.mk" "$top/labs/lab.mk" "$top/labs/build-program" "$top/labs/lib/Makefile" "$top/labs/lib"/*.h \
-        "$top/labs/$lab/Makefile" "$top/labs/$lab"/*.[ch]; do # contract.h, and what the programs of this lab share
-        if [ "${file##*/}" != check.c ]; then set -- --read "$file=/kit${file#"$top"}" "$@"; fi
+        "$top/labs/$lab/Makefile" "$top/labs/$lab"/*.[ch] "$top/labs/$lab"/*/*.h; do # what the lab gives, and its programs share
+        if [ -e "$file" ] && [ "${file##*/}" != check.c ]; then set -- --read "$file=/kit${file#"$top"}" "$@"; fi
     done
     "$runner" --read "$build/labs/lib=/kit/build/labs/lib" "$@"
 }
