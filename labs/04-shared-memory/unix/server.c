@@ -76,8 +76,9 @@ int main(int argc, char *argv[])
     /* STEP 6: Wait until the last number has been read, too. */
     wait_for_room();
 
-    /* STEP 7: Remove the name: the memory is then freed when the last program ends. Wake
-     * the client, which sees ENDED. (No munmap() here: stop() may still use the memory.) */
+    /* STEP 7: Remove the name, and wake the client, which sees ENDED. Without
+     * shm_unlink() the object stays, also without any process. The memory itself is freed
+     * when no process maps it any more. (stop() may still use it: so no munmap() here.) */
     // LEVEL 2
     if (shm_unlink(path) == -1)
         sys_error("shm_unlink");
