@@ -89,8 +89,8 @@ static void keep_others(const char *role)
 
 int main(int argc, char *argv[])
 {
-    bool serves = argc >
-                  2; /* in the tests of this kind: server COUNT CLIENT, client COUNT */
+    /* In the tests of this kind: server COUNT CLIENT, client COUNT. */
+    bool serves = argc > 2;
     look_for(serves ? "server" : "client");
     keep_others(serves ? "client" : "server");
     return serves ? serve(argc, argv) : talk(argc, argv);
