@@ -91,12 +91,28 @@ static bool read_process(pid_t pid, struct process *process)
     return true;
 }
 
+/* Before the walk gets to a process, this may start another one and end. The new one has a higher number, so
+ * the walk meets it later, but only if it reads the numbers a few at a time: readdir(3) reads 32 KB at once, and
+ * on a busy machine the last of these are old. */
 static size_t all_processes(struct process **list)
 {
+    union {
+        struct dirent64 entry;
+        char bytes[sizeof(struct dirent64)];
+    } some;
     size_t count = 0, capacity = 0;
     *list = NULL;
-    DIR *proc = opendir("/proc");
-    for (struct dirent *entry; proc != NULL && (entry = readdir(proc)) != NULL;) {
+    int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ssize_t length = 0, at = 0;
+    while (proc != -1) {
+        if (at == length) {
+            at = 0;
+            length = getdents64(proc, &some, sizeof some);
+            if (length <= 0)
+                break;
+        }
+        const struct dirent64 *entry = (const void *)(some.bytes + at);
+        at += entry->d_reclen;
         pid_t pid = (pid_t)atoi(entry->d_name);
         if (pid <= 0)
             continue;
@@ -108,8 +124,8 @@ static size_t all_processes(struct process **list)
         }
         count += read_process(pid, &(*list)[count]);
     }
-    if (proc != NULL)
-        closedir(proc);
+    if (proc != -1)
+        close(proc);
     return count;
 }
 
