@@ -56,8 +56,7 @@ int main(int argc, char *argv[])
     /* STEP 3: Give it a size, and map it: from now on it is memory. */
     map_object(object);
 
-    /* STEP 4: Create the mutex and two semaphores, in the memory itself. The server posts
-     * `value` when it has written a number. The client posts `room` when it has read it.
+    /* STEP 4: Create the mutex and the semaphores `value` and `room` in the memory itself.
      * Set `state` last: before that, clients must use nothing of this. */
     create_sync_objects();
     end_on_interrupt(stop);
