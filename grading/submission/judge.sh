@@ -95,16 +95,20 @@ judge_all() {
     done
 }
 
-# Tests run once more if the machine may be the reason of their verdict. A neighbour at a limit may have
-# taken what these programs needed: then nobody else is judged meanwhile.
+# Tests run once more if the machine may be the reason of their verdict. A neighbour may have taken what these
+# programs needed: then nobody else is judged meanwhile.
 repeat_all() {
     if ! grep -qE '"verdict": "(failed|error|skipped)"' "$work/runs.json"; then return; fi
     if others_at_limit; then
-        echo "--- repeats run alone: the programs of another student were ended at a limit" >>"$log"
-        in_turn --exclusive repeat_each
+        alone='the programs of another student were ended at a limit'
+    elif grep -q '"reason": "other programs have taken ' "$work/runs.json"; then
+        alone='other programs had taken what these needed'
     else
         in_turn --shared repeat_each
+        return
     fi
+    echo "--- repeats run alone: $alone" >>"$log"
+    in_turn --exclusive repeat_each
 }
 repeat_each() {
     repeating=$(date +%s%3N) # milliseconds
