@@ -255,17 +255,17 @@ static void queue_filler(void)
         harm("400 KB of message queues, of 800 KB for all tests");
 }
 
-/* Other checkers of the same user let signals wait, too, but only for a moment: so it tries until it has
- * its own limit. */
+/* Other checkers of the same user let signals wait, too, but only for a moment: so it tries for some time. */
 static void signal_hog(void)
 {
     sigset_t all;
     int waiting = 0;
+    time_t until = time(NULL) + 10;
     struct rlimit own;
     getrlimit(RLIMIT_SIGPENDING, &own);
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL);
-    while (waiting < 5000 && (rlim_t)waiting < own.rlim_cur)
+    while (waiting < 5000 && (rlim_t)waiting < own.rlim_cur && time(NULL) < until)
         if (sigqueue(getpid(), SIGRTMIN, (union sigval){0}) == 0)
             waiting++;
         else
