@@ -105,24 +105,24 @@ run: all
 
 # Lab 08 has no pair. In lab 09 a conversation is too long to be drawn.
 trace: kit
-	@+$(if $(LAB),,echo "make trace LAB=01" >&2; exit 2;) case $$DIR in '' | /*) ;; *) DIR=$$PWD/$$DIR ;; esac; for lab in $(CHOSEN); do \
+	@+$(if $(LAB),,echo "which lab? make trace LAB=01" >&2; exit 2;) case $$DIR in '' | /*) ;; *) DIR=$$PWD/$$DIR ;; esac; for lab in $(CHOSEN); do \
 	    case $$lab in 0[1-7]*) $(MAKE) -C labs/$$lab trace $${DIR:+"DIR=$$DIR"} || exit ;; *) echo "make trace is for labs 01 to 07" >&2; exit 2 ;; esac; \
 	done
 
 # DIR may be any path: only the shell sees it.
 starter:
-	@$(if $(LAB),,echo "make starter LAB=01" >&2; exit 2;) status=0; for lab in $(CHOSEN); do \
+	@$(if $(LAB),,echo "which lab? make starter LAB=01" >&2; exit 2;) status=0; for lab in $(CHOSEN); do \
 	    tools/starter --write $$lab "$(or $(SYSTEM),unix win32)" "$$LEVEL" "$$DIR" || status=1; \
 	done; exit $$status
 
 watch hint:
-	@+$(if $(filter 1,$(words $(CHOSEN))),,echo "make $@ LAB=01" >&2; exit 2;) $(MAKE) -s -C labs/$(CHOSEN) $@
+	@+$(if $(filter 1,$(words $(CHOSEN))),,echo "which lab? make $@ LAB=01" >&2; exit 2;) $(MAKE) -s -C labs/$(CHOSEN) $@
 
 progress:
 	@tools/progress $(if $(LAB),$(CHOSEN))
 
 submit:
-	@$(if $(LAB),,echo "make submit LAB=01" >&2; exit 2;) tools/submit "$(CHOSEN)" "$(SYSTEM)" "$$WORK" "$$NAME"
+	@$(if $(LAB),,echo "which lab? make submit LAB=01" >&2; exit 2;) tools/submit "$(CHOSEN)" "$(SYSTEM)" "$$WORK" "$$NAME"
 
 ifdef HANDED_OUT
 .PHONY: diff mistakes experiment experiments measure claims goals fanout pitfalls code-size
@@ -147,7 +147,7 @@ student-kit: kit
 	@tools/student-kit "$(KIT_LABS)" "$${LEVEL:-2}" "$${DIR:-$(BUILD)}"
 
 experiment: kit
-	@+$(if $(filter 1,$(words $(CHOSEN))),,echo "make experiment LAB=01 M=name" >&2; exit 2;) \
+	@+$(if $(filter 1,$(words $(CHOSEN))),,echo "which lab? make experiment LAB=01 M=name" >&2; exit 2;) \
 	$(MAKE) -C labs/$(CHOSEN) experiment
 
 experiments:

@@ -27,8 +27,8 @@ int main(int argc, char *argv[])
     long count = argc > 1 ? parse_long("COUNT", argv[1], 0, MAX_COUNT) : DEFAULT_COUNT;
     log_to_stderr();
 
-    /* STEP 2: Take the pipes: they are standard input and output. If the server reads no
-     * more, write() must fail with EPIPE; by default SIGPIPE would end this program. */
+    /* STEP 2: Take the pipes: descriptors 0 (input) and 1 (output). If the server reads
+     * no more, write() must fail with EPIPE; by default SIGPIPE would end this program. */
     // LEVEL 2: int from_server, to_server;
     int from_server = STDIN_FILENO, to_server = STDOUT_FILENO;
     signal(SIGPIPE, SIG_IGN);
