@@ -1153,8 +1153,8 @@ TEST(
     .points = 2, .step = 3, .pair = "",
     .name = "20 messages to a server that does not read yet all arrive, in order",
     .hint_unix =
-        "Let send() block while the slot is full. With MSG_DONTWAIT it fails with EAGAIN, and nothing was sent: send again.",
-    .hint_win32 = "Check WriteFile, and write each message once.")
+        "Let send() block while the slot is full. With MSG_DONTWAIT it fails with EAGAIN, and nothing was sent: send again." EACH_AT_ONCE,
+    .hint_win32 = "Check WriteFile, and write each message once." EACH_AT_ONCE)
 {
     send_twenty();
 }
@@ -1164,7 +1164,7 @@ TEST(
     .points = 2, .step = 3, .pair = "mqueue",
     .name = "20 messages to a queue that has room for 10 all arrive, in order",
     .hint_unix =
-        "Let mq_send() block while the queue is full. With O_NONBLOCK it fails with EAGAIN, and nothing was sent.")
+        "Let mq_send() block while the queue is full. With O_NONBLOCK it fails with EAGAIN, and nothing was sent." EACH_AT_ONCE)
 {
     send_twenty();
 }
@@ -1618,6 +1618,36 @@ TEST(
     struct program *last = start(CLIENT, slot, "last", NULL);
     expect_end(last, 0);
     expect_message(owner, "last");
+    end_tester(owner);
+}
+
+#define TEN(tens)                                                                   \
+    tens "0", tens "1", tens "2", tens "3", tens "4", tens "5", tens "6", tens "7", \
+        tens "8", tens "9"
+
+TEST(client_keeps_nothing, .judges = CLIENT, .stage = ROBUST, .needs = "client_waits",
+     .points = 1, .step = 3, .pair = "", .unix_only = true,
+     .name = "after 30 messages the client has no more descriptors open than after 10",
+     .hint = "Open the slot once, or close what you open for a message.")
+{
+    if (queue_limit() < 9 || queue_limit() > 18)
+        skip_test("needs a slot that is full after 10 to 19 messages: here it takes %ld",
+                  queue_limit() + 1);
+    const char *slot = fresh_slot();
+    struct program *owner = start_owner(slot);
+    struct program *client = start(CLIENT, slot, TEN("1"), TEN("2"), TEN("3"), TEN("4"),
+                                   NULL);
+    wait_line(client, "client: sent \"19\"");
+    size_t early = resources_of(client).descriptors;
+    let_receive(owner, 20);
+    wait_line(client, "client: sent \"39\""); /* now it waits again */
+    size_t late = resources_of(client).descriptors;
+    if (late > early + 8)
+        fail_test("after 10 messages the client had %zu descriptors, after 30 it has %zu",
+                  early, late);
+    let_receive(owner, 20);
+    wait_line(client, "client: done");
+    expect_end(client, 0);
     end_tester(owner);
 }
 

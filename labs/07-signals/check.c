@@ -289,7 +289,8 @@ TEST(
     reports_each, .judges = SERVER, .stage = BASIC, .points = 3, .step = 7,
     .name = "each Ctrl-C is reported, and the server goes on",
     .hint_unix =
-        "Install the handler with sigaction() and without SA_RESETHAND, so that it stays installed. Print each report at once" FLUSH_AT_ONCE,
+        "Install the handler with sigaction() and without SA_RESETHAND, so that it stays installed. "
+        "A read() that fails with EINTR is not the end of the input. Print each report at once" FLUSH_AT_ONCE,
     .hint_win32 =
         "Return TRUE from the handler for CTRL_C_EVENT: FALSE ends the process. Print each report at once" FLUSH_AT_ONCE)
 {
@@ -862,7 +863,10 @@ TEST(
                          answer(name)));
     struct program *slow = start_with(CLIENT, on_a_console(), scripted_server, name,
                                       NULL);
+    look_at(CLIENT, 5,
+            "Print what the server reports as soon as you have read it." EACH_AT_ONCE);
     wait_line_like(slow, reports(name));
+    look_at(CLIENT, 0, NULL);
     expect_idle(slow, 0.2, 10);
     write_file("watched", "", 0, 0644);
     wait_line(slow, "client: server exited with code 3");
