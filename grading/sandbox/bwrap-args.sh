@@ -4,10 +4,10 @@
 #
 # In the sandbox the user is always "student", number 1000. If root starts a script, it must give
 # up root first: `exec $drop "$0" "$@"` if the variable is not empty. It becomes a user without
-# files, number 65533 or NOBODY. So everybody must be able to read what a sandbox reads.
+# files, number 65533 or UNPRIVILEGED_USER. So everybody must be able to read what a sandbox reads.
 # shellcheck shell=sh disable=SC2034 # used by those who read this file
 
-nobody=${NOBODY-65533}
+nobody=${UNPRIVILEGED_USER-65533}
 bwrap_args='' drop=''
 if [ "$(id -u)" = 0 ]; then
     drop="setpriv --reuid $nobody --regid $nobody --clear-groups --inh-caps=-all --no-new-privs"
