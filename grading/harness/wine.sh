@@ -3,6 +3,8 @@
 #
 #     $wine, $wineserver     the loader and the server, each "" if it is missing
 #     use_prefix PREFIX      sets the environment for programs in this prefix
+#     await_server PREFIX PROCESS   waits until this server of the prefix is ready, or has ended: a program
+#                            that finds no server starts one of its own
 #     end_prefix PREFIX      ends its server, removes what the server keeps outside of PREFIX;
 #                            returns 1 if the server does not end
 #
@@ -26,21 +28,32 @@ use_prefix() {
     export WINEDLLOVERRIDES='mscoree=;mshtml=;winemenubuilder.exe=d;winedbg.exe=d'
 }
 
-# Debian's Wine writes the name of that folder into PREFIX/wineserver, other builds of Wine derive
-# it from the prefix. `wineserver -k` fails if there is no server to end.
+# Prints the folder of the prefix's server. Debian's Wine writes a name in it into PREFIX/wineserver, other builds
+# of Wine derive it all from the prefix.
+server_folder() {
+    name=$(cat "$1/wineserver" 2>/dev/null || true) numbers=$(printf '%x-%x' "$(stat -c %d "$1")" "$(stat -c %i "$1")")
+    case $name in
+    wine-*/*) ;; # no name that Wine has written
+    wine-*) echo "/tmp/$name/server-$numbers" ;;
+    *) echo "/tmp/.wine-$(id -u)/server-$numbers" ;;
+    esac
+}
+
+await_server() {
+    tries=600
+    until [ -S "$(server_folder "$1")/socket" ] || ! kill -0 "$2" 2>/dev/null || [ $((tries -= 1)) -eq 0 ]; do sleep 0.1; done
+}
+
+# `wineserver -k` fails if there is no server to end.
 end_prefix() {
     if [ ! -d "$1" ]; then return 0; fi
     ended=0
     (use_prefix "$1" && timeout 20 "$wineserver" -k >/dev/null 2>&1) || true
     (use_prefix "$1" && timeout 20 "$wineserver" -w >/dev/null 2>&1) || ended=1
-    socket_folder=$(cat "$1/wineserver" 2>/dev/null || true)
-    case $socket_folder in
-    wine-*/*) ;; # no name that Wine has written
-    wine-*) rm -rf "/tmp/$socket_folder" "$1/wineserver" ;;
-    *)
-        numbers=$(printf '%x-%x' "$(stat -c %d "$1")" "$(stat -c %i "$1")")
-        rm -rf "/tmp/.wine-$(id -u)/server-$numbers"
-        ;;
+    folder_of_server=$(server_folder "$1")
+    case $folder_of_server in
+    /tmp/wine-*) rm -rf "${folder_of_server%/*}" "$1/wineserver" ;;
+    ?*) rm -rf "$folder_of_server" ;;
     esac
     return $ended
 }
