@@ -690,17 +690,28 @@ static void spill(void)
 
 /* ---- Many clients ------------------------------------------------------------------- */
 
-static bool exchange_token(struct end *end, int client, int round)
+/* Lines of this length fill the pipe to which a server prints: its threads then wait for each other, and a
+ * variable that they share is overwritten meanwhile. */
+#define LONG 8000
+
+/* Sends "client N round M", and on UNIX `more` bytes after it, and waits for the echo. */
+static bool exchange_token(struct end *end, int client, int round, size_t more)
 {
     /* Long enough for 4 bytes a unit, and a NUL of either system. */
-    char words[64] = "", message[128] = "";
+    static char message[128 + LONG];
+    char words[64] = "";
     int length = snprintf(words, sizeof words, "client %d round %d", client, round) + 1;
-    size_t width = sizeof(wchar_t) == 2 ? 2 : 1;
+    size_t width = sizeof(wchar_t) == 2 ? 2 : 1, size = (size_t)length * width;
+    memset(message, 0, size);
     for (int i = 0; i < length; i++)
         message[(size_t)i * width] = words[i];
-    return put(end, message, (size_t)length * width) && get(end) &&
-           received_length == (size_t)length * width &&
-           memcmp(received, message, received_length) == 0;
+    if (width == 1) {
+        memset(message + length - 1, 'x', more);
+        size += more;
+        message[size - 1] = '\0';
+    }
+    return put(end, message, size) && get(end) && received_length == size &&
+           memcmp(received, message, size) == 0;
 }
 
 static void play_many(const char *address, int count)
@@ -708,7 +719,7 @@ static void play_many(const char *address, int count)
     for (int i = 1; i <= count; i++) {
         struct end end;
         const char *why = call(&end, address, true);
-        if (why == NULL && !exchange_token(&end, i, 1))
+        if (why == NULL && !exchange_token(&end, i, 1, 0))
             why = "a wrong reply, or none";
         if (why != NULL) {
             log_event("test: client %d of %d: %s", i, count, why);
@@ -733,7 +744,7 @@ static void play_crowd(const char *address, int count, int rounds)
     }
     for (int round = 1; round <= rounds; round++)
         for (int i = count - 1; i >= 0; i--) /* not in the order in which they came */
-            if (!exchange_token(&ends[i], i + 1, round)) {
+            if (!exchange_token(&ends[i], i + 1, round, 0)) {
                 log_event("test: client %d of %d: a wrong reply, or none", i + 1, count);
                 return;
             }
@@ -768,7 +779,7 @@ static void play_crowd(const char *address, int count, int rounds)
         if (read(go[0], &byte, 1) != 0)
             _exit(1);
         for (int round = 1; round <= rounds; round++)
-            if (!exchange_token(&end, i, round))
+            if (!exchange_token(&end, i, round, LONG))
                 _exit(1);
         _exit(0);
     }

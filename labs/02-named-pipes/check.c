@@ -1023,8 +1023,7 @@ TEST(
     struct program *probe = start_probe("pipe_peer", NULL);
     if (speaks_fifo()) /* on Windows too few instances are the usual cause */
         look_at(SERVER, 3, NEXT_ANNOUNCEMENT);
-    /* A variable that all clients share is overwritten only now and then. */
-    command(probe, text("crowd %s 50 %d", address, speaks_fifo() ? 30 : 3));
+    command(probe, text("crowd %s 50 3", address));
     for (double end = now() + 2; now() < end && is_running(server) &&
                                  !printed_like(server, "server: client 50 connected") &&
                                  !printed_like(probe, "test: * at once*");)
