@@ -19,6 +19,7 @@
  *     close K                 leave
  *     many ADDRESS COUNT      COUNT clients, one after the other, one exchange each
  *     crowd ADDRESS COUNT ROUNDS    COUNT clients at once, connected before the first speaks
+ *     long-crowd ADDRESS COUNT ROUNDS    UNIX: the same with long messages
  *     info ADDRESS            Windows: the pipe's instances, type and security descriptor
  *     deny K, permit K        Windows: let CreateNamedPipe fail in the server of client K
  *                             ("denied"), or work again ("permitted"); "not possible: ..."
@@ -732,7 +733,7 @@ static void play_many(const char *address, int count)
 
 #ifdef _WIN32
 
-static void play_crowd(const char *address, int count, int rounds)
+static void play_crowd(const char *address, int count, int rounds, size_t more)
 {
     static struct end ends[MOST_CLIENTS];
     for (int i = 0; i < count; i++) {
@@ -744,7 +745,7 @@ static void play_crowd(const char *address, int count, int rounds)
     }
     for (int round = 1; round <= rounds; round++)
         for (int i = count - 1; i >= 0; i--) /* not in the order in which they came */
-            if (!exchange_token(&ends[i], i + 1, round, 0)) {
+            if (!exchange_token(&ends[i], i + 1, round, more)) {
                 log_event("test: client %d of %d: a wrong reply, or none", i + 1, count);
                 return;
             }
@@ -757,7 +758,7 @@ static void play_crowd(const char *address, int count, int rounds)
 
 /* One process for each client, because the names of the FIFOs contain the process number. All
  * announce themselves in one write: the server reads several announcements at once. */
-static void play_crowd(const char *address, int count, int rounds)
+static void play_crowd(const char *address, int count, int rounds, size_t more)
 {
     int connected[2], go[2];
     char byte = 0;
@@ -779,7 +780,7 @@ static void play_crowd(const char *address, int count, int rounds)
         if (read(go[0], &byte, 1) != 0)
             _exit(1);
         for (int round = 1; round <= rounds; round++)
-            if (!exchange_token(&end, i, round, LONG))
+            if (!exchange_token(&end, i, round, more))
                 _exit(1);
         _exit(0);
     }
@@ -954,7 +955,9 @@ static void obey(char *line)
     } else if (strcmp(verb, "many") == 0 && second != NULL) {
         play_many(first, atoi(second));
     } else if (strcmp(verb, "crowd") == 0 && second != NULL && third != NULL) {
-        play_crowd(first, atoi(second), atoi(third));
+        play_crowd(first, atoi(second), atoi(third), 0);
+    } else if (strcmp(verb, "long-crowd") == 0 && second != NULL && third != NULL) {
+        play_crowd(first, atoi(second), atoi(third), LONG);
     } else if (strcmp(verb, "info") == 0) {
         tell_info(first);
     } else if (strcmp(verb, "listen") == 0 && second != NULL) {
