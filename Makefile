@@ -103,26 +103,31 @@ $(foreach command,all check mistakes,$(eval $(call in_every_lab,$(command))))
 run: all
 	@+for lab in $(CHOSEN); do $(MAKE) -C labs/$$lab run || exit; done
 
+# Begin the recipes of what needs LAB, or one lab.
+which_lab     = echo "which lab? make $@ LAB=01$(if $(filter experiment,$@), M=name)" >&2; exit 2;
+needs_lab     = $(if $(LAB),,$(which_lab))
+needs_one_lab = $(if $(filter 1,$(words $(CHOSEN))),,$(which_lab))
+
 # Lab 08 has no pair. In lab 09 a conversation is too long to be drawn.
 trace: kit
-	@+$(if $(LAB),,echo "which lab? make trace LAB=01" >&2; exit 2;) case $$DIR in '' | /*) ;; *) DIR=$$PWD/$$DIR ;; esac; for lab in $(CHOSEN); do \
+	@+$(needs_lab) case $$DIR in '' | /*) ;; *) DIR=$$PWD/$$DIR ;; esac; for lab in $(CHOSEN); do \
 	    case $$lab in 0[1-7]*) $(MAKE) -C labs/$$lab trace $${DIR:+"DIR=$$DIR"} || exit ;; *) echo "make trace is for labs 01 to 07" >&2; exit 2 ;; esac; \
 	done
 
 # DIR may be any path: only the shell sees it.
 starter:
-	@$(if $(LAB),,echo "which lab? make starter LAB=01" >&2; exit 2;) status=0; for lab in $(CHOSEN); do \
+	@$(needs_lab) status=0; for lab in $(CHOSEN); do \
 	    tools/starter --write $$lab "$(or $(SYSTEM),unix win32)" "$$LEVEL" "$$DIR" || status=1; \
 	done; exit $$status
 
 watch hint:
-	@+$(if $(filter 1,$(words $(CHOSEN))),,echo "which lab? make $@ LAB=01" >&2; exit 2;) $(MAKE) -s -C labs/$(CHOSEN) $@
+	@+$(needs_one_lab) $(MAKE) -s -C labs/$(CHOSEN) $@
 
 progress:
 	@tools/progress $(if $(LAB),$(CHOSEN))
 
 submit:
-	@$(if $(LAB),,echo "which lab? make submit LAB=01" >&2; exit 2;) tools/submit "$(CHOSEN)" "$(SYSTEM)" "$$WORK" "$$NAME"
+	@$(needs_lab) tools/submit "$(CHOSEN)" "$(SYSTEM)" "$$WORK" "$$NAME"
 
 ifdef HANDED_OUT
 .PHONY: diff mistakes experiment experiments measure claims goals fanout pitfalls code-size
@@ -147,7 +152,7 @@ student-kit: kit
 	@tools/student-kit "$(KIT_LABS)" "$${LEVEL:-2}" "$${DIR:-$(BUILD)}"
 
 experiment: kit
-	@+$(if $(filter 1,$(words $(CHOSEN))),,echo "which lab? make experiment LAB=01 M=name" >&2; exit 2;) \
+	@+$(needs_one_lab) \
 	$(MAKE) -C labs/$(CHOSEN) experiment
 
 experiments:

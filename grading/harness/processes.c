@@ -96,10 +96,7 @@ static bool read_process(pid_t pid, struct process *process)
  * on a busy machine the last of these are old. */
 static size_t all_processes(struct process **list)
 {
-    union {
-        struct dirent64 entry;
-        char bytes[sizeof(struct dirent64)];
-    } some;
+    _Alignas(struct dirent64) char some[sizeof(struct dirent64)];
     size_t count = 0, capacity = 0;
     *list = NULL;
     int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -107,11 +104,11 @@ static size_t all_processes(struct process **list)
     while (proc != -1) {
         if (at == length) {
             at = 0;
-            length = getdents64(proc, &some, sizeof some);
+            length = getdents64(proc, some, sizeof some);
             if (length <= 0)
                 break;
         }
-        const struct dirent64 *entry = (const void *)(some.bytes + at);
+        const struct dirent64 *entry = (const void *)(some + at);
         at += entry->d_reclen;
         pid_t pid = (pid_t)atoi(entry->d_name);
         if (pid <= 0)

@@ -19,7 +19,7 @@
  *     close K                 leave
  *     many ADDRESS COUNT      COUNT clients, one after the other, one exchange each
  *     crowd ADDRESS COUNT ROUNDS    COUNT clients at once, connected before the first speaks
- *     long-crowd ADDRESS COUNT ROUNDS    UNIX: the same with long messages
+ *     long-crowd ADDRESS COUNT ROUNDS    the same with long messages
  *     info ADDRESS            Windows: the pipe's instances, type and security descriptor
  *     deny K, permit K        Windows: let CreateNamedPipe fail in the server of client K
  *                             ("denied"), or work again ("permitted"); "not possible: ..."
@@ -691,26 +691,20 @@ static void spill(void)
 
 /* ---- Many clients ------------------------------------------------------------------- */
 
-/* Lines of this length fill the pipe to which a server prints: its threads then wait for each other, and a
- * variable that they share is overwritten meanwhile. */
+/* With so many digits a server's lines fill the pipe to which it prints: its threads then wait for each other,
+ * and a variable that they share is overwritten meanwhile. */
 #define LONG 8000
 
-/* Sends "client N round M", and on UNIX `more` bytes after it, and waits for the echo. */
-static bool exchange_token(struct end *end, int client, int round, size_t more)
+/* Sends "client N round M", where M has at least so many digits, and waits for the echo. */
+static bool exchange_token(struct end *end, int client, int round, int digits)
 {
-    /* Long enough for 4 bytes a unit, and a NUL of either system. */
-    static char message[128 + LONG];
-    char words[64] = "";
-    int length = snprintf(words, sizeof words, "client %d round %d", client, round) + 1;
+    static char words[64 + LONG];
+    static char message[2 * sizeof words]; /* 2 bytes a unit on Windows */
+    int length =
+        snprintf(words, sizeof words, "client %d round %0*d", client, digits, round) + 1;
     size_t width = sizeof(wchar_t) == 2 ? 2 : 1, size = (size_t)length * width;
-    memset(message, 0, size);
     for (int i = 0; i < length; i++)
         message[(size_t)i * width] = words[i];
-    if (width == 1) {
-        memset(message + length - 1, 'x', more);
-        size += more;
-        message[size - 1] = '\0';
-    }
     return put(end, message, size) && get(end) && received_length == size &&
            memcmp(received, message, size) == 0;
 }
@@ -720,7 +714,7 @@ static void play_many(const char *address, int count)
     for (int i = 1; i <= count; i++) {
         struct end end;
         const char *why = call(&end, address, true);
-        if (why == NULL && !exchange_token(&end, i, 1, 0))
+        if (why == NULL && !exchange_token(&end, i, 1, 1))
             why = "a wrong reply, or none";
         if (why != NULL) {
             log_event("test: client %d of %d: %s", i, count, why);
@@ -733,7 +727,7 @@ static void play_many(const char *address, int count)
 
 #ifdef _WIN32
 
-static void play_crowd(const char *address, int count, int rounds, size_t more)
+static void play_crowd(const char *address, int count, int rounds, int digits)
 {
     static struct end ends[MOST_CLIENTS];
     for (int i = 0; i < count; i++) {
@@ -745,7 +739,7 @@ static void play_crowd(const char *address, int count, int rounds, size_t more)
     }
     for (int round = 1; round <= rounds; round++)
         for (int i = count - 1; i >= 0; i--) /* not in the order in which they came */
-            if (!exchange_token(&ends[i], i + 1, round, more)) {
+            if (!exchange_token(&ends[i], i + 1, round, digits)) {
                 log_event("test: client %d of %d: a wrong reply, or none", i + 1, count);
                 return;
             }
@@ -758,7 +752,7 @@ static void play_crowd(const char *address, int count, int rounds, size_t more)
 
 /* One process for each client, because the names of the FIFOs contain the process number. All
  * announce themselves in one write: the server reads several announcements at once. */
-static void play_crowd(const char *address, int count, int rounds, size_t more)
+static void play_crowd(const char *address, int count, int rounds, int digits)
 {
     int connected[2], go[2];
     char byte = 0;
@@ -780,7 +774,7 @@ static void play_crowd(const char *address, int count, int rounds, size_t more)
         if (read(go[0], &byte, 1) != 0)
             _exit(1);
         for (int round = 1; round <= rounds; round++)
-            if (!exchange_token(&end, i, round, more))
+            if (!exchange_token(&end, i, round, digits))
                 _exit(1);
         _exit(0);
     }
@@ -955,7 +949,7 @@ static void obey(char *line)
     } else if (strcmp(verb, "many") == 0 && second != NULL) {
         play_many(first, atoi(second));
     } else if (strcmp(verb, "crowd") == 0 && second != NULL && third != NULL) {
-        play_crowd(first, atoi(second), atoi(third), 0);
+        play_crowd(first, atoi(second), atoi(third), 1);
     } else if (strcmp(verb, "long-crowd") == 0 && second != NULL && third != NULL) {
         play_crowd(first, atoi(second), atoi(third), LONG);
     } else if (strcmp(verb, "info") == 0) {
