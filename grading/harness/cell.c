@@ -22,7 +22,7 @@
  * that nobody may read (mode 0111). The kernel then lets no process look into one that runs such
  * a file, write into its output, or see it in /proc.
  *
- * A watcher outside of the cell checks every few milliseconds how many processes, how much memory
+ * A watcher outside of the cell checks many times a second how many processes, how much memory
  * and how many files it has. It ends the cell if there are too many. It also ends the cell, and
  * all processes in it, at the end of the test.
  */
@@ -66,11 +66,11 @@
 
 #define MB ((rlim_t)1 << 20)
 #define STACK (8 * MB) /* the stack size of a thread */
-#define LOOK_MILLISECONDS 20
+#define LOOK_MILLISECONDS 50
 #define MOST_FILES \
     20000 /* in the private namespace's /tmp, /dev/shm and the scratch folder */
 #define SCRATCH "mode=0700,size=192m"
-#define FEW_SOCKETS 64      /* so few cannot hold much: their buffers are limited */
+#define FEW_SOCKETS 256     /* so few cannot hold much: their buffers are limited */
 #define SHARE_OF_SOCKETS 10 /* a look at many sockets may take a tenth of the time */
 #define SEMAPHORE \
     64 /* bytes of the kernel for a semaphore, a set, a message or a queue */

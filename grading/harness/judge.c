@@ -420,11 +420,12 @@ static int by_stage(const void *one, const void *other)
 }
 
 /* The order in which the tests run. Under Wine a cell is used again for the same players, so these
- * come together. */
+ * come together: in the basic stage, and after it. */
 static int by_place(const void *one, const void *other)
 {
     const struct plan *a = one, *b = other;
-    if (run.cell && run.system == WIN32 && a->test->stage == b->test->stage &&
+    if (run.cell && run.system == WIN32 &&
+        (a->test->stage == BASIC) == (b->test->stage == BASIC) &&
         players_of(a) != players_of(b))
         return players_of(a) < players_of(b) ? -1 : 1;
     return by_stage(one, other);

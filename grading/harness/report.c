@@ -83,7 +83,8 @@ const char *stage_name(enum stage stage)
     return names[stage];
 }
 
-/* Prints the stage if it is not the same as that of the last test. */
+/* Prints the stage if it is not the same as that of the last test. The leak check comes after all stages, and
+ * begins none. */
 static void print_stage(enum stage stage)
 {
     static const char *const subjects[] = {
@@ -91,7 +92,7 @@ static void print_stage(enum stage stage)
         "the whole contract, with peers that behave well",
         "peers that are killed, silent or flooding; restarts; leaks"};
     static int last = -1;
-    if (!run.staged || (int)stage <= last)
+    if (!run.staged || (int)stage == last || (stage == BASIC && last != -1))
         return;
     last = (int)stage;
     printf("  %s%s: %s%s\n", DIM, stage_name(stage), subjects[stage], PLAIN);
@@ -478,8 +479,12 @@ static void print_result(const struct plan *plan, const json_t *evidence,
             json_sprintf("%s%s%s %s: %s", test->id, *plan->cast != '\0' ? ", " : "",
                          plan->cast, failed ? "failed" : "could not be judged", reason));
     }
-    if (failed && first_failed == NULL) {
-        first_failed = plan;
+    if (failed &&
+        (first_failed == NULL || plan->test->stage < first_failed->test->stage)) {
+        static struct plan copy; /* the plans are sorted later */
+        copy = *plan;
+        first_failed = &copy;
+        json_decref(first_evidence);
         first_evidence = json_deep_copy(evidence);
     }
 }
