@@ -420,13 +420,11 @@ static int by_stage(const void *one, const void *other)
 }
 
 /* The order in which the tests run. Under Wine a cell is used again for the same players, so these
- * come together: in the basic stage, and after it. */
+ * come together: all stages of the server, then of the client, then of both. */
 static int by_place(const void *one, const void *other)
 {
     const struct plan *a = one, *b = other;
-    if (run.cell && run.system == WIN32 &&
-        (a->test->stage == BASIC) == (b->test->stage == BASIC) &&
-        players_of(a) != players_of(b))
+    if (run.cell && run.system == WIN32 && players_of(a) != players_of(b))
         return players_of(a) < players_of(b) ? -1 : 1;
     return by_stage(one, other);
 }
@@ -496,6 +494,7 @@ static void make_plans(const struct choices *choices)
     }
     qsort(plans, plan_count, sizeof *plans, by_place);
     add_plan(&leak_test, server, client, NULL, "");
+    plans[plan_count - 1].comes_last = true;
 }
 
 /* Returns whether `id` matches one of the `patterns`, which commas separate. */

@@ -83,16 +83,16 @@ const char *stage_name(enum stage stage)
     return names[stage];
 }
 
-/* Prints the stage if it is not the same as that of the last test. The leak check comes after all stages, and
- * begins none. */
-static void print_stage(enum stage stage)
+/* Prints the stage if it is not the same as that of the last test. */
+static void print_stage(const struct plan *plan)
 {
     static const char *const subjects[] = {
         "one client, a few short messages, a clean end",
         "the whole contract, with peers that behave well",
         "peers that are killed, silent or flooding; restarts; leaks"};
     static int last = -1;
-    if (!run.staged || (int)stage == last || (stage == BASIC && last != -1))
+    enum stage stage = plan->test->stage;
+    if (!run.staged || (int)stage == last || plan->comes_last)
         return;
     last = (int)stage;
     printf("  %s%s: %s%s\n", DIM, stage_name(stage), subjects[stage], PLAIN);
@@ -498,7 +498,7 @@ json_t *report_result(const struct plan *plan, json_t *evidence, double seconds)
         note_blocked(test, json_string_value(json_object_get(evidence, "reason")));
     } else {
         print_blocked();
-        print_stage(test->stage);
+        print_stage(plan);
         print_result(plan, evidence, verdict);
     }
 

@@ -53,6 +53,7 @@ struct plan {
      * not. */
     bool cleared[2];
     bool left;              /* they passed it, and left something */
+    bool comes_last;        /* the leak check: it runs after the tests of all stages */
     const char *transcript; /* of the test that they failed, in lines, or NULL */
     const char *reason;     /* why they failed it, or NULL */
 };
