@@ -70,7 +70,7 @@
 #define MOST_FILES \
     20000 /* in the private namespace's /tmp, /dev/shm and the scratch folder */
 #define SCRATCH "mode=0700,size=192m"
-#define FEW_SOCKETS 256     /* so few cannot hold much: their buffers are limited */
+#define FEW_SOCKETS 64      /* so few cannot hold much: their buffers are limited */
 #define SHARE_OF_SOCKETS 10 /* a look at many sockets may take a tenth of the time */
 #define SEMAPHORE \
     64 /* bytes of the kernel for a semaphore, a set, a message or a queue */
