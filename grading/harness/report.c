@@ -329,8 +329,10 @@ static size_t advice_for(const struct plan *plan, const json_t *evidence,
                                                          test->client_hint_win32)};
     /* The test has called look_at(). */
     for (size_t i = 0; i < count; i++) {
-        const json_t *place = json_object_get(evidence,
-                                              text("look_at_%s", advice[i].program));
+        const char *role = test->only == NULL       ? advice[i].program
+                           : test->judges == CLIENT ? "client"
+                                                    : "server";
+        const json_t *place = json_object_get(evidence, text("look_at_%s", role));
         if (place != NULL) {
             advice[i].step = (int)json_integer_value(json_object_get(place, "step"));
             advice[i].hint = json_string_value(json_object_get(place, "hint"));

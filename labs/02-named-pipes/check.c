@@ -1241,9 +1241,11 @@ TEST(
     .hint =
         "Print a line that begins with \"usage: \" on standard error, or call usage_exit().")
 {
+    in_case("with two arguments");
     struct program *server = start(SERVER, "one", "two", NULL);
     wait_error_like(server, "usage: *");
     expect_end(server, 2);
+    in_case("PIPE is \"--no-such-option\"");
     server = start(SERVER, "--no-such-option", NULL);
     wait_error_like(server, "usage: *");
     expect_end(server, 2);
@@ -1712,6 +1714,7 @@ TEST(
     .hint =
         "Print a line that begins with \"usage: \" on standard error, or call usage_exit().")
 {
+    in_case("with two arguments");
     struct program *client = start(CLIENT, "one", "two", NULL);
     wait_error_like(client, "usage: *");
     expect_end(client, 2);
@@ -2505,7 +2508,7 @@ TEST(
     .name =
         "with --idle the server ends when no client comes, but not while a client is connected",
     .hint =
-        "A wait that has timed out leaves its operation pending: call CancelIoEx, and wait until the operation is over.")
+        "Give the wait for a client SECONDS as its limit. When it has timed out, end only if no client is connected.")
 {
     const char *address = fresh_address();
     struct program *server =

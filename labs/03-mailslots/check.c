@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -404,9 +405,15 @@ TEST(
 static void use_default_names(void)
 {
     skip_without_private_names();
-    struct program *server = start(SERVER, NULL);
+    /* Not the folder in which the programs run: a name without a folder is not the default. */
+    const char *folder = text("%s-folder", write_file("default", "", 0, 0600));
+    if (mkdir(folder, 0700) == -1)
+        kit_error("mkdir");
+    const char *const environment[] = {text("XDG_RUNTIME_DIR=%s", folder), NULL};
+    struct start_options options = {.environment = environment};
+    struct program *server = start_with(SERVER, options, NULL);
     wait_line_like(server, "server: ready *sample_mailslot*");
-    struct program *client = start(CLIENT, NULL);
+    struct program *client = start_with(CLIENT, options, NULL);
     for (size_t i = 0; i < 3; i++)
         wait_line(server, "server: received \"%s\"", defaults[i]);
     wait_line(client, "client: done");
@@ -564,11 +571,18 @@ TEST(every_slot, .judges = PAIR, .stage = COMPLETE, .needs = "three_messages",
 {
     if (!on_windows())
         skip_test("needs Windows: Wine has no \\\\*\\mailslot\\ (error 3)");
-    const char *name = token();
+    const char *name = token(), *every = text("\\\\*\\mailslot\\%s", name);
     struct program *server = start_server(text(LOCAL_PREFIX "%s", name), "0");
-    struct program *client = start(CLIENT, text("\\\\*\\mailslot\\%s", name), name, NULL);
-    if (wait_end(client) != 0)
+    struct program *writer = start_tester();
+    command(writer, "open %s", every);
+    bool possible = strcmp(wait_report(writer, "*open*", OPENED), "test: open") == 0;
+    if (possible) {
+        command(writer, "text %s", token());
+        possible = strncmp(wait_report(writer, "*sen[dt]*", SENT), "test: sent", 10) == 0;
+    }
+    if (!possible)
         skip_test("needs remote mailslots, which are turned off on this Windows");
+    expect_end(start(CLIENT, every, name, NULL), 0);
     wait_line(server, "server: received \"%s\"", name);
     finish(server);
 }
@@ -1305,12 +1319,18 @@ TEST(with_priority, .judges = CLIENT, .stage = COMPLETE, .needs = "on_the_wire",
     expect_message(owner, "urgent");
     expect_message(owner, "usual");
     expect_message(owner, "usual, too");
+    look_at(CLIENT, 1,
+            "Accept for PRIORITY a whole number from 0 to 31. If it is another one, or "
+            "missing, print a usage line and exit with 2.");
+    in_case("PRIORITY is \"32\"");
     struct program *wrong = start(CLIENT, "-p", "32", slot, NULL);
     wait_error_like(wrong, "usage: *");
     expect_end(wrong, 2);
+    in_case("-p is the last argument");
     wrong = start(CLIENT, "-p", NULL);
     wait_error_like(wrong, "usage: *");
     expect_end(wrong, 2);
+    in_case(NULL);
     end_tester(owner);
 }
 
@@ -1690,6 +1710,14 @@ TEST(
     command(writer, "text nowhere to");
     wait_line(server, "server: received \"nowhere to\"");
     wait_error_like(server, "server: *");
+    if (under_test() == UNIX)
+        look_at(SERVER, 3,
+                "Set the size of the address to the size of its buffer before each "
+                "recvfrom(), which overwrites it: after a sender without an address it "
+                "is 0.");
+    command(writer, "visitors 1");
+    wait_report(writer, "visitors done", VISITED);
+    look_at(SERVER, 0, NULL);
     struct program *leaver = start_visitor(fresh_own_slot(), slot);
     command(leaver, "vanish");
     wait_report(leaver, "vanished", VANISHED);

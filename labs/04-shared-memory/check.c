@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -1563,11 +1565,17 @@ TEST(client_usage, .stage = COMPLETE, .needs = "fifteen_numbers", .pair = "",
     const char *name = token();
     static const char *const wrong[] = {"ten", "-1",        "1000000001", "",
                                         "1x",  "4294967298"}; /* 2, cut to 32 bits */
+    look_at_error(
+        CLIENT, "*: error 2*", 1,
+        "Check the arguments before you look for the server: there is none here. "
+        "Accept at most two, and for COUNT a whole number from 0 to 1,000,000,000.");
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        in_case("COUNT is \"%s\"", wrong[i]);
         struct program *client = start(CLIENT, name, wrong[i], NULL);
         wait_error_like(client, "usage: *");
         expect_end(client, 2);
     }
+    in_case("with three arguments");
     expect_end(start(CLIENT, name, "1", "1", NULL), 2);
 }
 
@@ -1610,11 +1618,14 @@ TEST(mutex_only_none, .stage = COMPLETE, .needs = "repeats_and_gaps",
     }
 }
 
+#define PACE_USAGE                                                                      \
+    "Accept at most three arguments, and for PACE a whole number from 0 to 3,600,000. " \
+    "Otherwise print a usage line and exit with 2."
+
 TEST(mutex_only_usage, .stage = COMPLETE, .needs = "repeats_and_gaps",
      .pair = "mutex_only", .judges = PAIR, .points = 1, .step = 1,
      .name = "wrong arguments of either are a usage line, and exit code 2",
-     .hint = "PACE is a whole number from 0 to 3,600,000.", .client_step = 1,
-     .client_hint = "PACE is a whole number from 0 to 3,600,000.")
+     .hint = PACE_USAGE, .client_step = 1, .client_hint = PACE_USAGE)
 {
     const char *name = token();
     for (int i = 0; i < 2; i++) {
@@ -1755,6 +1766,27 @@ TEST(file_shared, .stage = COMPLETE, .needs = "file_survives", .pair = "file",
     kill_program(server);
 }
 
+/* Both programs must refuse a file of these bytes, and leave it as it is. A server begins with an empty one. */
+static void expect_strange(const void *bytes, size_t length)
+{
+    const char *path = write_file("strange", bytes, length, 0644);
+    struct program *client = start(CLIENT, "strange", NULL);
+    wait_error_like(client, "client: *");
+    expect_end(client, 1);
+    if (length == 0)
+        return;
+    struct program *server = start(SERVER, "strange", "1", NULL);
+    wait_error_like(server, "server: *");
+    expect_end(server, 1);
+    struct stat status; /* it may be too long to be read */
+    if (stat(path, &status) == 0 && (size_t)status.st_size != length)
+        fail_test("expected the file to keep its length, %zu bytes, but now it has %lld",
+                  length, (long long)status.st_size);
+    size_t left;
+    char *file = read_file("strange", &left);
+    expect_bytes("the file", NULL, 0, bytes, length, file, left);
+}
+
 TEST(file_strange, .stage = COMPLETE, .needs = "file_survives", .pair = "file",
      .judges = PAIR, .points = 1, .step = 3,
      .name = "a file that does not exist, is empty, or has other contents is an error "
@@ -1771,20 +1803,17 @@ TEST(file_strange, .stage = COMPLETE, .needs = "file_survives", .pair = "file",
     struct program *client = start(CLIENT, "nothing", NULL);
     wait_error_like(client, "client: *error 2: *");
     expect_end(client, 1);
+    /* First: a server that does not compare makes a file of gigabytes of the others. */
+    static const struct {
+        uint32_t count;
+        char unused[RECORD_SIZE - sizeof(uint32_t)], record[RECORD_SIZE];
+    } cut = {.count = 2, .record = "41"};
+    in_case("a file that counts two records and has one");
+    expect_strange(&cut, sizeof cut);
     static const char bytes[2 * RECORD_SIZE] = "This is no file of numbers.";
     for (size_t length = 0; length <= sizeof bytes; length += RECORD_SIZE / 2) {
-        write_file("strange", bytes, length, 0644);
-        client = start(CLIENT, "strange", NULL);
-        wait_error_like(client, "client: *");
-        expect_end(client, 1);
-        if (length == 0)
-            continue; /* a server begins with an empty file */
-        struct program *server = start(SERVER, "strange", "1", NULL);
-        wait_error_like(server, "server: *");
-        expect_end(server, 1);
-        size_t left;
-        char *file = read_file("strange", &left);
-        expect_bytes("the file", NULL, 0, bytes, length, file, left);
+        in_case("a file of %zu bytes, which are no numbers", length);
+        expect_strange(bytes, length);
     }
 }
 
@@ -1806,15 +1835,14 @@ TEST(file_streams, .stage = ROBUST, .needs = "file_survives", .pair = "file",
     }
 }
 
+#define RECORDS_USAGE                                                              \
+    "Accept at most two arguments, and for COUNT a whole number up to 1,000,000. " \
+    "Otherwise print a usage line and exit with 2."
+
 TEST(file_usage, .stage = COMPLETE, .needs = "file_survives", .pair = "file",
      .judges = PAIR, .points = 1, .step = 1,
      .name = "wrong arguments of either are a usage line, and exit code 2",
-     .hint = "COUNT is a whole number up to 1,000,000. Otherwise print a usage line and "
-             "exit with 2.",
-     .client_step = 1,
-     .client_hint =
-         "COUNT is a whole number up to 1,000,000. Otherwise print a usage line and "
-         "exit with 2.")
+     .hint = RECORDS_USAGE, .client_step = 1, .client_hint = RECORDS_USAGE)
 {
     for (int role = SERVER; role <= CLIENT; role++) {
         struct program *program = start((enum role)role, "numbers", "1000001", NULL);
@@ -1835,12 +1863,19 @@ static struct program *start_sysv(const char *key, const char *count)
     return server;
 }
 
+#define KEY_USAGE                                                                   \
+    "Accept for KEY a number as in C, from 1 to 0x7FFFFFFF, and for COUNT a whole " \
+    "number. Otherwise print a usage line and exit with 2."
+
 TEST(sysv_numbers, .pair = "sysv", .judges = PAIR, .points = 3, .step = 5,
      .name = "many numbers pass by System V, each once, in order",
-     .hint_unix = "Let semop() only wake; decide by `unread`, with SEM_MUTEX taken.",
-     .client_step = 4,
+     .hint_unix =
+         "Create the semaphores and the segment with KEY, not with IPC_PRIVATE. Let "
+         "semop() only wake; decide by `unread`, with SEM_MUTEX taken.",
+     .client_step = 5,
      .client_hint_unix =
-         "Let semop() only wake; decide by `unread`, with SEM_MUTEX taken.")
+         "Open the semaphores and the segment with KEY. Let semop() only wake; decide by "
+         "`unread`, with SEM_MUTEX taken.")
 {
     const char *key = fresh_key();
     struct program *server = start_sysv(key, text("%ld", many()));
@@ -1871,8 +1906,9 @@ TEST(sysv_shmctl, .stage = COMPLETE, .needs = "sysv_numbers", .pair = "sysv",
     struct program *server = start_sysv(fresh_key(), "0");
     wait_line_like(server, "server: segment of 260 bytes, mode 640, attached by 1");
     wait_line_like(server, "server: *[lL][oO][cC][kK]*");
-    expect_end(start(SERVER, "word", NULL), 2);
     end_server(server);
+    look_at(SERVER, 1, KEY_USAGE);
+    expect_end(start(SERVER, "word", NULL), 2);
 }
 
 TEST(sysv_next_client, .stage = COMPLETE, .needs = "sysv_numbers", .pair = "sysv",
@@ -2045,9 +2081,15 @@ TEST(sysv_none, .stage = COMPLETE, .needs = "sysv_numbers", .pair = "sysv",
          "Call semget() without IPC_CREAT: it fails with ENOENT (error 2) if there "
          "is no server.")
 {
-    struct program *client = start(CLIENT, fresh_key(), NULL);
+    const char *key = fresh_key();
+    struct program *client = start(CLIENT, key, NULL);
     wait_error_like(client, "client: *error 2: *");
     expect_end(client, 1);
+    key_t made = (key_t)strtol(key, NULL, 0);
+    if (semget(made, 0, 0) != -1 || shmget(made, 0, 0) != -1)
+        fail_test("expected the client to create nothing, but it has created semaphores "
+                  "or a segment of KEY");
+    look_at(CLIENT, 1, KEY_USAGE);
     expect_end(start(CLIENT, "0", NULL), 2);
     expect_end(start(CLIENT, "1", "x", NULL), 2);
 }
@@ -2215,6 +2257,10 @@ TEST(board_alone, .stage = ROBUST, .needs = "many_readers", .pair = "rwlock",
     close_input(server);
     wait_line(server, "server: done");
     expect_end(server, 0);
+    static const char usage[] = "Accept at most one argument. Otherwise print a usage "
+                                "line and exit with 2.";
+    look_at(SERVER, 1, usage);
+    look_at(CLIENT, 1, usage);
     expect_end(start(SERVER, name, "x", NULL), 2);
     expect_end(start(CLIENT, name, "x", NULL), 2);
 }
@@ -2319,7 +2365,11 @@ TEST(table_unlocked, .stage = COMPLETE, .needs = "table_adds_up", .judges = SERV
         line = wait_line_like(table, runs[i][1]);
         long sum = strtol(line + strlen("table: sum "), NULL, 10);
         bool lost = sum < 8 * atol(runs[i][0]);
+        look_at(SERVER, 4,
+                "Compare the sum with PROCESSES * UPDATES: exit with 0 if they "
+                "are equal, else with 1.");
         expect_end(table, lost ? 1 : 0);
+        look_at(SERVER, 0, NULL);
         if (lost)
             return;
     }
@@ -2382,13 +2432,17 @@ TEST(
 TEST(table_usage, .stage = COMPLETE, .needs = "table_adds_up", .judges = SERVER,
      .only = "table", .points = 1, .step = 1,
      .name = "wrong arguments are a usage line on standard error, and exit code 2",
-     .hint = "Accept at most 64 processes and 30,000,000 updates. Otherwise print a "
-             "usage line and exit with 2.")
+     .hint = "Accept at most two numbers, of up to 64 processes and 30,000,000 updates. "
+             "Otherwise print a line that begins with \"usage: \" on standard error, and "
+             "exit with 2.")
 {
-    expect_end(start_table("65", NULL, NULL), 2);
-    expect_end(start_table("1", "30000001", NULL), 2);
-    expect_end(start_table("one", NULL, NULL), 2);
-    expect_end(start_table("1", "1", "1"), 2);
+    static const char *const wrong[][3] = {
+        {"65"}, {"1", "30000001"}, {"one"}, {"1", "1", "1"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct program *table = start_table(wrong[i][0], wrong[i][1], wrong[i][2]);
+        wait_error_like(table, "usage: *");
+        expect_end(table, 2);
+    }
 }
 
 /* ---- What `make run` shows ---------------------------------------------------------- */
