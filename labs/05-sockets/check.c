@@ -2048,6 +2048,7 @@ TEST(file_missing, .judges = PAIR, .stage = COMPLETE, .needs = "file_copied",
     wait_error_like(server, "server: *error 2*");
     wait_error_like(client, "client: *");
     expect_end(client, 1);
+    in_case("with a file that is there now");
     write_file("original", "now", 3, 0644);
     client = start(CLIENT, "copy", LOOPBACK, port, NULL);
     wait_line(client, "client: received 3 bytes");
