@@ -1389,17 +1389,22 @@ TEST(sanitized_server, .judges = SERVER, .stage = ROBUST, .needs = "lines", .pai
     expect_end(server, 0);
 }
 
+#define SERVER_ARGUMENTS \
+    "PORT is a number from 0 to 65535, and there are at most two arguments."
+
 TEST(server_usage, .judges = SERVER, .stage = COMPLETE, .pair = "", .points = 1,
      .step = 1, .name = "wrong arguments: a usage line on standard error, exit code 2",
-     .hint = "PORT is a number from 0 to 65535, and there are at most two "
-             "arguments.")
+     .hint = SERVER_ARGUMENTS)
 {
     static const char *const wrong[] = {"port", "-1", "65536", "", "80x"};
+    look_at_error(SERVER, "*", 1, SERVER_ARGUMENTS); /* of a call that has got them */
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        in_case("PORT is \"%s\"", wrong[i]);
         struct program *server = start(SERVER, wrong[i], NULL);
         wait_error_like(server, "usage: *");
         expect_end(server, 2);
     }
+    in_case("with three arguments");
     expect_end(start(SERVER, "0", LOOPBACK, "x", NULL), 2);
 }
 
@@ -1789,17 +1794,22 @@ TEST(sanitized_client, .judges = CLIENT, .stage = ROBUST, .needs = "lines", .pai
     expect_end(client, 0);
 }
 
+#define CLIENT_ARGUMENTS \
+    "PORT is a number from 1 to 65535, and there are at most two arguments."
+
 TEST(client_usage, .judges = CLIENT, .stage = COMPLETE, .pair = "", .points = 1,
      .step = 1, .name = "wrong arguments: a usage line on standard error, exit code 2",
-     .hint = "PORT is a number from 1 to 65535, and there are at most two "
-             "arguments.")
+     .hint = CLIENT_ARGUMENTS)
 {
     static const char *const wrong[] = {"port", "-1", "0", "65536", "", "80x"};
+    look_at_error(CLIENT, "*", 1, CLIENT_ARGUMENTS); /* of a call that has got them */
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        in_case("PORT is \"%s\"", wrong[i]);
         struct program *client = start(CLIENT, LOOPBACK, wrong[i], NULL);
         wait_error_like(client, "usage: *");
         expect_end(client, 2);
     }
+    in_case("with three arguments");
     expect_end(start(CLIENT, LOOPBACK, "1", "x", NULL), 2);
 }
 
@@ -1904,6 +1914,8 @@ TEST(udp_second_server, .judges = SERVER, .stage = COMPLETE, .needs = "udp_lines
     struct program *second = start(SERVER, port_of(server), NULL);
     wait_error_like(second, "server: *error *");
     expect_end(second, 1);
+    in_case("PORT is \"port\"");
+    look_at(SERVER, 1, SERVER_ARGUMENTS);
     server = start(SERVER, "port", NULL);
     wait_error_like(server, "usage: *");
     expect_end(server, 2);
@@ -2053,6 +2065,11 @@ TEST(file_missing, .judges = PAIR, .stage = COMPLETE, .needs = "file_copied",
     client = start(CLIENT, "copy", LOOPBACK, port, NULL);
     wait_line(client, "client: received 3 bytes");
     expect_end(client, 0);
+    in_case("with a file that has changed");
+    write_file("original", "changed", 7, 0644);
+    client = start(CLIENT, "copy", LOOPBACK, port, NULL);
+    wait_line(client, "client: received 7 bytes");
+    expect_end(client, 0);
 }
 
 TEST(file_wire, .judges = SERVER, .stage = COMPLETE, .needs = "file_copied",
@@ -2158,10 +2175,16 @@ TEST(file_cut, .judges = CLIENT, .stage = ROBUST, .needs = "file_copied", .pair 
      .hint = "The file is complete only if as many bytes came as the header "
              "reports, and the trailer after them.")
 {
-    static const char *const streams[] = {"FILE 4\nabc",    "FILE 4\nabcd",
-                                          "FILE 4\nabcdEN", "FILE 4\nabcdENT\n",
-                                          "FILE x\nabcd",   "FI"};
+    static const struct {
+        const char *bytes, *what;
+    } streams[] = {{"FILE 4\nabc", "a file of 3 bytes, not 4"},
+                   {"FILE 4\nabcd", "no trailer"},
+                   {"FILE 4\nabcdEN", "half a trailer"},
+                   {"FILE 4\nabcdENT\n", "a wrong trailer"},
+                   {"FILE x\nabcd", "a header without a number"},
+                   {"FI", "half a header"}};
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
+        in_case("with %s", streams[i].what);
         struct program *peer = start_unix_probe("peer", NULL);
         command(peer, "listen " LOOPBACK);
         const char *line = wait_line_like(peer, "test: listening at *");
@@ -2169,13 +2192,12 @@ TEST(file_cut, .judges = CLIENT, .stage = ROBUST, .needs = "file_copied", .pair 
                                        NULL);
         command(peer, "accept 1");
         wait_line(peer, "test: 1 accepted");
-        push(peer, 1, streams[i], strlen(streams[i]));
+        push(peer, 1, streams[i].bytes, strlen(streams[i].bytes));
         command(peer, "shut 1");
         expect_error_line(client);
         expect_end(client, 1);
         if (printed_like(client, "client: received *"))
-            fail_test("expected an error, but the client took \"%s\" for a whole file",
-                      streams[i]);
+            fail_test("expected an error, but the client took that for a whole file");
         kill_program(peer);
     }
 }
