@@ -399,10 +399,11 @@ char *read_file(const char *name, size_t *length);
  * cell, or print its lines "test: ...". Returns its path as an argument. */
 const char *place_probe(const char *probe, const char *name, const char *script);
 
-/* Copies the program that plays `role`, or the program `file`, to `name`: "server", or
- * "folder/server" in a new folder. All that are placed in a test are in the same folder, which is
- * not the scratch folder. Returns the path of the copy, for start_options. */
+/* Copies the program that plays `role`, or the program beside it that start_options names `original`, or the
+ * program `file`, to `name`: "server", or "folder/server" in a new folder. All that are placed in a test are in
+ * the same folder, which is not the scratch folder. Returns the path of the copy, for start_options. */
 const char *copy_program(enum role role, const char *name);
+const char *copy_named(enum role role, const char *original, const char *name);
 const char *place_program(const char *file, const char *name);
 
 /* Returns whether Windows programs run on Windows itself, not under Wine. */

@@ -170,6 +170,11 @@ const char *copy_program(enum role role, const char *name)
     return place_program(file_of(role, NULL), name);
 }
 
+const char *copy_named(enum role role, const char *original, const char *name)
+{
+    return place_program(file_of(role, original), name);
+}
+
 const char *place_probe(const char *probe, const char *name, const char *script)
 {
     const char *file = probe_file(probe);

@@ -258,9 +258,11 @@ static int await_ready(struct program *server)
     far_end = server;
     const char *line = wait_line_like(server, "server: ready tcp:127.0.0.1:*");
     int port = atoi(strrchr(line, ':') + 1);
-    if (port == 0)
-        fail_test("expected the port that the system chose, got %s; call getsockname()",
-                  line);
+    if (port == 0) {
+        look_at(SERVER, 3,
+                "Print the port that getsockname() returns, not the argument.");
+        fail_test("expected the port that the system chose, got %s", line);
+    }
     return port;
 }
 
@@ -644,8 +646,10 @@ TEST(
     say(peer, "/name %s", name);
     expect(peer, "\\* you are %s; users here: 1", name);
     wait_line(server, "server: client 1 is %s", name);
+    look_at(SERVER, 9, "When a connection ends, print \"server: client NUMBER left\".");
     leave(peer);
     wait_line(server, "server: client 1 left");
+    look_at(SERVER, 0, NULL);
     finish(server);
 }
 
@@ -762,7 +766,8 @@ TEST(
     who, .judges = SERVER, .stage = COMPLETE, .needs = "takes_a_name", .points = 1,
     .step = 7, .name = "/who lists the names, to those with a name and without",
     .hint =
-        "Reply with \"* here: NAME NAME\" and \"* users here: N\". A client without a name is not counted.")
+        "Reply with \"* here: NAME NAME\" and \"* users here: N\". A client without a name gets the "
+        "reply, too, and is not counted.")
 {
     int port;
     struct program *server = start_server(&port);
@@ -784,9 +789,10 @@ TEST(
     finish(server);
 }
 
-TEST(help, .judges = SERVER, .stage = COMPLETE, .needs = "takes_a_name", .points = 1,
-     .step = 7, .name = "/help names every command, also to a client without a name",
-     .hint = "Reply with lines that begin with \"* \".")
+TEST(
+    help, .judges = SERVER, .stage = COMPLETE, .needs = "takes_a_name", .points = 1,
+    .step = 7, .name = "/help names every command, also to a client without a name",
+    .hint = "Reply with lines that begin with \"* \", also before the client has a name.")
 {
     static const char *const commands[] = {"/name", "/to", "/who", "/quit"};
     int port;
@@ -932,10 +938,12 @@ TEST(
     finish(server);
 }
 
-TEST(name_taken, .judges = SERVER, .stage = COMPLETE, .needs = "takes_a_name",
-     .points = 1, .step = 7,
-     .name = "a name that is taken is an error; without a name nothing is sent on",
-     .hint = "Compare with the names of all users. A text before /name is an error, too.")
+TEST(
+    name_taken, .judges = SERVER, .stage = COMPLETE, .needs = "takes_a_name", .points = 1,
+    .step = 7,
+    .name = "a name that is taken is an error; without a name nothing is sent on",
+    .hint =
+        "Compare with the names of all other users. A text before /name is an error, too.")
 {
     int port;
     struct program *server = start_server(&port);
@@ -952,11 +960,14 @@ TEST(name_taken, .judges = SERVER, .stage = COMPLETE, .needs = "takes_a_name",
     finish(server);
 }
 
-TEST(slashes, .judges = SERVER, .stage = COMPLETE, .needs = "everybody_gets_it",
-     .points = 1, .step = 7,
-     .name =
-         "an unknown command is an error, // sends a text with /, an empty line nothing",
-     .hint = "A command is the whole word: /whole is not /who.")
+TEST(
+    slashes, .judges = SERVER, .stage = COMPLETE, .needs = "everybody_gets_it",
+    .points = 1, .step = 7,
+    .name =
+        "an unknown command is an error, // sends a text with /, an empty line nothing",
+    .hint =
+        "A command is the whole word: /whole is not /who. A line is empty if nothing comes "
+        "before its LF or CR LF.")
 {
     int port;
     struct program *server = start_server(&port);
@@ -1172,7 +1183,10 @@ TEST(server_usage, .judges = SERVER, .stage = COMPLETE, .needs = "takes_a_name",
         {"--history"}, {"--nonsense", "1"}, {"tcp:127.0.0.1:0", "more"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        struct program *server = start(SERVER, wrong[i][0], wrong[i][1], NULL);
+        const char *second = wrong[i][1];
+        in_case("with the arguments %s%s%s", wrong[i][0], second != NULL ? " " : "",
+                second != NULL ? second : "");
+        struct program *server = start(SERVER, wrong[i][0], second, NULL);
         wait_error_like(server, "usage: *");
         expect_end(server, 2);
     }
@@ -1478,7 +1492,10 @@ TEST(client_usage, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines",
         {"pipe:"},    {"tcp:127.0.0.1:70000"}, {"--other"}, {"tcp:127.0.0.1:1", "more"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        struct program *client = start(CLIENT, wrong[i][0], wrong[i][1], NULL);
+        const char *second = wrong[i][1];
+        in_case("with the arguments %s%s%s", wrong[i][0], second != NULL ? " " : "",
+                second != NULL ? second : "");
+        struct program *client = start(CLIENT, wrong[i][0], second, NULL);
         wait_error_like(client, "usage: *");
         expect_end(client, 2);
     }
@@ -1502,10 +1519,12 @@ TEST(
     kill_program(client); /* it closes first: the port is free at once */
 }
 
-TEST(no_server, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines", .points = 1,
-     .step = 2,
-     .name = "without a server the client prints an error line and exits with 1",
-     .hint = "Check connect().")
+TEST(
+    no_server, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines", .points = 1,
+    .step = 2,
+    .name = "without a server the client prints an error line and exits with 1",
+    .hint =
+        "Check connect(). Print the number of its error on standard error, and exit with 1.")
 {
     int port, listener = listen_here(&port);
     close(listener);
@@ -2087,13 +2106,17 @@ TEST(
     finish(server);
 }
 
+#define ONE_CONNECTION \
+    "An error of a receive or a send ends this connection, not the server."
+
 TEST(killed_client, .judges = SERVER, .stage = ROBUST, .needs = "comes_and_goes",
      .points = 2, .step = 7,
      .name = "a client that is killed has left at once, also with a reset",
-     .hint = "An error of recv() or send() ends this connection, not the server.")
+     .hint = ONE_CONNECTION)
 {
     int port;
     struct program *server = start_server(&port);
+    look_at_error(SERVER, "*", 7, ONE_CONNECTION);
     struct peer *anna = join(port, "anna");
     for (int i = 0; i < 20; i++) {
         const char *name = text("peer%d", i);
