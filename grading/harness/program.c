@@ -1602,6 +1602,10 @@ static double extended(double deadline, double begin, double limit, size_t *seen
     return deadline;
 }
 
+/* The test waits for a usage line, or for its exit code. If instead a call fails, it has got the wrong
+ * arguments, and is not to blame. */
+static bool wrong_arguments;
+
 static const char *await_line(struct program *program, const char *line, enum match match,
                               const char *meaning)
 {
@@ -1609,6 +1613,7 @@ static const char *await_line(struct program *program, const char *line, enum ma
     size_t looked = 0, seen = 0;
     bool hopeless = false;
     subject = program;
+    wrong_arguments = strncmp(line, "usage: ", strlen("usage: ")) == 0;
     for (;;) {
         const char *found = find_line(program, line, match, &looked);
         if (found != NULL)
@@ -1778,6 +1783,7 @@ int wait_end(struct program *program)
 
 void expect_end(struct program *program, int code)
 {
+    wrong_arguments = code == 2;
     int ended = wait_end(program);
     /* wineserver kills a process that still runs a second after it has called ExitProcess, for
      * example one with many threads on a busy machine. Its exit code is then lost. */
@@ -2123,6 +2129,8 @@ json_t *error_lines(const char *reason)
 
 const char *failed_call(enum role role)
 {
+    if (wrong_arguments)
+        return NULL;
     const char *name = role == SERVER ? "server" : "client";
     for (size_t i = line_count < late_lines ? line_count : late_lines; i-- > 0;) {
         const struct program *program = lines[i].program;

@@ -31,7 +31,7 @@ json_t *error_lines(const char *reason);
 
 /* Returns the last call that has failed in the program that plays `role` and is judged, as its line on
  * standard error names it: "CreateProcess: error 2". It has ended the program, or no peer misbehaves in this
- * test. Otherwise returns NULL. */
+ * test. Otherwise, or if the test waits for a usage line, returns NULL. */
 const char *failed_call(enum role role);
 
 /* Returns whether the missing output of a program cannot be in its buffer: it exited, it printed

@@ -167,7 +167,7 @@ const char *place_program(const char *file, const char *name)
 
 const char *copy_program(enum role role, const char *name)
 {
-    return place_program(file_of(role, NULL), name);
+    return copy_named(role, NULL, name);
 }
 
 const char *copy_named(enum role role, const char *original, const char *name)
