@@ -193,9 +193,10 @@ _Noreturn static void become_bubblewrap(int info, int ready)
                    "--new-session", "--die-with-parent", "--as-pid-1", "--info-fd",
                    text("%d", info), NULL);
     at = add_system_folders(at);
-    at = add_words(at, "--proc", "/proc", "--dev", "/dev", "--bind", "/dev/shm",
-                   "/dev/shm", "--bind", "/dev/mqueue", "/dev/mqueue", "--bind", "/tmp",
-                   "/tmp", NULL);
+    /* The kernel has 3,072 pseudo-terminals for all programs: one could take those of other tests. */
+    at = add_words(at, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/pts",
+                   "--remount-ro", "/dev/pts", "--bind", "/dev/shm", "/dev/shm", "--bind",
+                   "/dev/mqueue", "/dev/mqueue", "--bind", "/tmp", "/tmp", NULL);
     at = cover_the_rest(at, end);
     at = add_words(at, "--size", "65536", "--tmpfs", run.folder, "--dir", run.scratch,
                    "--ro-bind", programs_folder(), programs_folder(), NULL);

@@ -67,12 +67,17 @@ static int remove_inner(const char *path, const struct stat *facts, int type,
     return where->level == 0 || remove(path) == 0 ? 0 : -1;
 }
 
-void clear_folder(const char *path)
+bool clear_folder(const char *path)
 {
     int how = FTW_DEPTH | FTW_PHYS | FTW_MOUNT;
     const char *const unlock[] = {"chmod", "-R", "u+rwx", path, NULL};
-    if (nftw(path, remove_inner, 16, how) != 0 && run_command(unlock) == 0)
-        nftw(path, remove_inner, 16, how);
+    /* nftw() fails if a path is longer than PATH_MAX, and leaves the rest. find(1) does not. */
+    const char *const empty[] = {"find", path,      "-xdev", "-mindepth",
+                                 "1",    "-delete", NULL};
+    if (nftw(path, remove_inner, 16, how) == 0)
+        return true;
+    run_command(unlock);
+    return run_command(empty) == 0;
 }
 
 void remove_tree(const char *path)

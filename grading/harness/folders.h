@@ -10,8 +10,8 @@
 /* Runs a command, its three streams on /dev/null, and returns its exit code, -1 on failure. */
 int run_command(const char *const words[]);
 
-/* Removes everything in a folder, but not the folder. */
-void clear_folder(const char *path);
+/* Removes everything in a folder, but not the folder, however deep it is. Returns false on failure. */
+bool clear_folder(const char *path);
 
 /* Removes a folder and all that is in it. */
 void remove_tree(const char *path);

@@ -185,7 +185,8 @@ static void open_wine(void)
     const char *prefix = text("%s/prefix", wine_folder());
     if (run.cell) {
         mkdir(wine_folder(), 0700);
-        clear_folder(wine_folder());
+        /* What the last cell has left could help the programs of the next one. */
+        need(clear_folder(wine_folder()), "removing the last Wine prefix");
         remove_server_folder();
     }
     need(run_command((const char *[]){"cp", "-a", template, prefix, NULL}) == 0,

@@ -703,14 +703,32 @@ static const char *why_unused(const struct file *file)
     return "is neither server.c nor client.c, nor beside one of them";
 }
 
+static bool same_if_known(const char *one, const char *other)
+{
+    return one == NULL || other == NULL || strcmp(one, other) == 0;
+}
+
 /* Returns the file that was taken in place of this one: a copy, or a later version of its archive. */
 static const struct file *taken_instead(const struct file *file)
 {
     for (size_t i = 0; i < file_count; i++)
         if (files[i].path != NULL && same_name(files[i].name, file->name) &&
-            (is_newer(&files[i], file) || same_content(&files[i], file)))
+            (same_content(&files[i], file) ||
+             (is_newer(&files[i], file) && same_if_known(files[i].lab, file->lab) &&
+              same_if_known(files[i].system, file->system))))
             return &files[i];
     return NULL;
+}
+
+/* Returns whether the file was taken as a part of the program beside it, and seems to be another
+ * program. labs/build-program leaves these out. */
+static bool is_other_program(const struct file *file)
+{
+    if (file->path == NULL || file->why != NULL || file->kind == HEADER)
+        return false;
+    const char *name = strrchr(file->path, '/') + 1;
+    return strncasecmp(name, "server.", 7) != 0 && strncasecmp(name, "client.", 7) != 0 &&
+           has_main(file);
 }
 
 /* Names each source that was seen and not used. Those of labs and systems that were not set are
@@ -722,6 +740,11 @@ static void name_unused(void)
     for (size_t i = 0; i < file_count; i++) {
         const struct file *file = &files[i];
         const char *system = file->system != NULL ? file->system : system_of_source(file);
+        if (is_other_program(file)) {
+            note(text("%s seems to have a main of its own: then it was not used",
+                      file->from));
+            unused++;
+        }
         if (file->path != NULL || file->kind == HEADER)
             continue;
         if ((file->lab != NULL && *file->lab == '\0') ||

@@ -373,6 +373,7 @@ of_packing() {
     put lab1/unix/server.c "$program" && put lab1/unix/client.c "$program" && pack lab1_named.tar.bz2
     put 'Lab 01/linux/server.c' "$program" && put 'Lab 01/linux/client.c' "$program" && pack tux.tgz
     put server.c "$program" && put client.c "$program" && pack pair.tar
+    put unix_server.c "$program" && put win32_server.c 'int main(void) { return 0; }\n' && pack beside.tar
     put server.c.txt "$program" && put old/lab1.c "$program" && pack text.tar
     put 'Лабораторная работа 1/pipe_server.c' "$program" && put 'Лабораторная работа 1/client.c' "$program" && pack russian.tar.xz
     put PipeServer/main.cpp "$program" && put PipeServer/more.cpp 'int more;\n' && put PipeClient/PipeClient.cpp "$program" && pack folders.tar
@@ -416,6 +417,7 @@ BYTES
     shows 'main.cpp in PipeServer' folders "^  $LAB/unix: client.cpp, more.cpp, server.cpp\$"
     shows 'server.c.txt' text "^  $LAB/unix: server.c\$"
     shows 'every source that was seen is named' text '"./old/lab1.c" is neither server.c nor client.c, nor beside one of them, and was ignored'
+    shows 'a program beside another is named' beside '"./win32_server.c" seems to have a main of its own: then it was not used'
     shows 'and where a program must be' text "^  the programs must be LAB/SYSTEM/server.c and client.c, for example $LAB/unix/server.c\$"
     shows 'programs of another lab are named' other_lab '"./03-mailslots/unix/[a-z]*.c" and others are of a lab or a system that was not set'
     shows 'two versions of one archive: the last' again "^  $LAB/unix: server.c\$"
@@ -430,9 +432,9 @@ BYTES
     shows 'Visual Studio: it is said that it is C++' studio "^  $LAB/win32/server.cpp is C.., in UTF-16|^  $LAB/win32/server.cpp is C..: a C.. compiler builds it"
     shows 'Visual Studio: which encoding it was' studio 'server.cpp" was in UTF-16LE, and was converted to UTF-8$'
     check 'those who must be looked at' [ "$(sed -n '/ need a look:$/,$s/^  \([a-z0-9_]*\): .*/\1/p' "$out/grade" | paste -s -d ' ' -)" = \
-        'class deflate64 encodings other_lab text twice' ]
+        'beside class deflate64 encodings other_lab text twice' ]
     check 'with the reason' grep -q '^  deflate64: .* is compressed by a method that cannot be read here (.*deflat.*); ask for a plain .zip' "$out/grade"
-    check 'and what mends it' [ "$(grep -c '^    then: grading/grade --out results --as [a-z0-9_]* FOLDER$' "$out/grade")" = 5 ]
+    check 'and what mends it' [ "$(grep -c '^    then: grading/grade --out results --as [a-z0-9_]* FOLDER$' "$out/grade")" = 6 ]
     check 'of the archive of a class, too' grep -qx '    then: grading/grade --out results ARCHIVE' "$out/grade"
     look "$shelf/encodings.tar"
     shows 'one system is set: the sources without a folder are for it' encodings "$both"

@@ -641,6 +641,8 @@ static void devices(void)
             harm("%s", names[i]);
     if (mknod("mem", S_IFCHR | 0600, 0x101) == 0 && came(open("mem", O_RDONLY)))
         harm("a device of its own");
+    if (came(posix_openpt(O_RDWR | O_NOCTTY)))
+        harm("a pseudo-terminal, of which all tests together have 3,072");
 }
 
 static bool copy_to(int to_folder, const char *to, int from_folder, const char *from)

@@ -3,15 +3,21 @@
  *
  * As the server it keeps a copy of the kit's client that it is judged with, and as the client one
  * of the kit's server, where later tests could find them. If it finds the kit's program of its
- * own role, which it could start in its place, it prints HARM and fails. The rest is the kit's own
- * pair, so the tests pass: only after a test that passed the next one may run in the same Wine.
+ * own role, which it could start in its place, it prints HARM and fails. It also makes a tree that is
+ * too deep for a walk by paths, so that the prefix cannot be removed in this way. The rest is the
+ * kit's own pair, so the tests pass: only after a test that passed the next one may run in the same
+ * Wine.
  */
+#include <wchar.h>
+
 #include "ipclab.h"
 
 int serve(int argc, char *argv[]); /* main of the kit's server.c */
 int talk(int argc, char *argv[]);  /* main of the kit's client.c */
 
 #define MOST (1 << 23) /* bytes of a program */
+#define LEVELS 16      /* of a tree, with names of LONG_NAME characters */
+#define LONG_NAME 200
 
 static char self[MOST], other[MOST];
 static DWORD self_length;
@@ -87,11 +93,34 @@ static void keep_others(const char *role)
     FindClose(folders);
 }
 
+/* Makes the tree C:\NAME. `path` is then that of its deepest folder. */
+static void make_tree(unsigned long name, wchar_t *path, size_t size)
+{
+    int length = swprintf(path, size, L"\\\\?\\C:\\%lu", name);
+    for (int level = 0; CreateDirectoryW(path, NULL) && level < LEVELS; level++)
+        length += swprintf(path + length, size - (size_t)length, L"\\%0*d", LONG_NAME,
+                           level);
+}
+
+/* Some of its paths are longer than PATH_MAX, because one tree is moved into another. */
+static void make_deep_tree(void)
+{
+    static wchar_t one[LEVELS * MAX_PATH], other[LEVELS * MAX_PATH],
+        into[LEVELS * MAX_PATH];
+    unsigned long name = GetCurrentProcessId();
+    make_tree(name, one, LEVELS * MAX_PATH);
+    make_tree(name + 1, other, LEVELS * MAX_PATH); /* no process has an odd ID */
+    swprintf(other, LEVELS * MAX_PATH, L"\\\\?\\C:\\%lu", name + 1);
+    swprintf(into, LEVELS * MAX_PATH, L"%ls\\inner", one);
+    MoveFileW(other, into);
+}
+
 int main(int argc, char *argv[])
 {
     /* In the tests of this kind: server COUNT CLIENT, client COUNT. */
     bool serves = argc > 2;
     look_for(serves ? "server" : "client");
     keep_others(serves ? "client" : "server");
+    make_deep_tree();
     return serves ? serve(argc, argv) : talk(argc, argv);
 }
