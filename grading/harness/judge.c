@@ -711,13 +711,19 @@ static json_t *not_begun(double time)
                      "not_begun", true);
 }
 
-/* Returns whether a submission of `plan` has failed a test, and has passed none. Its tests get short
- * waits: a program that does nothing must not take much longer than one that is right. Chosen tests
- * and proofs (--test, --all, --must-fail) have whole waits. */
-static bool is_hopeless(const struct choices *choices, const struct plan *plan)
+/* What the submissions of a plan have shown so far. */
+enum record {
+    RIGHT,   /* none has failed a test */
+    WRONG,   /* one has failed a test */
+    HOPELESS /* ... and has passed none */
+};
+
+/* Chosen tests and proofs (--test, --all, --must-fail) have whole waits. */
+static enum record record_of(const struct choices *choices, const struct plan *plan)
 {
+    enum record record = RIGHT;
     if (!run.staged || choices->only != NULL || choices->all || choices->must_fail)
-        return false;
+        return RIGHT;
     for (enum role role = SERVER; role <= CLIENT; role++) {
         const char *program = role == SERVER ? plan->server : plan->client;
         bool failed = false, passed = is_ours(program);
@@ -729,15 +735,23 @@ static bool is_hopeless(const struct choices *choices, const struct plan *plan)
             }
         }
         if (failed && !passed)
-            return true;
+            return HOPELESS;
+        if (failed)
+            record = WRONG;
     }
-    return false;
+    return record;
 }
 
-/* Judges a plan of a program that has done nothing right. */
-static json_t *judge_hopeless(size_t number)
+/* Judges a plan whose programs have this record. Those that are wrong must not take much longer than those
+ * that are right: their waits are short, if they do nothing right, or not much longer while lines come. */
+static json_t *judge_by_record(size_t number, enum record record)
 {
+    static const int limits_per_wait[] = {
+        [RIGHT] = LIMITS_PER_WAIT, [WRONG] = 2, [HOPELESS] = 1};
     double usual = run.limit;
+    run.limits_per_wait = limits_per_wait[record];
+    if (record != HOPELESS)
+        return judge_in_time(number);
     run.limit = fmin(usual, fmax(SHORT_LIMIT, usual / 3));
     json_t *evidence = judge(number);
     run.limit = usual;
@@ -763,8 +777,7 @@ static json_t *judge_or_block(const struct choices *choices, size_t number,
         return blocked(text("fix %s first", plan->failed->id), plan->failed);
     if (choices->time > 0 && spent > choices->time && plan->test != &leak_test)
         return not_begun(choices->time);
-    json_t *evidence = is_hopeless(choices, plan) ? judge_hopeless(number)
-                                                  : judge_in_time(number);
+    json_t *evidence = judge_by_record(number, record_of(choices, plan));
     if (has_verdict(evidence, "failed")) {
         plan->failed = plan->test;
         plan->reason = text("%s", json_string_value(json_object_get(evidence, "reason")));
@@ -918,6 +931,7 @@ static int run_all(const struct choices *options, void (*conversation)(void))
     run.limit = choices.first_limit > 0 && choices.first_limit < choices.limit
                     ? choices.first_limit * factor
                     : long_limit;
+    run.limits_per_wait = LIMITS_PER_WAIT;
     all_findings = json_array();
 
     int code;

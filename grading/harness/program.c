@@ -843,9 +843,16 @@ static char *part_of(size_t part, size_t whole, size_t before)
                 whole == 1 ? " was" : "s were");
 }
 
+/* Returns the new deadline of a wait that began at `begin`, because what it waits for goes on: slow is not
+ * blocked. But a program may go on without end. */
+static double prolonged(double begin)
+{
+    return fmin(now() + run.limit, begin + run.limits_per_wait * run.limit);
+}
+
 size_t offer_bytes(struct program *program, const void *bytes, size_t length)
 {
-    double deadline = now() + run.limit;
+    double begin = now(), deadline = begin + run.limit;
     size_t sent = 0, before = program->given;
     while (sent < length && program->input != -1) {
         ssize_t written = write(program->input, (const char *)bytes + sent,
@@ -853,7 +860,7 @@ size_t offer_bytes(struct program *program, const void *bytes, size_t length)
         if (written > 0) {
             sent += (size_t)written;
             program->given += (size_t)written;
-            deadline = now() + run.limit; /* slow is not blocked */
+            deadline = prolonged(begin);
         } else if (errno == EPIPE || errno == EIO) {
             break;
         } else if (errno != EAGAIN && errno != EINTR) {
@@ -1589,15 +1596,15 @@ static bool repeats(size_t number)
 /* Returns the new deadline of a wait that began at `begin`, and counts all lines as seen. A line of a
  * transcript, "server: text", after the first `*seen` lines shows that a program is not blocked: the wait
  * then lasts `limit` more seconds. Other lines do not: a program that polls may print them without end. It
- * may also print the same line of a transcript. Such lines make a wait at most twice as long. */
+ * may also print the same line of a transcript. Such lines make a wait at most twice as long, and others at
+ * most LIMITS_PER_WAIT times: a program may also count how often it has polled. */
 static double extended(double deadline, double begin, double limit, size_t *seen)
 {
     for (; *seen < line_count; ++*seen) {
         size_t word = strcspn(lines[*seen].text, " ");
+        int most = repeats(*seen) && run.limits_per_wait > 2 ? 2 : run.limits_per_wait;
         if (word > 0 && lines[*seen].text[word - 1] == ':')
-            deadline = fmax(deadline, repeats(*seen)
-                                          ? fmin(now() + limit, begin + 2 * limit)
-                                          : now() + limit);
+            deadline = fmax(deadline, fmin(now() + limit, begin + most * limit));
     }
     return deadline;
 }
@@ -1715,7 +1722,7 @@ _Noreturn static void fail_without_message(struct program *program, char end)
 
 char *receive_until(struct program *program, char end, size_t *length)
 {
-    double deadline = now() + run.limit;
+    double begin = now(), deadline = begin + run.limit;
     struct stream *output = &program->outputs[0];
     subject = program;
     for (size_t looked = output->taken;;) {
@@ -1732,7 +1739,7 @@ char *receive_until(struct program *program, char end, size_t *length)
             return copy;
         }
         if (output->length > looked)
-            deadline = now() + run.limit;
+            deadline = prolonged(begin);
         looked = output->length;
         if (output->lost > 0)
             fail_test("%s printed more than %zu bytes on standard output, and only these "

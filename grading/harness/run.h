@@ -36,6 +36,7 @@
 
 /* A whole test may last as long as that many waits. */
 #define LIMITS_PER_TEST 30
+#define LIMITS_PER_WAIT 6 /* while lines or bytes come */
 
 /* One test with the programs that play in it. */
 struct plan {
@@ -72,6 +73,7 @@ struct run {
     uint64_t seed;
     char mark[8];           /* the beginning of every token of this run */
     double limit;           /* seconds that one wait may last */
+    int limits_per_wait;    /* ... or as many limits, while lines or bytes come */
     bool staged;            /* the lab's tests are in more than one stage */
     bool private_namespace; /* no other program sees our /tmp, /dev/shm, IPC objects */
     bool show;              /* print every line as it comes: --run */

@@ -51,8 +51,9 @@ compile_once() { # LAB SYSTEM NAME SECONDS
     said=$work/said/$lab-$system-$name.c
     code=0
     run_make >"$said" 2>&1 </dev/null || code=$?
-    # Remove the lines of make and of build-program: a student does not need them.
-    clean 20000 <"$said" | grep -v '^  cc  \|^make\(\[[0-9]*\]\)\?: \| does not compile, and cannot be judged$' | head -c 6000 >"$said.text" || true
+    # Remove the lines of make and of build-program, and the cell's name of the folder: a student needs neither.
+    clean 20000 <"$said" | grep -v '^  cc  \|^make\(\[[0-9]*\]\)\?: \| does not compile, and cannot be judged$' |
+        sed "s|$(at "$work/sources/$lab" /submission)/|$lab/|g" | head -c 6000 >"$said.text" || true
     program=$into/$name$suffix
     if [ "$code" = 125 ]; then fail 'the sandbox could not be made'; fi
     if [ "$code" = 0 ] && [ -f "$program" ] && [ ! -L "$program" ]; then
