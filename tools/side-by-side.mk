@@ -31,7 +31,7 @@ $(foreach system,$(SYSTEM),$(if $(filter unix win32,$(system)),,$(error SYSTEM i
 JOBS := $(shell expr 2 \* $$(nproc))
 JOBS_check := $(shell expr 8 + $(JOBS))
 JOBS_kit-check := $(JOBS_check)
-JOBS_mistakes := $(shell expr 2 \* $(JOBS))
+JOBS_mistakes := $(shell expr 3 \* $(JOBS))
 WATCHED := setup run trace watch measure claims goals pitfalls grade-demo bench-grade submit fanout
 GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: $(GOALS)
