@@ -472,19 +472,30 @@ static bool includes(const struct file *file, const char *const headers[])
     return false;
 }
 
-/* Returns the only system whose headers the source includes, or NULL. */
-static const char *system_of_source(const struct file *file)
+/* Returns the systems whose headers the source includes: 1 for UNIX, 2 for Windows, 3 for both. */
+static int systems_of_source(const struct file *file)
 {
-    static const char *const windows[] = {"windows.h", "winsock2.h", "ws2tcpip.h",
-                                          "tchar.h",   "mswsock.h",  "conio.h",
-                                          "stdafx.h",  NULL};
     static const char *const unix_headers[] = {"unistd.h", "sys/",   "pthread.h",
                                                "netinet/", "arpa/",  "semaphore.h",
                                                "mqueue.h", "poll.h", NULL};
-    bool on_windows = includes(file, windows), on_unix = includes(file, unix_headers);
-    if (on_windows == on_unix)
-        return NULL;
-    return on_windows ? "win32" : "unix";
+    static const char *const windows[] = {"windows.h", "winsock2.h", "ws2tcpip.h",
+                                          "tchar.h",   "mswsock.h",  "conio.h",
+                                          "stdafx.h",  NULL};
+    return includes(file, unix_headers) + 2 * includes(file, windows);
+}
+
+/* Returns the only system whose headers the source includes, or NULL. If it includes none, the server and the
+ * client beside it decide: a pair is for one system. */
+static const char *system_of_source(const struct file *file)
+{
+    int systems = systems_of_source(file);
+    bool alone = systems != 0;
+    for (size_t i = 0; !alone && i < file_count; i++)
+        if (files[i].system == NULL && strcmp(files[i].folder, file->folder) == 0 &&
+            strcmp(files[i].archive, file->archive) == 0 &&
+            (is_role(&files[i], "server") || is_role(&files[i], "client")))
+            systems |= systems_of_source(&files[i]);
+    return systems == 1 ? "unix" : systems == 2 ? "win32" : NULL;
 }
 
 /* How far a file is from what was asked for: 0 is LAB/SYSTEM/server.c, -1 is never meant. */

@@ -373,6 +373,7 @@ of_packing() {
     put lab1/unix/server.c "$program" && put lab1/unix/client.c "$program" && pack lab1_named.tar.bz2
     put 'Lab 01/linux/server.c' "$program" && put 'Lab 01/linux/client.c' "$program" && pack tux.tgz
     put server.c "$program" && put client.c "$program" && pack pair.tar
+    put server.c "$program" && put client.c 'int main(void) { return 0; }\n' && pack one_header.tar
     put unix_server.c "$program" && put win32_server.c 'int main(void) { return 0; }\n' && pack beside.tar
     put server.c.txt "$program" && put old/lab1.c "$program" && pack text.tar
     put 'Лабораторная работа 1/pipe_server.c' "$program" && put 'Лабораторная работа 1/client.c' "$program" && pack russian.tar.xz
@@ -412,6 +413,7 @@ BYTES
     shows 'lab1/unix in a tar.bz2' lab1_named "$both"
     shows 'Lab 01/linux in a tgz' tux "$both"
     shows 'the system is known by the headers' pair "$both"
+    shows 'or by those of the other program of the pair' one_header "$both"
     shows 'a name in Russian, and pipe_server.c' russian "$both"
     shows 'which is said' russian 'pipe_server.c" was taken as 01-anon-pipes/unix/server.c'
     shows 'main.cpp in PipeServer' folders "^  $LAB/unix: client.cpp, more.cpp, server.cpp\$"
