@@ -845,14 +845,14 @@ static char *part_of(size_t part, size_t whole, size_t before)
 
 /* Returns the new deadline of a wait that began at `begin`, because what it waits for goes on: slow is not
  * blocked. But a program may go on without end. */
-static double prolonged(double begin)
+static double later(double begin)
 {
     return fmin(now() + run.limit, begin + run.limits_per_wait * run.limit);
 }
 
 size_t offer_bytes(struct program *program, const void *bytes, size_t length)
 {
-    double begin = now(), deadline = begin + run.limit;
+    double begin = now(), last = begin, deadline = begin + run.limit;
     size_t sent = 0, before = program->given;
     while (sent < length && program->input != -1) {
         ssize_t written = write(program->input, (const char *)bytes + sent,
@@ -860,12 +860,17 @@ size_t offer_bytes(struct program *program, const void *bytes, size_t length)
         if (written > 0) {
             sent += (size_t)written;
             program->given += (size_t)written;
-            deadline = prolonged(begin);
+            last = now();
+            deadline = later(begin);
         } else if (errno == EPIPE || errno == EIO) {
             break;
         } else if (errno != EAGAIN && errno != EINTR) {
             kit_error("write: %s", strerror(errno));
         } else if (!pump(deadline, program->input)) {
+            if (now() - last < run.limit)
+                fail_test(
+                    "%s reads its standard input too slowly: in %.0f seconds %s sent",
+                    program->title, now() - begin, part_of(sent, length, before));
             fail_test("%s did not read its standard input for %.0f seconds: %s sent",
                       program->title, run.limit, part_of(sent, length, before));
         }
@@ -1692,11 +1697,13 @@ bool printed_like(struct program *program, const char *pattern)
     return count_lines(program, pattern) > 0;
 }
 
-/* Fails the test, whose wait for the end of a message on standard output found nothing. */
-_Noreturn static void fail_without_message(struct program *program, char end)
+/* Fails the test, whose wait since `begin` for the end of a message on standard output found nothing. */
+_Noreturn static void fail_without_message(struct program *program, char end,
+                                           double begin)
 {
     struct stream *output = &program->outputs[0];
-    bool closed = output->fd == -1;
+    double waited = now() - begin;
+    bool closed = output->fd == -1, prolonged = waited > 1.5 * run.limit;
     for (double until = now() + late_end();
          closed && program->handle != -1 && pump(until, -1);)
         ;
@@ -1713,8 +1720,9 @@ _Noreturn static void fail_without_message(struct program *program, char end)
         "expected the byte \\x%02X, the end of a message, on standard output, but %s%s; "
         "after the last complete message came %s",
         (unsigned char)end, program->title,
-        !closed
-            ? text(" sent nothing for %.0f seconds and %s", run.limit, ending_of(program))
+        !closed                 ? text(" %s %.0f seconds and %s",
+                       prolonged ? "did not send it in" : "sent nothing for",
+                       prolonged ? waited : run.limit, ending_of(program))
         : program->handle != -1 ? " closed it and is still running"
                                 : text(" %s", ending_of(program)),
         rest == 0 ? "nothing" : came);
@@ -1739,14 +1747,14 @@ char *receive_until(struct program *program, char end, size_t *length)
             return copy;
         }
         if (output->length > looked)
-            deadline = prolonged(begin);
+            deadline = later(begin);
         looked = output->length;
         if (output->lost > 0)
             fail_test("%s printed more than %zu bytes on standard output, and only these "
                       "were kept",
                       program->title, program->output_limit);
         if (output->fd == -1 || (!pump(deadline, -1) && now() >= deadline))
-            fail_without_message(program, end);
+            fail_without_message(program, end, begin);
     }
 }
 

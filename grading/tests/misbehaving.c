@@ -251,6 +251,14 @@ static void flood(void)
         log_event("misbehaving: and on, and on");
 }
 
+static void read_slowly(void)
+{
+    char bytes[4096];
+    log_event("misbehaving: ready");
+    while (fread(bytes, 1, sizeof bytes, stdin) > 0)
+        rest(20);
+}
+
 static void chatter(void)
 {
     for (int n = 1;; n++) {
@@ -528,6 +536,7 @@ static const struct {
     {"spin", spin},
     {"flood", flood},
     {"chatter", chatter},
+    {"read-slowly", read_slowly},
     {"repeat", repeat},
     {"poll-aloud", poll_aloud},
     {"endless-line", endless_line},

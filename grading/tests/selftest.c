@@ -959,6 +959,17 @@ TEST(late_deaf,
     send_bytes(misbehaving, random_bytes(MEGABYTES, 'a', 'z'), MEGABYTES);
 }
 
+TEST(late_reader,
+     .hint =
+         "^the server reads its standard input too slowly: in [0-9]+ seconds [0-9]+ of "
+         "8388608 bytes were sent$",
+     .name = "a program that reads its input slowly")
+{
+    struct program *misbehaving = start(SERVER, "read-slowly", NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    send_bytes(misbehaving, random_bytes(MEGABYTES, 'a', 'z'), MEGABYTES);
+}
+
 TEST(late_flood,
      .hint =
          "^expected the line 'misbehaving: done', but the server did not print it \\(it "
@@ -1208,11 +1219,31 @@ TEST(late_message,
     receive_until(start(SERVER, "hang", NULL), '\0', &length);
 }
 
-/* This test runs alone, with an even shorter limit. */
-TEST(slow_chatter, .hint = "^the test was stopped after [0-9]+ seconds, before its end$",
-     .name = "a program that prints now and then, without end")
+TEST(late_chatter,
+     .hint = "^expected the line 'misbehaving: done', but the server did not print it in "
+             "[0-9]+ seconds and is still running$",
+     .name =
+         "a program that prints another line of a transcript now and then, without end")
 {
     wait_line(start(SERVER, "chatter", NULL), "misbehaving: done");
+}
+
+TEST(late_drip,
+     .hint = "^expected the byte .x00, .* the server did not send it in [0-9]+ seconds "
+             "and is still running; after the last complete message came ",
+     .name = "a message that goes on without end")
+{
+    size_t length;
+    receive_until(start(SERVER, "chatter", NULL), '\0', &length);
+}
+
+/* This test runs alone, with an even shorter limit. */
+TEST(slow_chatter, .hint = "^the test was stopped after [0-9]+ seconds, before its end$",
+     .name = "a test that goes on without end")
+{
+    struct program *server = start(SERVER, "chatter", NULL);
+    for (;;)
+        wait_line_like(server, "misbehaving: still here, *");
 }
 
 /* ---- What is not judged --------------------------------------------------------------- */
