@@ -19,7 +19,8 @@
  * blame, as "error" if the kit is. None returns an error code. Each waits for an event, never for
  * a time. The limit is generous, in seconds, and longer on a slow machine. If a wait reaches it,
  * the test fails, and the report names which process waited for what. The limit starts again with
- * every line "server: text" that comes. A whole test may last at most 30 such waits. If a program
+ * every line "server: text" that comes, until the wait has lasted six limits; two limits if the
+ * program has failed a test before. A whole test may last at most 30 limits. If a program
  * cannot be started, because the file does not exist or is no program, the test fails too.
  */
 #ifndef HARNESS_H
