@@ -844,10 +844,10 @@ static char *part_of(size_t part, size_t whole, size_t before)
 }
 
 /* Returns the new deadline of a wait that began at `begin`, because what it waits for goes on: slow is not
- * blocked. But a program may go on without end. */
-static double later(double begin)
+ * blocked. But a program may go on without end, so the wait lasts at most `most` limits. */
+static double later(double begin, double limit, int most)
 {
-    return fmin(now() + run.limit, begin + run.limits_per_wait * run.limit);
+    return fmin(now() + limit, begin + most * limit);
 }
 
 size_t offer_bytes(struct program *program, const void *bytes, size_t length)
@@ -861,7 +861,7 @@ size_t offer_bytes(struct program *program, const void *bytes, size_t length)
             sent += (size_t)written;
             program->given += (size_t)written;
             last = now();
-            deadline = later(begin);
+            deadline = later(begin, run.limit, run.limits_per_wait);
         } else if (errno == EPIPE || errno == EIO) {
             break;
         } else if (errno != EAGAIN && errno != EINTR) {
@@ -1609,7 +1609,7 @@ static double extended(double deadline, double begin, double limit, size_t *seen
         size_t word = strcspn(lines[*seen].text, " ");
         int most = repeats(*seen) && run.limits_per_wait > 2 ? 2 : run.limits_per_wait;
         if (word > 0 && lines[*seen].text[word - 1] == ':')
-            deadline = fmax(deadline, fmin(now() + limit, begin + most * limit));
+            deadline = fmax(deadline, later(begin, limit, most));
     }
     return deadline;
 }
@@ -1747,7 +1747,7 @@ char *receive_until(struct program *program, char end, size_t *length)
             return copy;
         }
         if (output->length > looked)
-            deadline = later(begin);
+            deadline = later(begin, run.limit, run.limits_per_wait);
         looked = output->length;
         if (output->lost > 0)
             fail_test("%s printed more than %zu bytes on standard output, and only these "

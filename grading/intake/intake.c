@@ -489,8 +489,8 @@ static int systems_of_source(const struct file *file)
 static const char *system_of_source(const struct file *file)
 {
     int systems = systems_of_source(file);
-    bool alone = systems != 0;
-    for (size_t i = 0; !alone && i < file_count; i++)
+    bool known = systems != 0;
+    for (size_t i = 0; !known && i < file_count; i++)
         if (files[i].system == NULL && strcmp(files[i].folder, file->folder) == 0 &&
             strcmp(files[i].archive, file->archive) == 0 &&
             (is_role(&files[i], "server") || is_role(&files[i], "client")))

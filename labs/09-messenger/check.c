@@ -252,6 +252,16 @@ static void reset(struct peer *peer)
 
 /* ---- The server ------------------------------------------------------------------------ */
 
+/* These arguments are wrong. `second` may be NULL. */
+static void expect_usage(enum role role, const char *first, const char *second)
+{
+    in_case("with the arguments %s%s%s", first, second != NULL ? " " : "",
+            second != NULL ? second : "");
+    struct program *program = start(role, first, second, NULL);
+    wait_error_like(program, "usage: *");
+    expect_end(program, 2);
+}
+
 /* Waits for the line that the server is ready. Returns its port. */
 static int await_ready(struct program *server)
 {
@@ -1182,14 +1192,8 @@ TEST(server_usage, .judges = SERVER, .stage = COMPLETE, .needs = "takes_a_name",
         {"--rate"},    {"--rate", "-1"},    {"--rate", "x"},
         {"--history"}, {"--nonsense", "1"}, {"tcp:127.0.0.1:0", "more"},
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        const char *second = wrong[i][1];
-        in_case("with the arguments %s%s%s", wrong[i][0], second != NULL ? " " : "",
-                second != NULL ? second : "");
-        struct program *server = start(SERVER, wrong[i][0], second, NULL);
-        wait_error_like(server, "usage: *");
-        expect_end(server, 2);
-    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        expect_usage(SERVER, wrong[i][0], wrong[i][1]);
 }
 
 TEST(port_taken, .judges = SERVER, .stage = COMPLETE, .needs = "takes_a_name",
@@ -1491,14 +1495,8 @@ TEST(client_usage, .judges = CLIENT, .stage = COMPLETE, .needs = "sends_lines",
         {"nonsense"}, {"tcp:127.0.0.1"},       {"--name"},  {"--name", "two words"},
         {"pipe:"},    {"tcp:127.0.0.1:70000"}, {"--other"}, {"tcp:127.0.0.1:1", "more"},
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        const char *second = wrong[i][1];
-        in_case("with the arguments %s%s%s", wrong[i][0], second != NULL ? " " : "",
-                second != NULL ? second : "");
-        struct program *client = start(CLIENT, wrong[i][0], second, NULL);
-        wait_error_like(client, "usage: *");
-        expect_end(client, 2);
-    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        expect_usage(CLIENT, wrong[i][0], wrong[i][1]);
 }
 
 TEST(
