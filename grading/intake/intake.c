@@ -317,6 +317,8 @@ static void keep(struct archive *archive, struct archive_entry *entry, struct fi
     char *whole = need(strdup(file.folder)), *folders[MOST_DEPTH];
     read_folders(&file, folders, split_path(whole, folders));
     free(whole);
+    if (file.lab == NULL && file.kind != HEADER && role_named(file.name) != NULL)
+        file.lab = lab_named(file.name); /* lab01_unix_server.c */
     const char *why = kind_of(entry);
     if (why != NULL)
         file.why = text("%s", why);
@@ -484,10 +486,25 @@ static int systems_of_source(const struct file *file)
     return includes(file, unix_headers) + 2 * includes(file, windows);
 }
 
-/* Returns the only system whose headers the source includes, or NULL. If it includes none, the server and the
- * client beside it decide: a pair is for one system. */
+/* Returns the system that a word of the name is, as in "server_linux.c", or NULL. */
+static const char *system_of_name(const struct file *file)
+{
+    char *words = need(strndup(file->name, strcspn(file->name, ".")));
+    const char *system = NULL;
+    for (char *word, *rest = words; (word = strsep(&rest, "_- ")) != NULL && !system;)
+        system = system_named(word);
+    free(words);
+    return system;
+}
+
+/* Returns the system of a source in no folder of a system: the one that its name contains, else the only one whose
+ * headers it includes, or NULL. If it includes none, the server and the client beside it decide: a pair is for one
+ * system. */
 static const char *system_of_source(const struct file *file)
 {
+    const char *named = system_of_name(file);
+    if (named != NULL)
+        return named;
     int systems = systems_of_source(file);
     bool known = systems != 0;
     for (size_t i = 0; !known && i < file_count; i++)
@@ -628,6 +645,11 @@ static struct file *file_at(const char *path)
     return NULL;
 }
 
+static bool same_if_known(const char *one, const char *other)
+{
+    return one == NULL || other == NULL || strcmp(one, other) == 0;
+}
+
 /* Takes the files in the program's folder, into the folder `into`. Returns false if another file of that name
  * is there already. */
 static bool take_parts(const struct file *program, const char *into)
@@ -636,7 +658,8 @@ static bool take_parts(const struct file *program, const char *into)
     for (size_t i = 0; i < file_count; i++) {
         struct file *file = &files[i];
         if (file->path != NULL || strcmp(file->folder, program->folder) != 0 ||
-            is_role(file, "server") || is_role(file, "client"))
+            is_role(file, "server") || is_role(file, "client") ||
+            !same_if_known(file->lab, program->lab))
             continue;
         if (!is_plain_name(file->name)) {
             char *safe = shown(file->name);
@@ -712,11 +735,6 @@ static const char *why_unused(const struct file *file)
         (named || set_systems.count > 1))
         return "is in no folder unix or win32";
     return "is neither server.c nor client.c, nor beside one of them";
-}
-
-static bool same_if_known(const char *one, const char *other)
-{
-    return one == NULL || other == NULL || strcmp(one, other) == 0;
 }
 
 /* Returns the file that was taken in place of this one: a copy, or a later version of its archive. */
