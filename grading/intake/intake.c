@@ -650,16 +650,32 @@ static bool same_if_known(const char *one, const char *other)
     return one == NULL || other == NULL || strcmp(one, other) == 0;
 }
 
+/* A file beside the programs of two labs or systems is a part of both. Returns the file if no lab has taken it yet,
+ * else a second entry for it. Returns NULL if `into` has it, and for a program, which is taken only once. */
+static struct file *for_another(struct file *file, const char *into)
+{
+    if (file->path == NULL)
+        return file;
+    if (strncmp(file->path, into, strlen(into)) == 0 || file_count == MOST_FILES ||
+        (file->kind != HEADER && has_main(file)))
+        return NULL;
+    files[file_count] = *file;
+    files[file_count].path = NULL;
+    files[file_count].encoding = NULL; /* once noted is enough */
+    return &files[file_count++];
+}
+
 /* Takes the files in the program's folder, into the folder `into`. Returns false if another file of that name
  * is there already. */
-static bool take_parts(const struct file *program, const char *into)
+static bool take_parts(const struct file *program, const char *system, const char *into)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < file_count; i++) {
+    size_t count = 0, handed_in = file_count;
+    for (size_t i = 0; i < handed_in; i++) {
         struct file *file = &files[i];
-        if (file->path != NULL || strcmp(file->folder, program->folder) != 0 ||
-            is_role(file, "server") || is_role(file, "client") ||
-            !same_if_known(file->lab, program->lab))
+        if (strcmp(file->folder, program->folder) != 0 || is_role(file, "server") ||
+            is_role(file, "client") || !same_if_known(file->lab, program->lab) ||
+            !same_if_known(system_of_name(file), system) ||
+            (file = for_another(file, into)) == NULL)
             continue;
         if (!is_plain_name(file->name)) {
             char *safe = shown(file->name);
@@ -702,7 +718,7 @@ static void take_pair(const char *lab, const char *system)
     char *into = text("%s/%s", lab, system);
     bool taken = true;
     for (int r = 0; r < 2; r++)
-        taken = taken && (program[r] == NULL || take_parts(program[r], into));
+        taken = taken && (program[r] == NULL || take_parts(program[r], system, into));
     /* The two programs are in folders of their own, with other files of the same names. */
     for (int r = 0; !taken && r < 2; r++)
         for (size_t i = 0; program[r] != NULL && i < file_count; i++)
@@ -718,7 +734,7 @@ static void take_pair(const char *lab, const char *system)
         char *path = text("%s/%s", own, strrchr(program[r]->path, '/') + 1);
         free(program[r]->path);
         program[r]->path = path;
-        take_parts(program[r], own);
+        take_parts(program[r], system, own);
         free(own);
     }
     free(into);

@@ -374,7 +374,8 @@ of_packing() {
     put 'Lab 01/linux/server.c' "$program" && put 'Lab 01/linux/client.c' "$program" && pack tux.tgz
     put server.c "$program" && put client.c "$program" && pack pair.tar
     put server.c "$program" && put client.c 'int main(void) { return 0; }\n' && pack one_header.tar
-    put unix_server.c "$program" && put win32_server.c 'int main(void) { return 0; }\n' && pack beside.tar
+    put server.c "$program" && put old_server.c 'int main(void) { return 0; }\n' && pack beside.tar
+    put server_linux.c "$program" && put server_win.c 'int main(void) { return 0; }\n' && put common.h 'int both;\n' && pack systems.tar
     put server.c.txt "$program" && put old/lab1.c "$program" && pack text.tar
     put 'Лабораторная работа 1/pipe_server.c' "$program" && put 'Лабораторная работа 1/client.c' "$program" && pack russian.tar.xz
     put PipeServer/main.cpp "$program" && put PipeServer/more.cpp 'int more;\n' && put PipeClient/PipeClient.cpp "$program" && pack folders.tar
@@ -419,7 +420,9 @@ BYTES
     shows 'main.cpp in PipeServer' folders "^  $LAB/unix: client.cpp, more.cpp, server.cpp\$"
     shows 'server.c.txt' text "^  $LAB/unix: server.c\$"
     shows 'every source that was seen is named' text '"./old/lab1.c" is neither server.c nor client.c, nor beside one of them, and was ignored'
-    shows 'a program beside another is named' beside '"./win32_server.c" seems to have a main of its own: then it was not used'
+    shows 'a name with the system' systems "^  $LAB/unix: common.h, server.c\$"
+    shows 'another, with the same header beside it' systems "^  $LAB/win32: common.h, server.c\$"
+    shows 'a program beside another is named' beside '"./old_server.c" seems to have a main of its own: then it was not used'
     shows 'and where a program must be' text "^  the programs must be LAB/SYSTEM/server.c and client.c, for example $LAB/unix/server.c\$"
     shows 'programs of another lab are named' other_lab '"./03-mailslots/unix/[a-z]*.c" and others are of a lab or a system that was not set'
     shows 'two versions of one archive: the last' again "^  $LAB/unix: server.c\$"
