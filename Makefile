@@ -196,7 +196,7 @@ sanitize:
 
 # Threads that still run when the process ends have "possibly lost" memory: that is no error.
 valgrind:
-	@+PROGRAM_PREFIX="valgrind --quiet --vgdb=no --leak-check=full --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect --suppressions=$(CURDIR)/tools/valgrind.supp --error-exitcode=99" \
+	@+PROGRAM_PREFIX="valgrind --quiet --vgdb=no --fair-sched=try --leak-check=full --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect --suppressions=$(CURDIR)/tools/valgrind.supp --error-exitcode=99" \
 	    $(MAKE) $(CHOSEN:%=check-%) SYSTEM=unix
 
 lint:
