@@ -1183,7 +1183,8 @@ TEST(ends_when_busy, .judges = SERVER, .stage = ROBUST, .needs = "ends_in_order"
                    "time.")
 {
     if (getenv("PROGRAM_PREFIX") != NULL)
-        skip_test("Valgrind does not always end a process while its threads start others");
+        skip_test(
+            "Valgrind does not always end a process while its threads start others");
     /* The server prints 2 KB for each message until the signal arrives. */
     struct start_options options = {.output_limit = (size_t)256 << 20};
     struct program *server = start_with(SERVER, options, "0", NULL);
