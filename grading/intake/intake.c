@@ -486,9 +486,12 @@ static int systems_of_source(const struct file *file)
     return includes(file, unix_headers) + 2 * includes(file, windows);
 }
 
-/* Returns the system that a word of the name is, as in "server_linux.c", or NULL. */
+/* Returns the system that a word of a program's name is, as in "server_linux.c". Returns NULL if there is none, if
+ * the folder names the system, and for what is no program: a UNIX program may have a win_compat.h. */
 static const char *system_of_name(const struct file *file)
 {
+    if (file->system != NULL || file->kind == HEADER || role_named(file->name) == NULL)
+        return NULL;
     char *words = need(strndup(file->name, strcspn(file->name, ".")));
     const char *system = NULL;
     for (char *word, *rest = words; (word = strsep(&rest, "_- ")) != NULL && !system;)

@@ -949,14 +949,20 @@ TEST(late_descriptor, .hint = "^waited [0-9]+ seconds for a byte$",
         wait_descriptor(ends[0], "a byte");
 }
 
+/* Starts the server that behaves as `how`, and sends it more than a pipe holds. */
+static void send_much(const char *how)
+{
+    struct program *misbehaving = start(SERVER, how, NULL);
+    wait_line(misbehaving, "misbehaving: ready");
+    send_bytes(misbehaving, random_bytes(MEGABYTES, 'a', 'z'), MEGABYTES);
+}
+
 TEST(late_deaf,
      .hint = "^the server did not read its standard input for [0-9]+ seconds: [0-9]+ of "
              "8388608 bytes were sent$",
      .name = "a program that never reads its input")
 {
-    struct program *misbehaving = start(SERVER, "hang", NULL);
-    wait_line(misbehaving, "misbehaving: ready");
-    send_bytes(misbehaving, random_bytes(MEGABYTES, 'a', 'z'), MEGABYTES);
+    send_much("hang");
 }
 
 TEST(late_reader,
@@ -965,9 +971,7 @@ TEST(late_reader,
          "8388608 bytes were sent$",
      .name = "a program that reads its input slowly")
 {
-    struct program *misbehaving = start(SERVER, "read-slowly", NULL);
-    wait_line(misbehaving, "misbehaving: ready");
-    send_bytes(misbehaving, random_bytes(MEGABYTES, 'a', 'z'), MEGABYTES);
+    send_much("read-slowly");
 }
 
 TEST(late_flood,
